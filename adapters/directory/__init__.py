@@ -1,0 +1,1 @@
+"""Who takes part: parties and clients from files."""

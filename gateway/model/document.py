@@ -1,0 +1,192 @@
+"""A document in the store (rows with versions), and how far it got in memory (stage types).
+
+The rows are what ``Ledger`` keeps.  The stage types ``Received`` … ``Outbound`` each hold the one
+before; a function that needs a seal asks for ``Signed``, and mypy proves that nothing unsealed is
+delivered.  Stage types are never stored: resumed work is read again from the vault.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from gateway.errors import Reason
+from gateway.model.envelope import DocumentReference, Edoc, Kind, StatusReport
+from gateway.model.finding import Finding
+from gateway.model.handover import HandOver
+from gateway.model.ids import (
+    ClientId,
+    DocumentId,
+    MessageId,
+    OfficialId,
+    OrganCode,
+    PartyKey,
+    Realm,
+)
+from gateway.model.journey import SubmissionState
+from gateway.model.party import Link, Party
+from gateway.model.payload import PayloadRef
+from gateway.model.signature import Inspection, Sealed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """The row of one submission.  (realm, party, message_id) is unique.
+
+    ``received_at`` is T1's instant: EN 319 522's SubmissionTime and the time of our seal.  ``payload``
+    is ``None`` where nothing was kept (refused on its header).  ``head`` is the SHA-256 of the
+    evidence with sequence 0, once there is one.  ``version`` counts writes from 1.
+    """
+
+    document: DocumentId
+    realm: Realm
+    party: PartyKey
+    client: ClientId
+    message_id: MessageId
+    sha256: str
+    size: int
+    kind: Kind
+    link: Link
+    is_urgent: bool
+    state: SubmissionState
+    received_at: datetime
+    expires_at: datetime
+    payload: PayloadRef | None = None
+    reason: Reason | None = None
+    head: str = ""
+    traceparent: str = ""
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What statuses and people find a document by: a data class of its own, for it holds personal names.
+
+    The texts of ``reference`` are normalised (``gateway.model.ids.normalised``).
+    """
+
+    document: DocumentId
+    reference: DocumentReference
+    subject: str
+    version: int = 1
+
+    @property
+    def dated(self) -> date | None:
+        """The date of promulgation."""
+        return self.reference.dated
+
+    @property
+    def official_id(self) -> OfficialId:
+        """edXML's own id."""
+        return self.reference.official_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier:
+    """All that the ledger knows of one document, or of one of its recipients."""
+
+    submission: Submission
+    header: Header | None
+    handovers: tuple[HandOver, ...]
+
+    def of(self, recipient: PartyKey) -> HandOver | None:
+        """The copy of *recipient*."""
+        return next((h for h in self.handovers if h.recipient == recipient), None)
+
+
+# --- how far it got ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """Registered (T1): the bytes are in the vault, the sender is known."""
+
+    submission: Submission
+    sender: Party
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """One attachment that was opened: its index in the envelope and what the inspector said."""
+
+    index: int
+    inspection: Inspection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Valid:
+    """Read, and nothing found that stops it.  ``findings`` are warnings and remarks."""
+
+    received: Received
+    edoc: Edoc
+    examined: tuple[Examined, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidStatus:
+    """A status report that names exactly one copy that its reporter had."""
+
+    received: Received
+    report: StatusReport
+    about: Dossier
+    handover: HandOver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """Every PDF that the policy wants sealed is sealed; keyed by the attachment's index."""
+
+    valid: Valid
+    sealed: tuple[tuple[int, Sealed], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where one recipient's copy goes.  ``addressed_as`` is the code that the envelope used."""
+
+    party: Party
+    addressed_as: OrganCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRefusal:
+    """A recipient that can't be served; the others are not disturbed."""
+
+    addressed_as: OrganCode
+    name: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """Every recipient has a route or a refusal, in the order of the envelope."""
+
+    signed: Signed
+    routes: tuple[Route, ...]
+    refusals: tuple[RouteRefusal, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbound:
+    """Rendered: ``rendered`` is the one edXML that every recipient of the dialect gets."""
+
+    routed: Routed
+    rendered: PayloadRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A stage's no: final, with its reason and everything that was found."""
+
+    reason: Reason
+    findings: tuple[Finding, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A stage's not yet: ``cause`` is a reason code, shown to operators."""
+
+    cause: Reason
+    detail: str = ""

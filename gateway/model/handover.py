@@ -1,0 +1,141 @@
+"""One recipient's copy of one document, and the parcels that travel for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.errors import Reason
+from gateway.model.envelope import Kind
+from gateway.model.evidence import EventName
+from gateway.model.ids import (
+    DeliveryId,
+    DocumentId,
+    EvidenceId,
+    MessageId,
+    OrganCode,
+    PartyKey,
+)
+from gateway.model.journey import HandOverState, Status
+from gateway.model.party import Link
+from gateway.model.payload import PayloadRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """The row of one (document, recipient).
+
+    ``recipient`` is the party's key, or the code as addressed where no party is known.
+    ``sequence`` and ``head`` are the number and SHA-256 of the last evidence of its chain (0 and the
+    acceptance's before the first).  ``is_quiet`` marks a status on its way back: it yields no evidence
+    and no receipts, else receipts would breed receipts.
+    """
+
+    document: DocumentId
+    recipient: PartyKey
+    addressed_as: OrganCode
+    name: str
+    link: Link
+    delivery: DeliveryId
+    state: HandOverState
+    payload: PayloadRef | None
+    kind: Kind = Kind.EDOC
+    generation: int = 1
+    status: Status = Status.NONE
+    sequence: int = 0
+    head: str = ""
+    available_at: datetime | None = None
+    handed_over_at: datetime | None = None
+    reason: Reason | None = None
+    is_quiet: bool = False
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A document on its way to a recipient's queue.
+
+    ``about`` is what ``correlation_id`` carries: our document id, or for a status the document it
+    reports on.  ``attempt`` counts from 1.  ``as_claim`` asks for a reference instead of the body.
+    """
+
+    id: DeliveryId
+    document: DocumentId
+    about: DocumentId
+    party: PartyKey
+    sender: OrganCode
+    kind: Kind
+    payload: PayloadRef
+    expires_at: datetime
+    attempt: int = 1
+    is_urgent: bool = False
+    as_claim: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """Evidence on its way to the sender.  ``correlation`` is the sender's own message id."""
+
+    id: EvidenceId
+    document: DocumentId
+    party: PartyKey
+    correlation: MessageId
+    event: EventName
+    recipient: OrganCode | None
+    reason: Reason | None
+    sequence: int
+    body: bytes = field(repr=False)
+
+
+Parcel = Delivery | Receipt
+
+
+class Handed(StrEnum):
+    """The outlet's answer: taken durably, not now, or never."""
+
+    TAKEN = "taken"
+    NOT_NOW = "not-now"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOverResult:
+    """What became of a parcel; ``reason`` says why where it was not taken."""
+
+    handed: Handed
+    reason: Reason | None = None
+
+
+class ItemType(StrEnum):
+    """What an HTTP inbox holds."""
+
+    EDOC = "edoc"
+    STATUS = "status"
+    RECEIPT = "receipt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxItem:
+    """One thing that waits for an HTTP party.  ``id`` is the delivery's or the evidence's.
+
+    ``headers`` are the same names and values that the AMQP contract would carry.
+    """
+
+    id: str
+    party: PartyKey
+    type: ItemType
+    document: DocumentId
+    correlation: str
+    headers: tuple[tuple[str, str], ...]
+    sha256: str
+    size: int
+    payload: PayloadRef | None
+    evidence: EvidenceId | None
+    is_urgent: bool
+    available_at: datetime
+    expires_at: datetime
+    lock: str = ""
+    locked_until: datetime | None = None
+    taken_at: datetime | None = None
+    version: int = 1

@@ -1,0 +1,341 @@
+"""The seams: what we need from the world, and what the world asks of us.
+
+Each port is a small ``Protocol``; its docstrings are its contract, and ``tests/contract`` holds one
+suite per port that the in-memory twin (``adapters.memory``) and every real adapter pass.  Nothing here
+carries bytes where a reference will do.  Unless said otherwise a port raises ``Unavailable`` when the
+world does not answer, lets no library's exception out, and may be called again with the same
+arguments without harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from gateway.model.change import AuditEntry, Change, Event, Outcome, Work, WorkKind
+from gateway.model.document import Dossier
+from gateway.model.envelope import DocumentReference, Edoc, Envelope, Marks
+from gateway.model.evidence import Evidence, EvidenceRecord
+from gateway.model.finding import Finding
+from gateway.model.handover import HandOverResult, InboxItem, Parcel
+from gateway.model.ids import (
+    ClientId,
+    DocumentId,
+    EvidenceId,
+    OrganCode,
+    Owner,
+    PartyKey,
+)
+from gateway.model.party import Client, Found, Party
+from gateway.model.payload import PayloadRef
+from gateway.model.policy import Acceptance
+from gateway.model.signature import Inspection, Seal, Sealed, SealOrder
+from gateway.model.submission import Arrival, Ticket
+
+# --- what we need from the world --------------------------------------------------------------------
+
+
+class Ledger(Protocol):
+    """The only thing that is "the state".  All waiting changes are grouped into one commit by one writer."""
+
+    async def load(
+        self, document: DocumentId, recipient: PartyKey | None = None
+    ) -> Dossier | None:
+        """The dossier of *document*, with all copies or only *recipient*'s; ``None`` if unknown."""
+        ...
+
+    async def commit(self, change: Change) -> Outcome:
+        """Write *change*, all or nothing; durable on return.
+
+        ``Stale`` where a row's version or the fence no longer holds.  ``Known`` where
+        ``change.submission`` has version 1 and its (realm, party, message id) exists: then nothing is
+        written.  New work whose key exists already is left as it is.
+        """
+        ...
+
+    async def lease(
+        self, owner: Owner, limit: int, kinds: frozenset[WorkKind] = frozenset(WorkKind)
+    ) -> Sequence[Work]:
+        """Take up to *limit* pieces of work that are due and free, urgent first, then the longest due.
+
+        Fresh work, work whose owner is dead, and work postponed until now are all just due.  Each
+        attempt is counted before the work is returned.  No work is leased to two living owners.
+        """
+        ...
+
+    async def find(
+        self, reference: DocumentReference, recipient: PartyKey
+    ) -> Sequence[DocumentId]:
+        """The documents that *reference* may mean and of which *recipient* had a copy, oldest first.
+
+        The organ must match (the sender's code); the official id decides where both have one, else code
+        and date do.  *reference* is canonical.  Several may match: that is an answer.
+        """
+        ...
+
+
+class Lives(Protocol):
+    """Who is alive, by the store's own clock, and how often something died before it was registered."""
+
+    async def beat(self, owner: Owner, lasting: timedelta) -> None:
+        """*owner* lives for *lasting* from now on; what it leased stays its own for as long."""
+        ...
+
+    async def bury(self, owner: Owner) -> None:
+        """*owner* is dead: what it leased is free at once.  Unknown owners are no error."""
+        ...
+
+    async def died(self, key: str) -> int:
+        """Count one more death under *key* and answer how many there are now; durable on return."""
+        ...
+
+
+class Inboxes(Protocol):
+    """What waits for parties that fetch by HTTP.  Items are put by ``Ledger.commit``."""
+
+    async def peek(self, party: PartyKey, limit: int) -> Sequence[InboxItem]:
+        """Items of *party* not yet taken nor expired, urgent first, then oldest; locked ones too."""
+        ...
+
+    async def item(self, party: PartyKey, item: str) -> InboxItem | None:
+        """One item of *party*, taken or not; ``None`` where it has no such item."""
+        ...
+
+    async def lock(
+        self, party: PartyKey, item: str, lock: str, lasting: timedelta
+    ) -> InboxItem | None:
+        """Lock the item under the token *lock*; ``None`` where another lock still holds or it is taken."""
+        ...
+
+
+class Records(Protocol):
+    """Questions that people ask; never in the hot path."""
+
+    async def timeline(self, document: DocumentId) -> Sequence[Event]:
+        """The events of *document*, oldest first."""
+        ...
+
+    async def evidence(self, document: DocumentId) -> Sequence[EvidenceRecord]:
+        """Every evidence of *document* as issued: the acceptance first, then by recipient and sequence."""
+        ...
+
+    async def one_evidence(self, evidence: EvidenceId) -> EvidenceRecord | None:
+        """One evidence as issued."""
+        ...
+
+    async def search(self, text: str, limit: int = 20) -> Sequence[DocumentId]:
+        """Documents whose id, message id, official id or full code is *text*, newest first."""
+        ...
+
+    async def waiting(self) -> Mapping[str, int]:
+        """How much work is undone, by kind; and ``waiting`` documents as ``waiting``."""
+        ...
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Put an operator's action on record; durable on return."""
+        ...
+
+    async def notes(self, limit: int = 100) -> Sequence[AuditEntry]:
+        """The latest actions on record, newest first."""
+        ...
+
+
+class Vault(Protocol):
+    """Bytes by their SHA-256."""
+
+    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
+        """Keep the bytes; durable on return.  A second time is harmless and makes them young again."""
+        ...
+
+    def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
+        """The bytes in chunks of at most 1 MiB.  Raises ``Unavailable("payload-missing")`` where they are gone."""
+        ...
+
+    async def read(self, ref: PayloadRef) -> bytes:
+        """All the bytes (those that ride along with *ref*, if any)."""
+        ...
+
+
+class Envelopes(Protocol):
+    """edXML and its kin, read and written.  Reads hostile bytes: bounded, and never out to a network."""
+
+    def peek(self, head: bytes, *, is_whole: bool) -> Marks:
+        """What the header tells, from the first bytes alone.
+
+        Raises ``Refused`` with ``xml-malformed``, ``xml-forbidden`` (DTD, entities), ``header-incomplete``
+        (no complete header in *head*) or ``kind-unknown``.
+        """
+        ...
+
+    async def read(self, ref: PayloadRef) -> tuple[Envelope | None, tuple[Finding, ...]]:
+        """The envelope, and every finding at once; no envelope where an error leaves none to speak of.
+
+        Raises ``Refused`` with ``xml-malformed`` or ``xml-forbidden``.
+        """
+        ...
+
+    async def render(
+        self,
+        edoc: Edoc,
+        *,
+        hop: OrganCode,
+        at: datetime,
+        sealed: Mapping[int, PayloadRef],
+    ) -> PayloadRef:
+        """*edoc* in the strict form, our ``TraceHeader`` (*hop*, *at*) appended, sealed attachments in
+        place of theirs; all other bytes verbatim.  The body rides along; nothing is stored.
+        The same arguments give the same bytes."""
+        ...
+
+
+class Inspector(Protocol):
+    """Opens PDFs, in processes that can be ended."""
+
+    async def judge(
+        self, ref: PayloadRef, policy: Acceptance, *, share: PartyKey, name: str = ""
+    ) -> Inspection:
+        """What is in the file and what its signatures are worth.
+
+        Whatever the bytes, the answer comes within the configured time and memory; what breaks either is
+        ``refused`` with the finding ``pdf-too-costly``.  *share* is whose share of judging is used.
+        """
+        ...
+
+
+class Sealer(Protocol):
+    """Puts an agency's seal (PAdES) on a PDF."""
+
+    async def seal(self, ref: PayloadRef, order: SealOrder) -> Sealed:
+        """The sealed PDF; its bytes ride along.
+
+        Raises ``Unavailable("seal-key-missing")`` where the party has no key (the document waits),
+        ``Refused("seal-certificate-expired")``, and ``Refused("seal-forbidden")`` where the PDF's
+        certification allows no change.
+        """
+        ...
+
+    async def find_seal(self, party: PartyKey) -> Seal | None:
+        """The seal with which *party* would seal now; ``None`` without a key."""
+        ...
+
+
+class Notary(Protocol):
+    """Signs evidence in the gateway's name."""
+
+    def attest(self, evidence: Evidence) -> bytes:
+        """The evidence as signed XML (XAdES), as it will be stored and sent.  Under 1 ms; no I/O."""
+        ...
+
+
+class Directory(Protocol):
+    """Who takes part.  Answers from memory."""
+
+    def find(self, code: OrganCode, at: datetime) -> Found:
+        """Whom *code* names at the instant *at*."""
+        ...
+
+    def party(self, key: PartyKey) -> Party | None:
+        """The party that was registered under *key*."""
+        ...
+
+    def parties(self) -> Sequence[Party]:
+        """All parties, by key."""
+        ...
+
+    def client(self, client: ClientId) -> Client | None:
+        """The client (broker user, token holder) of that name."""
+        ...
+
+    def clients(self) -> Sequence[Client]:
+        """All clients, by name."""
+        ...
+
+
+class Outlet(Protocol):
+    """One per link: brings a parcel to where its party takes it."""
+
+    async def hand_over(self, parcel: Parcel) -> HandOverResult:
+        """Hand *parcel* over; ``TAKEN`` means durably there.  Every failure is a result, none an exception.
+
+        A repeat carries the same message id.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """Now, in UTC, with its time zone."""
+        ...
+
+
+class Ids(Protocol):
+    """New identifiers and the only randomness of the core."""
+
+    def document(self) -> DocumentId:
+        """A new UUIDv7."""
+        ...
+
+    def jitter(self) -> float:
+        """A number in [0, 1)."""
+        ...
+
+
+# --- what the world asks of us ----------------------------------------------------------------------
+
+
+class Intake(Protocol):
+    """The door: the broker's consumer, HTTP and the command line bring submissions here."""
+
+    async def submit(self, arrival: Arrival) -> Ticket:
+        """Register *arrival* (T1), or refuse it with evidence.  Durable on return: acknowledge then.
+
+        The same id with the same bytes gives the same document and sends its receipts again; with other
+        bytes it is refused as ``message-id-reused``.  Raises ``Unavailable`` where nothing could be
+        stored: do not acknowledge.
+        """
+        ...
+
+    async def undeliverable(
+        self, document: DocumentId, recipient: PartyKey, delivery: str, cause: str
+    ) -> None:
+        """A delivery came back as a dead letter.  *cause* is the broker's: ``expired``, ``rejected``,
+        ``delivery_limit`` or ``maxlen``.  Late ones, and unknown ones, do no harm."""
+        ...
+
+
+class Desk(Protocol):
+    """What a party does with its inbox.  Every method refuses what is not the party's own
+    (``Refused("not-found")``)."""
+
+    async def peek(self, party: PartyKey, limit: int) -> Sequence[InboxItem]:
+        """What waits, without touching it."""
+        ...
+
+    async def lock(self, party: PartyKey, item: str, lasting: timedelta) -> InboxItem:
+        """Lock one item; raises ``Refused("item-locked")`` where another lock holds, ``item-taken`` where
+        it was acknowledged."""
+        ...
+
+    async def content(self, party: PartyKey, item: str) -> tuple[InboxItem, PayloadRef]:
+        """The item and its bytes."""
+        ...
+
+    async def acknowledge(self, party: PartyKey, item: str, lock: str) -> None:
+        """The party has it: the copy is handed over, with evidence.  A second time is harmless.
+        Raises ``Refused("lock-lost")`` where *lock* no longer holds."""
+        ...
+
+
+class Operations(Protocol):
+    """What operators do; every call that changes something leaves an audit row."""
+
+    async def health(self) -> Mapping[str, str]:
+        """Each part by name with ``ok`` or one sentence that says what is wrong."""
+        ...
+
+    async def drain(self, actor: str) -> None:
+        """Take in nothing more; finish what is running."""
+        ...
