@@ -30,9 +30,7 @@ class Refused(GatewayError):
 class Unavailable(GatewayError):
     """Nobody's fault: try again.  ``retry_after`` is a hint, not a promise."""
 
-    def __init__(
-        self, reason: str, detail: str = "", *, retry_after: timedelta | None = None
-    ) -> None:
+    def __init__(self, reason: str, detail: str = "", *, retry_after: timedelta | None = None) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = Reason(reason)
         self.detail = detail

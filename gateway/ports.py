@@ -39,9 +39,7 @@ from gateway.model.submission import Arrival, Ticket
 class Ledger(Protocol):
     """The only thing that is "the state".  All waiting changes are grouped into one commit by one writer."""
 
-    async def load(
-        self, document: DocumentId, recipient: PartyKey | None = None
-    ) -> Dossier | None:
+    async def load(self, document: DocumentId, recipient: PartyKey | None = None) -> Dossier | None:
         """The dossier of *document*, with all copies or only *recipient*'s; ``None`` if unknown."""
         ...
 
@@ -49,8 +47,8 @@ class Ledger(Protocol):
         """Write *change*, all or nothing; durable on return.
 
         ``Stale`` where a row's version or the fence no longer holds.  ``Known`` where
-        ``change.submission`` has version 1 and its (realm, party, message id) exists: then nothing is
-        written.  New work whose key exists already is left as it is.
+        ``change.submission`` has version 1 and its (realm, party, message id, slot) exists: then nothing
+        is written.  New work whose key exists already is left as it is.
         """
         ...
 
@@ -64,9 +62,7 @@ class Ledger(Protocol):
         """
         ...
 
-    async def find(
-        self, reference: DocumentReference, recipient: PartyKey
-    ) -> Sequence[DocumentId]:
+    async def find(self, reference: DocumentReference, recipient: PartyKey) -> Sequence[DocumentId]:
         """The documents that *reference* may mean and of which *recipient* had a copy, oldest first.
 
         The organ must match (the sender's code); the official id decides where both have one, else code
@@ -102,9 +98,7 @@ class Inboxes(Protocol):
         """One item of *party*, taken or not; ``None`` where it has no such item."""
         ...
 
-    async def lock(
-        self, party: PartyKey, item: str, lock: str, lasting: timedelta
-    ) -> InboxItem | None:
+    async def lock(self, party: PartyKey, item: str, lock: str, lasting: timedelta) -> InboxItem | None:
         """Lock the item under the token *lock*; ``None`` where another lock still holds or it is taken."""
         ...
 
@@ -296,6 +290,11 @@ class Intake(Protocol):
         bytes it is refused as ``message-id-reused``.  Raises ``Unavailable`` where nothing could be
         stored: do not acknowledge.
         """
+        ...
+
+    def screen(self, head: bytes) -> None:
+        """Look at the first bytes of an upload before they are stored: raises ``Refused("state-secret")``
+        where they carry a secrecy mark, and what ``Envelopes.peek`` raises where they are no envelope."""
         ...
 
     async def undeliverable(

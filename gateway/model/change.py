@@ -110,7 +110,7 @@ class Stale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A new submission whose (realm, party, message id) exists already: nothing was written."""
+    """A new submission whose (realm, party, message id, slot) exists already: nothing was written."""
 
     document: DocumentId
     sha256: str

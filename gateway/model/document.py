@@ -7,7 +7,7 @@ delivered.  Stage types are never stored: resumed work is read again from the va
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from gateway.errors import Reason
@@ -23,7 +23,7 @@ from gateway.model.ids import (
     PartyKey,
     Realm,
 )
-from gateway.model.journey import SubmissionState
+from gateway.model.journey import SubmissionEvent, SubmissionState, next_submission
 from gateway.model.party import Link, Party
 from gateway.model.payload import PayloadRef
 from gateway.model.signature import Inspection, Sealed
@@ -31,7 +31,10 @@ from gateway.model.signature import Inspection, Sealed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """The row of one submission.  (realm, party, message_id) is unique.
+    """The row of one submission.  (realm, party, message_id, slot) is unique.
+
+    ``slot`` is empty for what owns its message id.  A refusal that must not use the id up (no
+    ``user_id``, the same id with other bytes, …) stands beside it under ``<reason>:<sha256>``.
 
     ``received_at`` is T1's instant: EN 319 522's SubmissionTime and the time of our seal.  ``payload``
     is ``None`` where nothing was kept (refused on its header).  ``head`` is the SHA-256 of the
@@ -55,7 +58,17 @@ class Submission:
     reason: Reason | None = None
     head: str = ""
     traceparent: str = ""
+    slot: str = ""
     version: int = 1
+
+    def after(self, event: SubmissionEvent, reason: Reason | None = None) -> Submission:
+        """The next version of the row, moved by *event*; raises ``WrongStep`` where the table knows no such move."""
+        return replace(
+            self,
+            state=next_submission(self.state, event),
+            reason=reason,
+            version=self.version + 1,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

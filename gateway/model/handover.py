@@ -29,7 +29,7 @@ class HandOver:
     ``recipient`` is the party's key, or the code as addressed where no party is known.
     ``sequence`` and ``head`` are the number and SHA-256 of the last evidence of its chain (0 and the
     acceptance's before the first).  ``is_quiet`` marks a status on its way back: it yields no evidence
-    and no receipts, else receipts would breed receipts.
+    and no receipts, else receipts would breed receipts; ``about`` is then the document it reports on.
     """
 
     document: DocumentId
@@ -49,6 +49,7 @@ class HandOver:
     handed_over_at: datetime | None = None
     reason: Reason | None = None
     is_quiet: bool = False
+    about: DocumentId | None = None
     version: int = 1
 
 

@@ -93,10 +93,7 @@ STATUS: Mapping[tuple[Status, Status], Status] = {
     **{(s, _B.REJECTED): _B.REJECTED for s in (_B.NONE, _B.ARRIVED)},
     **{(s, _B.REGISTERED): _B.REGISTERED for s in (_B.NONE, _B.ARRIVED)},
     **{(s, _B.ASSIGNED): _B.ASSIGNED for s in (_B.NONE, _B.ARRIVED, _B.REGISTERED)},
-    **{
-        (s, _B.IN_PROGRESS): _B.IN_PROGRESS
-        for s in (_B.NONE, _B.ARRIVED, _B.REGISTERED, _B.ASSIGNED)
-    },
+    **{(s, _B.IN_PROGRESS): _B.IN_PROGRESS for s in (_B.NONE, _B.ARRIVED, _B.REGISTERED, _B.ASSIGNED)},
     **{
         (s, _B.COMPLETED): _B.COMPLETED
         for s in (_B.NONE, _B.ARRIVED, _B.REGISTERED, _B.ASSIGNED, _B.IN_PROGRESS)

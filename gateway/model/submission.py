@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.errors import Reason
+from gateway.model.envelope import Kind
 from gateway.model.ids import ClientId, DocumentId, MessageId, OrganCode
 from gateway.model.journey import SubmissionState
 from gateway.model.party import Link
@@ -18,7 +19,7 @@ class Arrival:
     """A submission as the broker or HTTP brought it.
 
     ``client`` is who was authenticated (``None``: nobody); ``claimed`` is the organ it says it acts for
-    (routing key, HTTP parameter).  ``payload`` rides along with its body, or is a claim already
+    (routing key, HTTP parameter), ``routed_as`` the kind that a routing key named.  ``payload`` rides along with its body, or is a claim already
     in the vault.  ``expires`` is the text of ``vanthu-expires``.  ``is_dead_letter`` says that the
     broker gave the message up at least once.
     """
@@ -28,6 +29,7 @@ class Arrival:
     message_id: MessageId | None
     payload: PayloadRef
     link: Link
+    routed_as: Kind | None = None
     is_urgent: bool = False
     is_dead_letter: bool = False
     content_type: str = ""

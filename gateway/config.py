@@ -1,0 +1,310 @@
+"""The configuration: one TOML file, parsed once into frozen dataclasses.
+
+Unknown keys are errors that name the key; every option works when it is absent.  Relative paths are meant
+from the folder ``var`` (data) or from the file that names them (everything else).  Secrets are named by file
+or by environment variable (``env:NAME``), never written in.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as parsed
+
+from gateway.errors import ConfigError
+from gateway.model.policy import Acceptance, Attitude, Limits, Patience, Policy, SecrecyField
+
+_STRICT: Any = {"extra": "forbid", "frozen": True, "str_strip_whitespace": True}
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class GatewaySection:
+    """Who we are and where our data lies."""
+
+    realm: str = "H53"
+    organ: str = "00.53.W00"
+    name: str = "Trục liên thông văn bản tỉnh Tây Ninh"
+    var: str = "var"
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class StoreSection:
+    """Where the state lives; empty: SQLite under ``var``."""
+
+    url: str = ""
+    readers: int = 2
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class VaultSection:
+    """Where payloads lie; empty: under ``var``."""
+
+    folder: str = ""
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class BrokerSection:
+    """Which RabbitMQ; empty: a private node under ``var``."""
+
+    url: str = ""
+    management_url: str = ""
+    client_url: str = ""
+    publish_deadline_s: float = 10.0
+    bytes_in_flight: int = 32 * 1024 * 1024
+    require_tls: bool = False
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class HttpSection:
+    """Where HTTP listens; port 0: a free one, the same as last time where it can be."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    public_url: str = ""
+    secret_file: str = ""
+    metrics_token: str = ""
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class DirectorySection:
+    """Who takes part."""
+
+    organs: str = ""
+    parties: str = ""
+    queues: str = r"000\.00\.\d\d\.H53"
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class ClientsSection:
+    """Who may act for whom; ``development`` makes a client for every party."""
+
+    file: str = ""
+    development: bool = True
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class SigningSection:
+    """The keys of the agencies' seals and of our evidence."""
+
+    keys: str = ""
+    development: bool = True
+    policy_id: str = "urn:vanthu:evidence:1"
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class InspectionSection:
+    """Judging, in processes that can be ended."""
+
+    anchors: str = ""
+    processes: int = 1
+    memory_mb: int = 512
+    cpu_s: float = 10.0
+    wall_s: float = 30.0
+    share: int = 2
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class AcceptanceSection:
+    """The acceptance policy."""
+
+    secrecy_fields: tuple[SecrecyField, ...] = tuple(SecrecyField)
+    secrecy_marks: tuple[str, ...] = Acceptance().secrecy_marks
+    untrusted_signer: Attitude = Attitude.WARN
+    unsigned_main: Attitude = Attitude.WARN
+    seal_appendices: bool = True
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class PatienceSection:
+    """How often and how long we try."""
+
+    first_s: float = 1.0
+    longest_s: float = 300.0
+    expiry_days: float = 30.0
+    deaths: int = 3
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class LimitsSection:
+    """Bounds in bytes and counts."""
+
+    header_bytes: int = Limits().header_bytes
+    document_bytes: int = Limits().document_bytes
+    message_bytes: int = Limits().message_bytes
+    claim_fanout: int = Limits().claim_fanout
+    recipients: int = Limits().recipients
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class PaceSection:
+    """How much at once."""
+
+    workers: int = 1
+    documents: int = 16
+    parcels: int = 64
+    backlog: int = 2000
+    tick_ms: int = 500
+    lease_s: float = 10.0
+    grace_s: float = 20.0
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class LogSection:
+    """What is told, and how: ``json`` or ``text``."""
+
+    level: str = "info"
+    form: str = "json"
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class Sections:
+    """The file as it stands."""
+
+    gateway: GatewaySection = field(default_factory=GatewaySection)
+    store: StoreSection = field(default_factory=StoreSection)
+    vault: VaultSection = field(default_factory=VaultSection)
+    broker: BrokerSection = field(default_factory=BrokerSection)
+    http: HttpSection = field(default_factory=HttpSection)
+    directory: DirectorySection = field(default_factory=DirectorySection)
+    clients: ClientsSection = field(default_factory=ClientsSection)
+    signing: SigningSection = field(default_factory=SigningSection)
+    inspection: InspectionSection = field(default_factory=InspectionSection)
+    acceptance: AcceptanceSection = field(default_factory=AcceptanceSection)
+    patience: PatienceSection = field(default_factory=PatienceSection)
+    limits: LimitsSection = field(default_factory=LimitsSection)
+    pace: PaceSection = field(default_factory=PaceSection)
+    log: LogSection = field(default_factory=LogSection)
+    rules: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The configuration with every path resolved.  ``source`` is the file, ``None`` for the defaults."""
+
+    sections: Sections
+    source: Path | None
+    var: Path
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of the core."""
+        s = self.sections
+        return Policy(
+            acceptance=Acceptance(
+                secrecy_fields=frozenset(s.acceptance.secrecy_fields),
+                secrecy_marks=s.acceptance.secrecy_marks,
+                untrusted_signer=s.acceptance.untrusted_signer,
+                unsigned_main=s.acceptance.unsigned_main,
+                seal_appendices=s.acceptance.seal_appendices,
+            ),
+            patience=Patience(
+                first=timedelta(seconds=s.patience.first_s),
+                longest=timedelta(seconds=s.patience.longest_s),
+                expiry=timedelta(days=s.patience.expiry_days),
+                deaths=s.patience.deaths,
+            ),
+            limits=Limits(
+                header_bytes=s.limits.header_bytes,
+                document_bytes=s.limits.document_bytes,
+                message_bytes=s.limits.message_bytes,
+                claim_fanout=s.limits.claim_fanout,
+                recipients=s.limits.recipients,
+            ),
+        )
+
+    def data(self, configured: str, default: str) -> Path:
+        """A path of data: *configured* if it is given, else *default* under ``var``."""
+        return (self.var / (configured or default)).absolute()
+
+    def file(self, configured: str, default: Path) -> Path:
+        """A path of configuration: meant from the file that names it."""
+        if not configured:
+            return default
+        base = self.source.parent if self.source else Path()
+        return (base / configured).absolute()
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL; SQLite under ``var`` by default."""
+        url = secret(self.sections.store.url, "store.url")
+        return url or f"sqlite:///{self.data('', 'store/ledger.sqlite')}"
+
+
+def load(source: Path | None, *, var: Path | None = None) -> Config:
+    """Read *source* (``None``: all defaults); *var* overrides where the data lies.
+
+    Raises ``ConfigError`` that names the file and the key.
+    """
+    tables: Mapping[str, object] = {}
+    if source is not None:
+        try:
+            tables = tomllib.loads(source.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{source}: cannot be read ({error.strerror})") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{source}: not TOML: {error}") from error
+    try:
+        sections = TypeAdapter(Sections).validate_python(tables)
+    except ValidationError as error:
+        raise ConfigError(_explained(source, error)) from None
+    _check(source, sections)
+    chosen = var or Path(sections.gateway.var)
+    return Config(sections=sections, source=source, var=chosen.absolute())
+
+
+def secret(value: str, key: str) -> str:
+    """*value*, or the environment variable that ``env:NAME`` names.  Raises ``ConfigError`` where it is unset."""
+    if not value.startswith("env:"):
+        return value
+    name = value.removeprefix("env:")
+    found = os.environ.get(name)
+    if found is None:
+        raise ConfigError(f"{key}: the environment variable {name} is not set")
+    return found
+
+
+def _explained(source: Path | None, error: ValidationError) -> str:
+    lines = []
+    for one in error.errors():
+        key = ".".join(str(part) for part in one["loc"])
+        what = "is not a known option" if one["type"] == "unexpected_keyword_argument" else one["msg"]
+        lines.append(f"{source or 'defaults'}: {key}: {what}")
+    return "\n".join(lines)
+
+
+_POSITIVE = (
+    ("pace", ("workers", "documents", "parcels", "backlog", "tick_ms", "lease_s")),
+    ("patience", ("first_s", "longest_s", "expiry_days", "deaths")),
+    ("limits", ("header_bytes", "document_bytes", "message_bytes", "recipients")),
+    ("inspection", ("processes", "memory_mb", "cpu_s", "wall_s", "share")),
+    ("broker", ("publish_deadline_s", "bytes_in_flight")),
+)
+
+
+def _check(source: Path | None, sections: Sections) -> None:
+    where = source or "defaults"
+    for name, keys in _POSITIVE:
+        for key in keys:
+            if getattr(getattr(sections, name), key) <= 0:
+                raise ConfigError(f"{where}: {name}.{key}: must be greater than 0")
+    try:
+        re.compile(sections.directory.queues)
+    except re.error as error:
+        raise ConfigError(f"{where}: directory.queues: not a pattern: {error}") from error
+    if sections.patience.expiry_days > 30:
+        raise ConfigError(f"{where}: patience.expiry_days: at most 30, as the contract promises")
+    if not 0 <= sections.http.port < 65536:
+        raise ConfigError(f"{where}: http.port: not a port")
+    broker = sections.broker
+    if broker.require_tls and broker.url and not broker.url.startswith(("amqps:", "env:")):
+        raise ConfigError(f"{where}: broker.url: TLS is required, so it must begin with amqps:")
+    if bool(broker.url) != bool(broker.management_url):
+        raise ConfigError(f"{where}: broker.management_url: needed together with broker.url")

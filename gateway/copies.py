@@ -1,0 +1,172 @@
+"""What happens to recipients' copies after T2: dead letters, statuses, and the end of their time.
+
+Each step loads the copy, asks a stage what the event does to it, and commits; where somebody was quicker it
+loads again and decides anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from gateway.decision import Decision
+from gateway.errors import Reason, Unavailable
+from gateway.model.change import Stale, Work
+from gateway.model.document import Dossier, Refusal, Submission, ValidStatus
+from gateway.model.envelope import Kind, StatusReport
+from gateway.model.evidence import EventName, EventReason
+from gateway.model.handover import HandOver
+from gateway.model.ids import DocumentId, OrganCode, PartyKey
+from gateway.model.journey import (
+    FINAL_SUBMISSIONS,
+    Status,
+    SubmissionEvent,
+)
+from gateway.model.payload import PayloadRef
+from gateway.register import Draft, Register, explain
+from gateway.stages import deliver, receipt, validate
+from gateway.stages.deliver import Moved
+from gateway.stages.receipt import Statement
+from gateway.world import TRIES, Errand, Errands, Us, World
+
+
+class Copies:
+    """Moves copies by events that come from outside."""
+
+    def __init__(self, world: World, register: Register, decision: Decision, us: Us) -> None:
+        self._world = world
+        self._register = register
+        self._decision = decision
+        self._us = us
+
+    async def undeliverable(
+        self, document: DocumentId, recipient: PartyKey, delivery: str, cause: str
+    ) -> Errands:
+        """A copy came back as a dead letter: *available* ends here, unless something ended it before."""
+        for _ in range(TRIES):
+            dossier = await self._world.ledger.load(document, recipient)
+            handover = dossier.of(recipient) if dossier else None
+            if dossier is None or handover is None or handover.delivery != delivery:
+                return ()
+            now = self._world.clock.now()
+            moved = deliver.returned(handover, cause, now)
+            if moved.handover == handover:
+                return ()
+            draft = self._register.open(document)
+            self.settle(draft, dossier.submission, handover, moved, now)
+            if not isinstance(await self._world.ledger.commit(draft.change()), Stale):
+                return draft.errands
+        raise Unavailable("store-away", "a dead letter could not be settled")
+
+    def settle(
+        self,
+        draft: Draft,
+        submission: Submission,
+        before: HandOver,
+        moved: Moved,
+        now: datetime,
+    ) -> None:
+        """Add to *draft* what *moved* made of the copy, and the proofs of it."""
+        if moved.handover == before:
+            return
+        after = moved.handover
+        failed = explain(Refusal(reason=after.reason)) if after.reason else ()
+        statements = [
+            Statement(
+                handover=after,
+                event=event,
+                reasons=() if event is EventName.CONTENT_CONSIGNMENT else failed,
+            )
+            for event in moved.proofs
+        ]
+        after = self._register.attest_copy(draft, submission, after, statements, now)
+        if before.is_quiet:
+            draft.note(now, "deliver", after.state, recipient=after.recipient, reason=after.reason)
+        draft.handovers.append(replace(after, version=before.version + 1))
+
+    async def report(self, valid: ValidStatus, work: Work) -> Errands:
+        """A recipient's status: it moves its copy, proves what it proves, and goes back to the sender."""
+        status = Status(valid.report.code.strip())
+        about, handover = valid.about, valid.handover
+        for _ in range(TRIES):
+            refusal = validate.possible(handover, status)
+            if refusal is not None:
+                return await self._decision.refuse(valid.received, work, refusal)
+            now = self._world.clock.now()
+            submission = valid.received.submission.after(SubmissionEvent.ACCEPT)
+            draft = self._register.open(submission.document)
+            draft.note(now, "receipt", "reported", detail=str(status))
+            submission = self._register.attest(
+                draft, submission, EventName.SUBMISSION_ACCEPTANCE, (), (), now
+            )
+            why = self._why(status, valid.report)
+            after, statements = receipt.report(handover, status, now, why)
+            if after != handover:
+                after = self._register.attest_copy(draft, about.submission, after, statements, now)
+                draft.handovers.append(replace(after, version=handover.version + 1))
+                draft.note(
+                    now,
+                    "receipt",
+                    f"status-{status}",
+                    recipient=handover.recipient,
+                    document=about.submission.document,
+                )
+                self._carry_back(draft, submission, about, now)
+            errands = await self._decision.commit(draft, work, submission)
+            if errands is not None:
+                return errands
+            fresh = await self._world.ledger.load(about.submission.document, handover.recipient)
+            own = await self._world.ledger.load(submission.document)
+            copy = fresh.of(handover.recipient) if fresh else None
+            if fresh is None or copy is None or own is None:
+                return ()
+            if own.submission.state in FINAL_SUBMISSIONS:
+                return ()
+            about, handover = fresh, copy
+        raise Unavailable("store-away", "a status lost every race")
+
+    def _carry_back(self, draft: Draft, submission: Submission, about: Dossier, now: datetime) -> None:
+        """The status itself goes to the original sender, as it came."""
+        sender = self._world.directory.party(about.submission.party)
+        if sender is None or submission.payload is None:
+            return
+        copy = deliver.pending(
+            submission.document,
+            sender,
+            OrganCode(str(sender.key)),
+            submission.payload,
+            head=submission.head,
+            kind=Kind.STATUS,
+            about=about.submission.document,
+        )
+        body: PayloadRef = submission.payload
+        reporter = self._register.parcel_sender(submission)
+        draft.handovers.append(self._register.dispatch(draft, submission, copy, reporter, body, now))
+
+    @staticmethod
+    def _why(status: Status, report: StatusReport) -> EventReason | None:
+        if status is not Status.REJECTED:
+            return None
+        return replace(
+            explain(Refusal(reason=Reason("recipient-refused")))[0], detail=report.description[:1000]
+        )
+
+    async def deadline(self, errand: Errand) -> Errands:
+        """The document's time is over: what is still open ends, or the sender learns of the silence."""
+        work = errand.work
+        for _ in range(TRIES):
+            dossier = await self._world.ledger.load(work.document)
+            if dossier is None:
+                return ()
+            now = self._world.clock.now()
+            draft = self._register.open(work.document)
+            for handover in dossier.handovers:
+                after, statements = receipt.overdue(handover, now)
+                if after == handover and not statements:
+                    continue
+                after = self._register.attest_copy(draft, dossier.submission, after, statements, now)
+                draft.handovers.append(replace(after, version=handover.version + 1))
+            change = draft.change(fence=self._us.fence(work), forgets=(work.key,))
+            if not isinstance(await self._world.ledger.commit(change), Stale):
+                return draft.errands
+        return ()

@@ -1,0 +1,126 @@
+"""The door: what becomes of an arrival that is not simply taken in.
+
+It is turned away with evidence, or it is known already: then the same bytes get the same receipts again, and
+other bytes a refusal that leaves the first document alone.
+"""
+
+from __future__ import annotations
+
+from gateway.errors import Reason, Refused, Unavailable
+from gateway.model.change import Known
+from gateway.model.document import Refusal
+from gateway.model.envelope import Kind, Marks
+from gateway.model.evidence import EventName
+from gateway.model.ids import PartyKey
+from gateway.model.journey import SubmissionState
+from gateway.model.party import Party
+from gateway.model.policy import Policy
+from gateway.model.submission import Arrival, Door, Ticket
+from gateway.register import Register, explain
+from gateway.stages import receive
+from gateway.world import Errands, Us, World
+
+
+class Doorkeeper:
+    """Looks at arrivals before anything of them is stored, and answers those that may not come in."""
+
+    def __init__(self, world: World, register: Register, policy: Policy, us: Us) -> None:
+        self._world = world
+        self._register = register
+        self._policy = policy
+        self._us = us
+
+    async def peek(self, arrival: Arrival) -> Marks | Refusal:
+        """What the header tells, from the first bytes alone; a refusal where they tell nothing."""
+        bound = self._policy.limits.header_bytes
+        payload = arrival.payload
+        if payload.body is not None:
+            head = payload.body[:bound]
+        else:
+            head = b""
+            async for chunk in self._world.vault.open(payload):
+                head += chunk
+                if len(head) >= bound:
+                    break
+            head = head[:bound]
+        try:
+            return self._world.envelopes.peek(head, is_whole=payload.size <= len(head))
+        except Refused as refused:
+            return Refusal(reason=refused.reason, detail=refused.detail)
+
+    async def died_too_often(self, arrival: Arrival, party: PartyKey) -> bool:
+        """Count one more death of a dead letter before work on it begins: is it poison?"""
+        key = f"arrival:{party}:{arrival.message_id}:{arrival.payload.sha256}"
+        return await self._world.lives.died(key) >= self._policy.patience.deaths
+
+    async def turn_away(
+        self,
+        arrival: Arrival,
+        party: Party | None,
+        refusal: Refusal,
+        *,
+        uses_id: bool,
+        kind: Kind = Kind.EDOC,
+    ) -> tuple[Ticket, Errands]:
+        """Refuse on arrival, with evidence where somebody is known who may be told."""
+        if party is None:
+            ticket = Ticket(
+                door=Door.REFUSED,
+                document=None,
+                state=SubmissionState.REFUSED,
+                reason=refusal.reason,
+            )
+            return ticket, ()
+        now = self._world.clock.now()
+        submission = receive.turn_away(
+            arrival,
+            party.key,
+            refusal,
+            kind=kind,
+            realm=self._us.realm,
+            document=self._world.ids.document(),
+            policy=self._policy,
+            uses_id=uses_id,
+            now=now,
+        )
+        draft = self._register.open(submission.document)
+        draft.note(now, "receive", "refused", reason=refusal.reason, detail=refusal.detail)
+        submission = self._register.attest(
+            draft, submission, EventName.SUBMISSION_REJECTION, (), explain(refusal), now
+        )
+        outcome = await self._world.ledger.commit(draft.change(submission=submission))
+        if isinstance(outcome, Known):
+            return await self.known(arrival, party, outcome, kind)
+        ticket = Ticket(
+            door=Door.REFUSED,
+            document=submission.document,
+            state=submission.state,
+            reason=refusal.reason,
+            received_at=now,
+        )
+        return ticket, draft.errands
+
+    async def known(self, arrival: Arrival, party: Party, known: Known, kind: Kind) -> tuple[Ticket, Errands]:
+        """The same id again: the same receipts for the same bytes, a refusal for others."""
+        if known.sha256 != arrival.payload.sha256:
+            return await self.turn_away(
+                arrival, party, Refusal(reason=Reason("message-id-reused")), uses_id=False, kind=kind
+            )
+        dossier = await self._world.ledger.load(known.document)
+        if dossier is None:
+            raise Unavailable("store-away", "a known document cannot be loaded")
+        now = self._world.clock.now()
+        draft = self._register.open(known.document)
+        draft.note(now, "receive", "repeated")
+        issued = await self._world.records.evidence(known.document)
+        self._register.repeat(draft, dossier.submission, dossier.handovers, issued, now)
+        await self._world.ledger.commit(draft.change())
+        refused = known.state is SubmissionState.REFUSED
+        ticket = Ticket(
+            door=Door.REFUSED if refused else Door.REPEATED,
+            document=known.document,
+            state=known.state,
+            reason=dossier.submission.reason if refused else None,
+            received_at=dossier.submission.received_at,
+        )
+        return ticket, draft.errands

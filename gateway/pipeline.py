@@ -1,0 +1,429 @@
+"""Read this first: one document, seven words.
+
+    receive → validate → sign → route → transform → deliver → receipt
+
+Each method asks a port, hands the answer to a stage of the same name, and commits what the stage decided.
+A document without trouble commits three times:
+
+* **T1** (``receive``): the bytes are in the vault, the submission is registered; now it may be acknowledged.
+* **T2** (``dispatch``): decided.  Hand-overs, the acceptance's evidence and the parcels exist.
+* **T3** (``deliver``): the outlet has answered.  The hand-over has its state, the sender its receipt.
+
+Every step may run twice and changes nothing the second time: a change names the versions it expects, and
+a stale one is dropped, because somebody else has made it.  What is to be done next comes back as errands,
+which ``gateway.worker`` runs at once; if it dies, another finds the same work in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from gateway.copies import Copies
+from gateway.decision import Decision
+from gateway.door import Doorkeeper
+from gateway.errors import Reason, Refused, Unavailable
+from gateway.model.change import Change, Known, Postponed, Stale, Work, WorkKind
+from gateway.model.document import (
+    Dossier,
+    Examined,
+    Header,
+    Outbound,
+    Received,
+    Refusal,
+    Routed,
+    Signed,
+    Submission,
+    Valid,
+    ValidStatus,
+)
+from gateway.model.envelope import Edoc, StatusReport
+from gateway.model.evidence import EventName
+from gateway.model.handover import Delivery, HandOver, Parcel, Receipt
+from gateway.model.ids import ClientId, DocumentId, PartyKey
+from gateway.model.journey import (
+    FINAL_SUBMISSIONS,
+    HandOverEvent,
+    SubmissionEvent,
+    moves,
+)
+from gateway.model.party import Link
+from gateway.model.policy import Policy
+from gateway.model.signature import Sealed
+from gateway.model.submission import Arrival, Door, Ticket
+from gateway.register import Draft, Register, explain, remarks
+from gateway.stages import deliver, receipt, receive, route, sign, transform, validate
+from gateway.stages.receipt import Statement
+from gateway.world import TRIES, Errand, Errands, Us, World
+
+
+class Pipeline:
+    """The way of one document.  Holds no state of its own; any process may take any step."""
+
+    def __init__(self, world: World, register: Register, policy: Policy, us: Us) -> None:
+        self._world = world
+        self._register = register
+        self._policy = policy
+        self._us = us
+        self._door = Doorkeeper(world, register, policy, us)
+        self._decision = Decision(world, register, policy, us)
+        self._copies = Copies(world, register, self._decision, us)
+
+    # --- 1 receive ----------------------------------------------------------------------------------
+
+    async def receive(self, arrival: Arrival) -> tuple[Ticket, Errands]:
+        """Know who sends, look at the header, keep the bytes, register (T1).
+
+        The ticket is durable.  Raises ``Unavailable`` where nothing could be stored.
+        """
+        now = self._world.clock.now()
+        directory = self._world.directory
+        client = directory.client(arrival.client or ClientId(""))
+        claimed = directory.find(arrival.claimed, now)
+        admitted = receive.admit(arrival, client, claimed, self._policy, now)
+        if isinstance(admitted, receive.Turned):
+            return await self._door.turn_away(arrival, admitted.party, admitted.refusal, uses_id=False)
+        party = admitted.party
+        if arrival.is_dead_letter and await self._door.died_too_often(arrival, party.key):
+            return await self._door.turn_away(arrival, party, _because("poison"), uses_id=True)
+
+        marks = await self._door.peek(arrival)
+        if isinstance(marks, Refusal):
+            return await self._door.turn_away(arrival, party, marks, uses_id=True)
+        secret = receive.screen(marks, self._policy.acceptance)
+        if secret is not None:
+            return await self._door.turn_away(arrival, party, secret, uses_id=True, kind=marks.kind)
+        mismatch = receive.identify(marks, directory.find(marks.sender, now), admitted, arrival.routed_as)
+        if mismatch is not None:
+            return await self._door.turn_away(arrival, party, mismatch, uses_id=False, kind=marks.kind)
+
+        if arrival.payload.body is not None:
+            await self._world.vault.put(arrival.payload.body)
+        submission = receive.register(
+            arrival,
+            admitted,
+            marks,
+            realm=self._us.realm,
+            document=self._world.ids.document(),
+            now=now,
+        )
+        work = Work(
+            key=f"document:{submission.document}",
+            kind=WorkKind.DOCUMENT,
+            document=submission.document,
+            due_at=now,
+            is_urgent=submission.is_urgent,
+            attempts=1,
+            owner=self._us.owner,
+        )
+        draft = self._register.open(submission.document)
+        draft.work.append(work)
+        draft.note(now, "receive", "received", detail=f"{submission.size} bytes")
+        outcome = await self._world.ledger.commit(draft.change(submission=submission))  # T1
+        if isinstance(outcome, Known):
+            return await self._door.known(arrival, party, outcome, marks.kind)
+        ticket = Ticket(
+            door=Door.ACCEPTED,
+            document=submission.document,
+            state=submission.state,
+            received_at=now,
+        )
+        errand = Errand(
+            work=work,
+            received=Received(submission=submission, sender=party),
+            lane_is_urgent=arrival.is_urgent,
+        )
+        return ticket, (errand,)
+
+    def screen(self, head: bytes) -> None:
+        """Refuse an upload that carries a secrecy mark before it is stored (``Intake.screen``)."""
+        marks = self._world.envelopes.peek(head, is_whole=False)
+        secret = receive.screen(marks, self._policy.acceptance)
+        if secret is not None:
+            raise Refused(secret.reason, secret.detail)
+
+    # --- the way from T1 to T2 ----------------------------------------------------------------------
+
+    async def carry(self, errand: Errand) -> Errands:
+        """validate → sign → route → transform, then T2: accepted, refused, or waiting."""
+        received = errand.received
+        assert received is not None  # resume() fills it in
+        try:
+            valid = await self.validate(received, errand.lane_is_urgent)
+            if isinstance(valid, Refusal):
+                return await self._decision.refuse(received, errand.work, valid)
+            if isinstance(valid, ValidStatus):
+                return await self._copies.report(valid, errand.work)
+            signed = await self.sign(valid)
+            routed = self.route(signed)
+            outbound = await self.transform(routed)
+            return await self.dispatch(outbound, errand.work)
+        except Refused as refused:
+            refusal = Refusal(reason=refused.reason, detail=refused.detail)
+            return await self._decision.refuse(received, errand.work, refusal)
+        except Unavailable as away:
+            await self._decision.wait(received, errand.work, away)
+            return ()
+
+    # --- 2 validate ---------------------------------------------------------------------------------
+
+    async def validate(
+        self, received: Received, lane_is_urgent: bool | None
+    ) -> Valid | ValidStatus | Refusal:
+        """Read the envelope, open every attachment that is or claims to be a PDF, judge."""
+        submission = received.submission
+        if submission.payload is None:
+            raise Unavailable("payload-missing")
+        envelope, findings = await self._world.envelopes.read(submission.payload)
+        read = validate.read_envelope(envelope, findings)
+        if isinstance(read, Refusal):
+            return read
+        if isinstance(read, StatusReport):
+            return await self._match(received, read)
+        if len(read.recipients) > self._policy.limits.recipients:
+            return _because("rule-broken", f"{len(read.recipients)} recipients")
+        examined = await self._examine(received, read)
+        return validate.judge(
+            received,
+            read,
+            examined,
+            findings,
+            self._policy.acceptance,
+            lane_is_urgent=lane_is_urgent,
+        )
+
+    async def _examine(self, received: Received, edoc: Edoc) -> Sequence[Examined]:
+        examined = []
+        for index, attachment in enumerate(edoc.attachments):
+            if validate.needs_inspection(attachment):
+                inspection = await self._world.inspector.judge(
+                    attachment.payload,
+                    self._policy.acceptance,
+                    share=received.sender.key,
+                    name=attachment.name,
+                )
+                examined.append(Examined(index=index, inspection=inspection))
+        return examined
+
+    async def _match(self, received: Received, report: StatusReport) -> ValidStatus | Refusal:
+        status = validate.read_status(report)
+        if isinstance(status, Refusal):
+            return status
+        reporter = received.submission.party
+        names = await self._world.ledger.find(report.about.canonical(), reporter)
+        found = [await self._world.ledger.load(name, reporter) for name in names[:10]]
+        matched = validate.match(received, report, [d for d in found if d is not None])
+        if isinstance(matched, Refusal):
+            return matched
+        return validate.possible(matched.handover, status) or matched
+
+    # --- 3 sign -------------------------------------------------------------------------------------
+
+    async def sign(self, valid: Valid) -> Signed:
+        """Put the agency's seal on every PDF that the policy says needs it."""
+        seal = await self._world.sealer.find_seal(valid.received.sender.key)
+        sealed: list[tuple[int, Sealed]] = []
+        for wanted in sign.orders(valid, seal, self._policy.acceptance):
+            payload = valid.edoc.attachments[wanted.index].payload
+            sealed.append((wanted.index, await self._world.sealer.seal(payload, wanted.order)))
+        return Signed(valid=valid, sealed=tuple(sealed))
+
+    # --- 4 route ------------------------------------------------------------------------------------
+
+    def route(self, signed: Signed) -> Routed:
+        """Ask the directory whom each recipient code names now."""
+        now = self._world.clock.now()
+        recipients = signed.valid.edoc.recipients
+        found = [(organ, self._world.directory.find(organ.code, now)) for organ in recipients]
+        return route.choose(signed, found)
+
+    # --- 5 transform --------------------------------------------------------------------------------
+
+    async def transform(self, routed: Routed) -> Outbound:
+        """Render once for all recipients: our TraceHeader appended, sealed attachments in place."""
+        valid = routed.signed.valid
+        rendered = await self._world.envelopes.render(
+            valid.edoc,
+            hop=self._us.organ,
+            at=valid.received.submission.received_at,
+            sealed=transform.replacements(routed.signed),
+        )
+        return transform.wrap(routed, rendered)
+
+    # --- T2 -----------------------------------------------------------------------------------------
+
+    async def dispatch(self, outbound: Outbound, work: Work) -> Errands:
+        """Commit the decision (T2): copies, evidence and parcels.  Parcels go once it is durable."""
+        if outbound.rendered.body is not None:
+            await self._world.vault.put(outbound.rendered.body)
+        now = self._world.clock.now()
+        valid = outbound.routed.signed.valid
+        submission = valid.received.submission.after(SubmissionEvent.ACCEPT)
+        draft = self._register.open(submission.document)
+        draft.note(
+            now,
+            "transform",
+            "accepted",
+            detail=f"{len(outbound.routed.signed.sealed)} sealed, {len(outbound.routed.routes)} routed",
+        )
+        planned = deliver.plan(outbound)
+        submission = self._register.attest(
+            draft,
+            submission,
+            EventName.SUBMISSION_ACCEPTANCE,
+            [receipt.recipient(handover) for handover in planned],
+            remarks(valid.findings),
+            now,
+        )
+        queues = sum(1 for h in planned if h.link is Link.AMQP)
+        as_claim = deliver.travels_as_claim(queues, self._policy)
+        sender = self._register.parcel_sender(submission)
+        for copy in planned:
+            handover = replace(copy, head=submission.head)
+            if handover.payload is None:
+                draft.handovers.append(self._unserved(draft, submission, handover, now))
+                continue
+            draft.handovers.append(
+                self._register.dispatch(
+                    draft, submission, handover, sender, outbound.rendered, now, as_claim=as_claim
+                )
+            )
+        draft.work.append(
+            Work(
+                key=f"deadline:{submission.document}",
+                kind=WorkKind.DEADLINE,
+                document=submission.document,
+                due_at=submission.expires_at,
+            )
+        )
+        header = Header(
+            document=submission.document,
+            reference=valid.edoc.reference,
+            subject=valid.edoc.subject,
+        )
+        return await self._decision.commit(draft, work, submission, header) or ()
+
+    def _unserved(self, draft: Draft, submission: Submission, handover: HandOver, now: datetime) -> HandOver:
+        moved = deliver.advance(handover, HandOverEvent.FAIL, now)
+        reason = handover.reason or Reason("recipient-unknown")
+        why = explain(Refusal(reason=reason))
+        statements = [Statement(handover=moved.handover, event=event, reasons=why) for event in moved.proofs]
+        return self._register.attest_copy(draft, submission, moved.handover, statements, now)
+
+    # --- 6 deliver ----------------------------------------------------------------------------------
+
+    async def deliver(self, errand: Errand) -> Errands:
+        """Hand one copy to its outlet, then commit what became of it (T3)."""
+        delivery = errand.parcel
+        assert isinstance(delivery, Delivery)
+        result = await self._world.outlet.hand_over(delivery)
+        for _ in range(TRIES):
+            dossier = await self._world.ledger.load(delivery.document, delivery.party)
+            handover = dossier.of(delivery.party) if dossier else None
+            if dossier is None or handover is None:
+                return ()
+            now = self._world.clock.now()
+            moved = deliver.settle(handover, result, dossier.submission, now)
+            if moved is None:
+                return await self.put_off(errand.work, result.reason)
+            draft = self._register.open(delivery.document)
+            self._copies.settle(draft, dossier.submission, handover, moved, now)
+            change = draft.change(fence=self._us.fence(errand.work), forgets=(errand.work.key,))
+            if not isinstance(await self._world.ledger.commit(change), Stale):  # T3
+                return draft.errands
+        return ()
+
+    async def undeliverable(
+        self, document: DocumentId, recipient: PartyKey, delivery: str, cause: str
+    ) -> Errands:
+        """A copy came back as a dead letter (``Intake.undeliverable``)."""
+        return await self._copies.undeliverable(document, recipient, delivery, cause)
+
+    async def put_off(self, work: Work, reason: Reason | None) -> Errands:
+        """Leave *work* to whoever leases it after the back-off."""
+        due = self._world.clock.now() + deliver.back_off(
+            self._policy.patience, work.attempts, self._world.ids.jitter()
+        )
+        later = Postponed(key=work.key, due_at=due, reason=reason)
+        await self._world.ledger.commit(Change(fence=self._us.fence(work), postponed=(later,)))
+        return ()
+
+    # --- 7 receipt ----------------------------------------------------------------------------------
+
+    async def receipt(self, errand: Errand) -> Errands:
+        """Bring one piece of evidence to the sender; the evidence itself is durable already."""
+        parcel = errand.parcel
+        assert isinstance(parcel, Receipt)
+        result = await self._world.outlet.hand_over(parcel)
+        if result.handed is result.handed.NOT_NOW:
+            return await self.put_off(errand.work, result.reason)
+        await self._world.ledger.commit(Change(fence=self._us.fence(errand.work), forgets=(errand.work.key,)))
+        return ()
+
+    # --- work that another life left behind, or that is due -----------------------------------------
+
+    async def run(self, errand: Errand) -> Errands:
+        """Do one errand; what comes back is to be done next."""
+        match errand.work.kind:
+            case WorkKind.DOCUMENT:
+                return await self.carry(errand)
+            case WorkKind.DELIVERY:
+                return await self.deliver(errand)
+            case WorkKind.RECEIPT:
+                return await self.receipt(errand)
+            case WorkKind.DEADLINE:
+                return await self._copies.deadline(errand)
+
+    async def resume(self, work: Work) -> Errand | None:
+        """An errand for leased *work*, read again from the ledger; ``None`` where it is done already."""
+        dossier = await self._world.ledger.load(work.document, work.recipient)
+        errand = None
+        if dossier is not None:
+            match work.kind:
+                case WorkKind.DOCUMENT:
+                    errand = self._again(work, dossier)
+                case WorkKind.DELIVERY | WorkKind.RECEIPT:
+                    parcel = await self._parcel(work, dossier)
+                    errand = Errand(work=work, parcel=parcel) if parcel else None
+                case WorkKind.DEADLINE:
+                    errand = Errand(work=work)
+        if errand is None:
+            await self._world.ledger.commit(Change(fence=self._us.fence(work), forgets=(work.key,)))
+        return errand
+
+    def _again(self, work: Work, dossier: Dossier) -> Errand | None:
+        if dossier.submission.state in FINAL_SUBMISSIONS:
+            return None
+        sender = self._world.directory.party(dossier.submission.party)
+        if sender is None:
+            return None
+        return Errand(work=work, received=Received(submission=dossier.submission, sender=sender))
+
+    async def _parcel(self, work: Work, dossier: Dossier) -> Parcel | None:
+        submission = dossier.submission
+        if work.kind is WorkKind.DELIVERY:
+            copy = dossier.of(work.recipient) if work.recipient else None
+            if copy is None or not moves(copy.state, HandOverEvent.CONSIGN):
+                return None
+            sender = self._register.parcel_sender(submission)
+            return deliver.parcel(submission, copy, sender, work.attempts, as_claim=False)
+        issued = await self._world.records.one_evidence(work.evidence) if work.evidence else None
+        party = self._world.directory.party(submission.party)
+        if issued is None or party is None:
+            return None
+        copy = dossier.of(issued.recipient) if issued.recipient else None
+        return receipt.send(issued, submission, copy.addressed_as if copy else None, party)
+
+    async def broken(self, errand: Errand) -> Errands:
+        """The errand raised what it must not: count it; a document that does so too often is poison."""
+        work, received = errand.work, errand.received
+        if received is not None:
+            deaths = await self._world.lives.died(work.key)
+            if deaths >= self._policy.patience.deaths:
+                return await self._decision.refuse(received, work, _because("poison"))
+        return await self.put_off(work, Reason("internal"))
+
+
+def _because(reason: str, detail: str = "") -> Refusal:
+    return Refusal(reason=Reason(reason), detail=detail)

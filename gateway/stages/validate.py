@@ -1,0 +1,148 @@
+"""validate: is the envelope in order, is every attachment what it says, are the signatures sound?
+
+An error stops the document, and the sender gets every finding at once; warnings travel with the
+acceptance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.errors import Reason, WrongStep
+from gateway.model.document import (
+    Dossier,
+    Examined,
+    Received,
+    Refusal,
+    Valid,
+    ValidStatus,
+)
+from gateway.model.envelope import Attachment, Business, Edoc, Envelope, StatusReport
+from gateway.model.finding import Finding, Severity, worst
+from gateway.model.handover import HandOver
+from gateway.model.ids import OrganCode, normalised
+from gateway.model.journey import HandOverState, Status, next_status
+from gateway.model.policy import Acceptance, Attitude
+from gateway.model.signature import Verdict
+
+SUPPORTED = frozenset({Business.NEW})
+_ENDED_WITHOUT = frozenset({HandOverState.FAILED, HandOverState.WITHDRAWN, HandOverState.EXPIRED})
+
+
+def needs_inspection(attachment: Attachment) -> bool:
+    """Whether the inspector must open the file: bytes that are PDF, or a name that says so."""
+    return attachment.is_pdf or attachment.name.strip().lower().endswith(".pdf")
+
+
+def read_envelope(envelope: Envelope | None, findings: tuple[Finding, ...]) -> Refusal | Edoc | StatusReport:
+    """The envelope, if no rule that it breaks is an error."""
+    if envelope is None or worst(findings) is Severity.ERROR:
+        return Refusal(reason=Reason("rule-broken"), findings=findings)
+    if isinstance(envelope, Edoc) and envelope.business not in SUPPORTED:
+        return Refusal(
+            reason=Reason("kind-unsupported"), findings=findings, detail=envelope.business.name.lower()
+        )
+    return envelope
+
+
+def judge(
+    received: Received,
+    edoc: Edoc,
+    examined: Sequence[Examined],
+    findings: tuple[Finding, ...],
+    acceptance: Acceptance,
+    *,
+    lane_is_urgent: bool | None = None,
+) -> Valid | Refusal:
+    """The verdict on an edoc whose attachments were opened.
+
+    *lane_is_urgent* is the lane that the sender chose; ``None`` where it is not known (resumed work).
+    """
+    found = [*findings]
+    for one in examined:
+        name = edoc.attachments[one.index].name
+        found += [_at(name, finding) for finding in one.inspection.findings]
+        if one.inspection.verdict is Verdict.INVALID and not _has_error(one.inspection.findings):
+            found.append(_error("signature-broken", name))
+        if one.inspection.verdict is Verdict.REFUSED and not _has_error(one.inspection.findings):
+            found.append(_error("pdf-unreadable", name))
+    found += _main_unsigned(edoc, examined, acceptance)
+    priority = edoc.priority
+    if lane_is_urgent is not None and priority is not None and priority.is_urgent != lane_is_urgent:
+        found.append(Finding(code="priority-differs", severity=Severity.WARNING))
+    first = next((f for f in found if f.severity is Severity.ERROR), None)
+    if first is not None:
+        return Refusal(reason=Reason(first.code), findings=tuple(found), detail=first.where)
+    return Valid(received=received, edoc=edoc, examined=tuple(examined), findings=tuple(found))
+
+
+def _main_unsigned(edoc: Edoc, examined: Sequence[Examined], acceptance: Acceptance) -> list[Finding]:
+    main = next((e for e in examined if edoc.attachments[e.index].is_pdf), None)
+    if main is None or main.inspection.verdict is not Verdict.UNSIGNED:
+        return []
+    severity = Severity.ERROR if acceptance.unsigned_main is Attitude.REFUSE else Severity.WARNING
+    return [Finding(code="main-unsigned", severity=severity, where=edoc.attachments[main.index].name)]
+
+
+def reporter_is(report: StatusReport, code: OrganCode) -> bool:
+    """Whether the report speaks for the organ *code*."""
+    return normalised(report.reporter.code) == normalised(code)
+
+
+def read_status(report: StatusReport) -> Status | Refusal:
+    """The status that *report* tells, if it is one that we know.  spec: edXML facts §4"""
+    try:
+        status = Status(report.code.strip())
+    except ValueError:
+        known_later = report.code.strip() in ("13", "15", "16")
+        reason = "kind-unsupported" if known_later else "status-unknown"
+        return Refusal(reason=Reason(reason), detail=report.code[:20])
+    if status is Status.NONE:
+        return Refusal(reason=Reason("status-unknown"))
+    if status is Status.REJECTED and not report.description.strip():
+        return Refusal(reason=Reason("status-reason-missing"))
+    return status
+
+
+def match(received: Received, report: StatusReport, found: Sequence[Dossier]) -> ValidStatus | Refusal:
+    """The one copy that *report* is about.  None is an answer, and so are several.
+
+    *found* are the documents that the reference may mean and of which the reporter had a copy.
+    """
+    if not found:
+        return Refusal(reason=Reason("document-unknown"))
+    if len(found) > 1:
+        names = ", ".join(d.submission.document for d in found[:5])
+        return Refusal(reason=Reason("document-ambiguous"), detail=f"{len(found)}: {names}")
+    handover = found[0].of(received.submission.party)
+    if handover is None or handover.state in _ENDED_WITHOUT:
+        return Refusal(reason=Reason("document-unknown"))
+    return ValidStatus(received=received, report=report, about=found[0], handover=handover)
+
+
+def possible(handover: HandOver, reported: Status) -> Refusal | None:
+    """Refuse a status that contradicts what the same clerk said before."""
+    try:
+        next_status(handover.status, reported)
+    except WrongStep:
+        return Refusal(reason=Reason("status-impossible"), detail=f"{handover.status} → {reported}")
+    return None
+
+
+def _has_error(findings: tuple[Finding, ...]) -> bool:
+    return worst(findings) is Severity.ERROR
+
+
+def _error(code: str, where: str) -> Finding:
+    return Finding(code=code, severity=Severity.ERROR, where=where)
+
+
+def _at(name: str, finding: Finding) -> Finding:
+    return Finding(
+        code=finding.code,
+        severity=finding.severity,
+        where=f"{name} {finding.where}".strip(),
+        detail=finding.detail,
+        message=finding.message,
+        message_vi=finding.message_vi,
+    )

@@ -1,0 +1,141 @@
+"""The parent of ``serve``: keeps *n* worker processes alive and tells the store when one has died.
+
+A worker is given its runtime facts as one line of JSON on standard input; the pipe stays open, and its end
+tells the worker that the parent is gone.  A worker answers with one line of JSON when it is ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from gateway.errors import ConfigError
+from gateway.model.ids import Owner
+
+log = structlog.get_logger("supervisor")
+
+READY_WITHIN_S = 60.0
+LONGEST_PAUSE_S = 10.0
+
+
+@dataclass(slots=True)
+class Child:
+    """One worker process; ``owner`` is the life that it announced."""
+
+    number: int
+    process: asyncio.subprocess.Process
+    owner: Owner
+
+
+class Supervisor:
+    """Starts workers, restarts those that die, stops all.
+
+    *command* starts a worker; *facts* is what it is told; *bury* tells the store that a life has ended.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        facts: Mapping[str, Any],
+        count: int,
+        bury: Callable[[Owner], Awaitable[None]],
+        *,
+        grace_s: float,
+    ) -> None:
+        self._command = command
+        self._facts = facts
+        self._count = count
+        self._bury = bury
+        self._grace_s = grace_s
+        self._children: dict[int, Child] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    @property
+    def pids(self) -> Sequence[int]:
+        """The process ids of the workers that live."""
+        return [child.process.pid for child in self._children.values()]
+
+    async def start(self) -> None:
+        """Start all workers; returns when each is ready.  Raises ``ConfigError`` where one can't start."""
+        started = await asyncio.gather(*(self._spawn(n) for n in range(self._count)))
+        for child in started:
+            keeper = asyncio.create_task(self._keep(child), name=f"keep-worker-{child.number}")
+            self._keepers.append(keeper)
+
+    async def stop(self) -> None:
+        """SIGTERM to each, then SIGKILL to what is still there after the grace."""
+        self._stopping = True
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await asyncio.gather(*(self._end(child) for child in self._children.values()))
+        self._children.clear()
+
+    async def _spawn(self, number: int) -> Child:
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=1024 * 1024,
+            start_new_session=True,  # Ctrl-C goes to the parent alone, which stops its workers in order
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps({**self._facts, "number": number}).encode() + b"\n")
+            async with asyncio.timeout(READY_WITHIN_S):
+                await process.stdin.drain()
+                line = await process.stdout.readline()
+            owner = Owner(json.loads(line)["ready"])
+        except (TimeoutError, ConnectionError, ValueError, KeyError) as error:
+            if process.returncode is None:
+                process.kill()
+            code = await process.wait()
+            raise ConfigError(f"worker {number} did not start (exit code {code}); see its log") from error
+        except asyncio.CancelledError:
+            if process.returncode is None:
+                process.kill()
+            raise
+        child = Child(number=number, process=process, owner=owner)
+        self._children[number] = child
+        return child
+
+    async def _keep(self, child: Child) -> None:
+        pause = 0.2
+        while True:
+            code = await child.process.wait()
+            if self._stopping:
+                return
+            log.error("worker died", number=child.number, exit_code=code)
+            await self._bury(child.owner)
+            while True:
+                try:
+                    child = await self._spawn(child.number)
+                except ConfigError as error:
+                    log.error("worker not restarted", number=child.number, detail=str(error))
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_S)
+                    continue
+                break
+
+    async def _end(self, child: Child) -> None:
+        process = child.process
+        if process.returncode is not None:
+            return
+        try:
+            process.terminate()
+            async with asyncio.timeout(self._grace_s):
+                await process.wait()
+        except ProcessLookupError:
+            return
+        except TimeoutError:
+            log.error("worker killed after the grace", number=child.number)
+            process.kill()
+            await process.wait()
+        await self._bury(child.owner)

@@ -1,0 +1,260 @@
+"""Leases work and runs it: what has just been taken in, what is due, and what another life left behind.
+
+One ``Worker`` is one life of one process.  It says that it is alive by a beat in the store; when the beat
+stops, its work is free for others.  Two gates bound what is in hand: documents between T1 and T2, and parcels
+on their way; urgent ones pass a gate first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+
+import structlog
+
+from gateway.errors import Reason, Unavailable
+from gateway.model.change import Work, WorkKind
+from gateway.model.ids import DocumentId, Owner, PartyKey
+from gateway.model.submission import Arrival, Ticket
+from gateway.pipeline import Pipeline
+from gateway.ports import Ledger, Lives
+from gateway.world import Errand, Errands
+
+log = structlog.get_logger("worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How much at once, and how often.
+
+    ``documents``: between T1 and T2.  ``parcels``: at the outlet.  ``backlog``: parcels in hand beyond which
+    new ones are left in the store.  ``tick``: how often due work is looked for.  ``lease``: how long a
+    life lasts without a beat.
+    """
+
+    documents: int = 16
+    parcels: int = 64
+    backlog: int = 2000
+    tick: timedelta = timedelta(milliseconds=500)
+    lease: timedelta = timedelta(seconds=10)
+    grace: timedelta = timedelta(seconds=20)
+
+
+class Gate:
+    """A bound on how many are inside; who waits enters urgent first, then in the order of coming."""
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._waiting: list[tuple[bool, int, asyncio.Future[None]]] = []
+        self._numbers = count()
+
+    @property
+    def free(self) -> int:
+        """How many places are free."""
+        return self._free
+
+    @asynccontextmanager
+    async def place(self, *, urgent: bool = False) -> AsyncIterator[None]:
+        """Hold one place."""
+        await self.enter(urgent=urgent)
+        try:
+            yield
+        finally:
+            self.leave()
+
+    async def enter(self, *, urgent: bool = False) -> None:
+        """Take a place, or wait for one."""
+        if self._free > 0:
+            self._free -= 1
+            return
+        ready = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (not urgent, next(self._numbers), ready))
+        try:
+            await ready
+        except asyncio.CancelledError:
+            if ready.done() and not ready.cancelled():
+                self.leave()  # the place was handed to us while we were being cancelled
+            raise
+
+    def leave(self) -> None:
+        """Give the place to who waits first, or free it."""
+        while self._waiting:
+            _, _, ready = heapq.heappop(self._waiting)
+            if not ready.done():
+                ready.set_result(None)
+                return
+        self._free += 1
+
+
+class Worker:
+    """Implements ``gateway.ports.Intake``; owns every task that it starts."""
+
+    def __init__(self, pipeline: Pipeline, ledger: Ledger, lives: Lives, owner: Owner, pace: Pace) -> None:
+        self._pipeline = pipeline
+        self._ledger = ledger
+        self._lives = lives
+        self._owner = owner
+        self._pace = pace
+        self._documents = Gate(pace.documents)
+        self._parcels = Gate(pace.parcels)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._dropped: list[Work] = []
+        self._draining = False
+
+    # --- Intake -------------------------------------------------------------------------------------
+
+    async def submit(self, arrival: Arrival) -> Ticket:
+        """Take *arrival* in when there is a place for it (``Intake.submit``)."""
+        if self._draining:
+            raise Unavailable("draining")
+        await self._documents.enter(urgent=arrival.is_urgent)
+        errands: Errands = ()
+        try:
+            ticket, errands = await self._pipeline.receive(arrival)
+        finally:
+            # the place goes on to the document's own errand, where there is one
+            if not any(e.work.kind is WorkKind.DOCUMENT for e in errands):
+                self._documents.leave()
+        for errand in errands:
+            self._begin(errand, has_place=True)
+        return ticket
+
+    def screen(self, head: bytes) -> None:
+        """``Intake.screen``."""
+        self._pipeline.screen(head)
+
+    async def undeliverable(
+        self, document: DocumentId, recipient: PartyKey, delivery: str, cause: str
+    ) -> None:
+        """``Intake.undeliverable``."""
+        for errand in await self._pipeline.undeliverable(document, recipient, delivery, cause):
+            self._begin(errand)
+
+    # --- life ---------------------------------------------------------------------------------------
+
+    @property
+    def in_hand(self) -> int:
+        """How many errands this worker has in hand."""
+        return len(self._tasks)
+
+    def has_room(self) -> bool:
+        """Whether new parcels may be leased to this worker at once."""
+        return not self._draining and len(self._tasks) < self._pace.backlog
+
+    async def start(self) -> None:
+        """Come to life: the first beat is in the store when this returns."""
+        await self._lives.beat(self._owner, self._pace.lease)
+        self._loops = [
+            asyncio.create_task(self._beat(), name="worker-beat"),
+            asyncio.create_task(self._lease(), name="worker-lease"),
+        ]
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what runs within the grace, leave the rest to others.  May be called twice."""
+        self._draining = True
+        for loop in self._loops:
+            if loop.get_name() == "worker-lease":
+                loop.cancel()
+        deadline = asyncio.get_running_loop().time() + self._pace.grace.total_seconds()
+        while self._tasks and asyncio.get_running_loop().time() < deadline:
+            left = deadline - asyncio.get_running_loop().time()
+            await asyncio.wait(set(self._tasks), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        for task in [*self._tasks, *self._loops]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._loops, return_exceptions=True)
+        with suppress(Unavailable):
+            await self._lives.bury(self._owner)
+
+    @property
+    def failed(self) -> BaseException | None:
+        """What ended one of the loops that must not end, if any."""
+        for loop in self._loops:
+            if loop.done() and not loop.cancelled() and loop.exception() is not None:
+                return loop.exception()
+        return None
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.lease.total_seconds() / 4)
+            try:
+                await self._lives.beat(self._owner, self._pace.lease)
+            except Unavailable as away:
+                log.warning("beat missed", reason=away.reason)
+
+    async def _lease(self) -> None:
+        while True:
+            room = min(self._documents.free + self._parcels.free, 100)
+            taken = 0
+            if room and self.has_room():
+                try:
+                    await self._put_back()
+                    taken = await self._take(room)
+                except Unavailable as away:
+                    log.warning("no lease", reason=away.reason)
+            if taken < room or not room:
+                await asyncio.sleep(self._pace.tick.total_seconds())
+
+    async def _put_back(self) -> None:
+        # The store did not answer when these failed: they are still leased to us, yet nobody works on them.
+        while self._dropped:
+            await self._pipeline.put_off(self._dropped[-1], Reason("store-away"))
+            self._dropped.pop()
+
+    async def _take(self, room: int) -> int:
+        kinds = frozenset(WorkKind)
+        if not self._documents.free:
+            kinds -= {WorkKind.DOCUMENT}
+        leased = await self._ledger.lease(self._owner, room, kinds)
+        for work in leased:
+            self._spawn(self._resume(Errand(work=work)), f"resume:{work.key}")
+        return len(leased)
+
+    async def _resume(self, leased: Errand) -> None:
+        try:
+            errand = await self._pipeline.resume(leased.work)
+        except Unavailable as away:
+            log.warning("not resumed", work=leased.work.key, reason=away.reason)
+            self._dropped.append(leased.work)
+            return
+        if errand is not None:
+            await self._run(errand)
+
+    def _begin(self, errand: Errand, *, has_place: bool = False) -> None:
+        held = has_place and errand.work.kind is WorkKind.DOCUMENT
+        self._spawn(self._run(errand, holds_place=held), errand.work.key)
+
+    async def _run(self, errand: Errand, *, holds_place: bool = False) -> None:
+        gate = self._documents if errand.work.kind is WorkKind.DOCUMENT else self._parcels
+        if not holds_place:
+            await gate.enter(urgent=errand.work.is_urgent)
+        try:
+            after = await self._try(errand)
+        finally:
+            gate.leave()
+        for following in after:
+            self._begin(following)
+
+    async def _try(self, errand: Errand) -> Errands:
+        try:
+            return await self._pipeline.run(errand)
+        except Unavailable as away:
+            log.warning("put off", work=errand.work.key, reason=away.reason)
+        except Exception as bug:  # the last line of defence: nothing may be lost by our own mistakes
+            log.exception("errand failed", work=errand.work.key, error=type(bug).__name__)
+        try:
+            return await self._pipeline.broken(errand)
+        except Unavailable as away:
+            log.warning("dropped for now", work=errand.work.key, reason=away.reason)
+            self._dropped.append(errand.work)
+            return ()
+
+    def _spawn(self, coroutine: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,70 @@
+"""What the steps are given: the ports, who we are, and the errands that lead from one step to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.model.change import Fence, Work
+from gateway.model.document import Received
+from gateway.model.handover import Parcel
+from gateway.model.ids import OrganCode, Owner, Realm
+from gateway.ports import (
+    Clock,
+    Directory,
+    Envelopes,
+    Ids,
+    Inspector,
+    Ledger,
+    Lives,
+    Outlet,
+    Records,
+    Sealer,
+    Vault,
+)
+
+TRIES = 8
+"""How often a step that lost a race loads again before it leaves the work to a later lease."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The ports that the pipeline needs."""
+
+    ledger: Ledger
+    lives: Lives
+    records: Records
+    vault: Vault
+    envelopes: Envelopes
+    inspector: Inspector
+    sealer: Sealer
+    directory: Directory
+    outlet: Outlet
+    clock: Clock
+    ids: Ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Us:
+    """Who we are: our realm, the organ id of our own hop, and this life of this process."""
+
+    realm: Realm
+    organ: OrganCode
+    owner: Owner
+
+    def fence(self, work: Work) -> Fence:
+        """The right to a change on the strength of *work* that we leased."""
+        return Fence(key=work.key, owner=self.owner)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """Work that this process goes on with, and what it already has in hand for it."""
+
+    work: Work
+    parcel: Parcel | None = None
+    received: Received | None = None
+    lane_is_urgent: bool | None = None
+
+
+Errands = Sequence[Errand]
