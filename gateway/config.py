@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass as parsed
 from gateway.errors import ConfigError
 from gateway.model.policy import Acceptance, Attitude, Limits, Patience, Policy, SecrecyField
 
-_STRICT: Any = {"extra": "forbid", "frozen": True, "str_strip_whitespace": True}
+_STRICT: Any = {"extra": "forbid", "str_strip_whitespace": True}
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)
