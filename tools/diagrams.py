@@ -1,7 +1,7 @@
 """Draws the three state machines into ARCHITECTURE.md, from the tables themselves.
 
-    python -m tools.diagrams          # writes
-    python -m tools.diagrams --check  # exits 1 where the file is behind the tables
+python -m tools.diagrams          # writes
+python -m tools.diagrams --check  # exits 1 where the file is behind the tables
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ def mermaid(start: str, edges: Iterable[tuple[str, str, str]], ends: Iterable[st
 def drawn() -> Mapping[str, str]:
     """Each diagram by the name of its place in the document."""
     return {
-        "submission": mermaid(
-            "received", _edges(journey.SUBMISSION), map(str, journey.FINAL_SUBMISSIONS)
-        ),
+        "submission": mermaid("received", _edges(journey.SUBMISSION), map(str, journey.FINAL_SUBMISSIONS)),
         "handover": mermaid("pending", _edges(journey.HANDOVER), map(str, journey.FINAL_HANDOVERS)),
         "status": mermaid(
             "none",

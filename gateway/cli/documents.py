@@ -1,0 +1,203 @@
+"""``vanthu send``, ``inbox``, ``trace``: send a document, see what waits, see what happened."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gateway import wiring
+from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run
+from gateway.errors import Refused
+from gateway.model.ids import DocumentId, OrganCode
+
+VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verbs of this file."""
+    app.command("send")(send)
+    app.command("inbox")(inbox)
+    app.command("trace")(trace)
+
+
+def send(
+    file: Annotated[
+        Path, typer.Argument(help="Tệp đính kèm · the file to send.", exists=True, dir_okay=False)
+    ],
+    sender: Annotated[str, typer.Option("--from", help="Cơ quan gửi · the sending organ.")],
+    to: Annotated[list[str], typer.Option("--to", help="Cơ quan nhận · a recipient; repeat it.")],
+    subject: Annotated[str, typer.Option("--subject", help="Trích yếu · the subject.")] = "",
+    code: Annotated[str, typer.Option("--code", help="Số/ký hiệu · number/notation.")] = "",
+    urgent: Annotated[bool, typer.Option("--urgent", help="Khẩn · urgent.")] = False,
+    message_id: Annotated[
+        str, typer.Option("--message-id", help="Khóa chống lặp · the idempotency key.")
+    ] = "",
+    config: ConfigOption = None,
+    var: VarOption = None,
+) -> None:
+    """Gửi một văn bản qua cổng đang chạy · send a document through the running gateway."""
+    settings = configured(config, var)
+    number, _, notation = (code or f"{datetime.now(VIETNAM):%H%M%S}/CV-VT").partition("/")
+    letter = wiring.Letter(
+        sender=OrganCode(sender),
+        recipients=tuple(OrganCode(r) for r in to),
+        number=number,
+        notation=notation or "VT",
+        subject=subject or file.stem,
+        is_urgent=urgent,
+        name=file.name,
+        body=file.read_bytes(),
+        media_type=mimetypes.guess_type(file.name)[0] or "application/octet-stream",
+        message_id=message_id or str(uuid.uuid4()),
+    )
+
+    async def go() -> dict[str, Any]:
+        try:
+            answer = await wiring.send(settings, letter)
+        except Refused as refused:
+            await wiring.note(settings, operator(), "send", letter.message_id, refused.reason)
+            raise
+        await wiring.note(settings, operator(), "send", letter.message_id, str(answer.get("state")))
+        return answer
+
+    answer = run(go)
+    print(f"Đã nhận · accepted for processing: {answer['document']}")
+    print(f"  vanthu trace {answer['document']}")
+
+
+def inbox(
+    organ: Annotated[str, typer.Argument(help="Cơ quan nhận · the receiving organ.")],
+    json_lines: JsonOption = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 50,
+    config: ConfigOption = None,
+    var: VarOption = None,
+) -> None:
+    """Văn bản đến của một cơ quan · the copies of an organ, newest first."""
+    settings = configured(config, var)
+
+    async def go() -> list[dict[str, Any]]:
+        async with wiring.open_store(settings) as store:
+            rows = await store.copies(OrganCode(organ), limit)
+        await wiring.note(settings, operator(), "inbox", organ, f"{len(rows)} copies")
+        return rows
+
+    rows = run(go)
+    if json_lines:
+        for row in rows:
+            print(json.dumps(row, ensure_ascii=False))
+        return
+    table = Table(title=f"Văn bản đến · copies of {organ}")
+    for heading in (
+        "Số, ký hiệu",
+        "Từ · from",
+        "Trích yếu · subject",
+        "Trạng thái · state",
+        "Lúc · at",
+        "Mã · document",
+    ):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        state = f"{row['state']} {row['status']}".strip()
+        table.add_row(
+            row["code"], row["sender"], row["subject"], state, _local(row["available_at"]), row["document"]
+        )
+    _console().print(table)
+
+
+def trace(
+    document: Annotated[
+        str,
+        typer.Argument(
+            help="Mã văn bản, message_id, mã định danh hoặc số/ký hiệu · document id, message id, official id or code."
+        ),
+    ],
+    json_lines: JsonOption = False,
+    config: ConfigOption = None,
+    var: VarOption = None,
+) -> None:
+    """Hành trình của một văn bản và bằng chứng · a document's way, and its evidence checked."""
+    settings = configured(config, var)
+
+    async def go() -> list[dict[str, Any]]:
+        async with wiring.open_store(settings) as store:
+            found = await store.search(document)
+            told = [await store.trace(DocumentId(name)) for name in found]
+        await wiring.note(settings, operator(), "trace", document, f"{len(told)} documents")
+        return told
+
+    told = run(go)
+    if not told:
+        raise Refused("not-found", document)
+    for one in told:
+        if json_lines:
+            print(json.dumps(one, ensure_ascii=False))
+        else:
+            _show(one)
+
+
+def _show(one: dict[str, Any]) -> None:
+    console = _console()
+    s = one["submission"]
+    console.print(f"[b]{one['code'] or s['kind']}[/b]  {s['document']}")
+    console.print(
+        f"  từ · from {s['party']}   message_id {s['message_id']}   {s['state']} {s['reason'] or ''}"
+    )
+    console.print(
+        f"  nhận lúc · submitted {_local(s['received_at'])}   hạn · expires {_local(s['expires_at'])}"
+    )
+    copies = Table(title="Bản giao · copies")
+    for heading in (
+        "Nơi nhận · recipient",
+        "Trạng thái · state",
+        "Sẵn sàng · available",
+        "Đã giao · handed over",
+        "Lý do · reason",
+    ):
+        copies.add_column(heading, overflow="fold")
+    for c in one["copies"]:
+        copies.add_row(
+            f"{c['recipient']} {c['name']}",
+            f"{c['state']} {c['status']}".strip(),
+            _local(c["available_at"]),
+            _local(c["handed_over_at"]),
+            c["reason"] or "",
+        )
+    if one["copies"]:
+        console.print(copies)
+    way = Table(title="Hành trình · timeline")
+    for heading in ("Lúc · at", "Bước · stage", "Việc · event", "Nơi nhận · recipient", "Lý do · reason"):
+        way.add_column(heading, overflow="fold")
+    for e in one["timeline"]:
+        way.add_row(
+            _local(e["at"]),
+            e["stage"],
+            e["event"],
+            e["recipient"] or "",
+            " ".join(filter(None, (e["reason"], e["detail"]))),
+        )
+    console.print(way)
+    good = sum(1 for e in one["evidence"] if e["standing"] == "passed")
+    chains = "nguyên vẹn · unbroken" if one["chains_hold"] else "ĐỨT · BROKEN"
+    console.print(
+        f"  bằng chứng · evidence: {good}/{len(one['evidence'])} chữ ký đúng · signatures hold; chuỗi · chains {chains}"
+    )
+
+
+def _local(text: str | None) -> str:
+    if not text:
+        return ""
+    at = datetime.fromisoformat(text)
+    return at.replace(tzinfo=at.tzinfo or UTC).astimezone(VIETNAM).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _console() -> Console:
+    return Console(soft_wrap=False, highlight=False)

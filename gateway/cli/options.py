@@ -1,0 +1,43 @@
+"""The options that several verbs share."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from gateway.config import Config, load
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Tệp cấu hình · the configuration file (TOML).")
+]
+VarOption = Annotated[Path | None, typer.Option("--var", help="Nơi để dữ liệu · where data lies.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="In JSON · print JSON.")]
+
+T = TypeVar("T")
+
+
+def configured(config: Path | None, var: Path | None) -> Config:
+    """The configuration that a verb works with."""
+    return load(config, var=var)
+
+
+def run(main: Callable[[], Awaitable[T]]) -> T:
+    """Run an asynchronous verb to its end."""
+
+    async def entered() -> T:
+        return await main()
+
+    return asyncio.run(entered())
+
+
+def operator() -> str:
+    """Who is at the keyboard, for the audit rows."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,98 @@
+"""``vanthu verify``: judge the signatures of PDF files, offline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway import wiring
+from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run
+from gateway.model.finding import Finding
+from gateway.model.signature import Inspection, Verdict
+from schemas import reasons
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verbs of this file."""
+    app.command("verify")(verify)
+
+
+def verify(
+    files: Annotated[list[Path], typer.Argument(help="Tệp PDF · PDF files.")],
+    json_lines: JsonOption = False,
+    trust: Annotated[
+        Path | None, typer.Option("--trust", help="Thư mục gốc tin cậy · folder of trusted roots.")
+    ] = None,
+    unsafe_accept_any_signer: Annotated[
+        bool,
+        typer.Option(
+            "--unsafe-accept-any-signer",
+            help="Bỏ qua đường dẫn tin cậy, hạn và thu hồi · skips path, dates and revocation; never integrity.",
+        ),
+    ] = False,
+    config: ConfigOption = None,
+    var: VarOption = None,
+) -> None:
+    """Kiểm tra chữ ký số · judge signatures; exit 1 where a file is invalid or refused."""
+    settings = configured(config, var)
+    bad = False
+    for file, inspection in wiring.verify(
+        settings, files, trust=trust, unsafe_accept_any_signer=unsafe_accept_any_signer
+    ):
+        bad |= inspection.verdict in (Verdict.INVALID, Verdict.REFUSED)
+        print(
+            json.dumps(as_json(file, inspection), ensure_ascii=False)
+            if json_lines
+            else _told(file, inspection)
+        )
+    run(lambda: wiring.note(settings, operator(), "verify", f"{len(files)} files", "bad" if bad else "ok"))
+    if bad:
+        raise typer.Exit(1)
+
+
+def as_json(file: Path, inspection: Inspection) -> dict[str, Any]:
+    """One file's verdict as the contract of the command has it."""
+    return {
+        "file": str(file),
+        "verdict": str(inspection.verdict),
+        "signatures": [
+            {
+                "field": s.field,
+                "signer": s.signer,
+                "sub_filter": s.sub_filter,
+                "level": s.level,
+                "indication": str(s.indication),
+                "sub_indication": s.sub_indication,
+                "coverage": s.coverage,
+                "changes": s.changes,
+                "signed_at": s.signed_at.isoformat() if s.signed_at else None,
+            }
+            for s in inspection.signatures
+        ],
+        "findings": [
+            {"code": f.code, "severity": str(f.severity), "message": _sentence(f)}
+            for f in inspection.findings
+        ],
+        "elapsed_ms": round(inspection.elapsed_ms, 2),
+    }
+
+
+def _sentence(finding: Finding) -> str:
+    entry = reasons().get(finding.code)
+    vi = finding.message_vi or (entry.vi if entry else finding.code)
+    en = finding.message or (entry.en if entry else "")
+    where = f" ({finding.where})" if finding.where else ""
+    detail = f": {finding.detail}" if finding.detail else ""
+    return f"{vi} · {en}{where}{detail}"
+
+
+def _told(file: Path, inspection: Inspection) -> str:
+    lines = [f"{file}: {inspection.verdict}"]
+    for s in inspection.signatures:
+        at = s.signed_at.isoformat() if s.signed_at else "?"
+        lines.append(f"  {s.field}: {s.indication} {s.sub_indication} {s.level} {at} {s.signer}".rstrip())
+    lines += [f"  {f.severity} {f.code}: {_sentence(f)}" for f in inspection.findings]
+    return "\n".join(lines)

@@ -1,0 +1,211 @@
+"""Makes a fresh checkout ready: ``python3 -m tools.setup run|demo|test|lock|clean``.
+
+Each step first looks whether it is done, so a second run costs a fraction of a second.  Runs before
+there is a virtual environment: standard library only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tools import debian
+from tools.debian import SetUpError
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+NODE_CLIENT = ROOT / "tests" / "node"
+
+NEEDS: Mapping[str, tuple[debian.Need, ...]] = {
+    "check": (),
+    "run": (debian.BROKER,),
+    "demo": (debian.BROKER, debian.PDF_JUDGE, debian.FONT),
+    "test": (debian.BROKER, debian.PDF_JUDGE, debian.FONT, debian.POSTGRES, debian.NODE),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what one word asks for; the exit code is 1 with one clear sentence where that can't be done."""
+    try:
+        match arguments:
+            case [("check" | "run" | "demo" | "test") as purpose]:
+                prepare(purpose)
+            case ["lock", *rest]:
+                lock(rest)
+            case ["clean"]:
+                clean()
+            case _:
+                print(f"usage: python3 -m tools.setup {'|'.join(NEEDS)}|lock|clean", file=sys.stderr)
+                return 2
+    except SetUpError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def prepare(purpose: str) -> None:
+    """Everything that *purpose* needs; what is there already is not touched."""
+    debian.meet(NEEDS[purpose])
+    make_environment()
+    if debian.NODE in NEEDS[purpose]:
+        install_node_client()
+
+
+def make_environment(root: Path = ROOT, venv: Path = VENV) -> bool:
+    """The virtual environment with the locked dependencies and the project; whether anything was done."""
+    stamp = venv / "set-up.json"
+    wanted = {
+        # A virtual environment holds absolute paths: in a checkout that was moved it is another one's.
+        "root": str(root),
+        "python": sys.version,
+        "requirements": _digest(root / "requirements.txt"),
+        "project": _digest(root / "pyproject.toml"),
+    }
+    made = _read_stamp(stamp)
+    if made == wanted:
+        return False
+    print(f"setting up: {venv.name} with Python {sys.version.split()[0]}", flush=True)
+    stamp.unlink(missing_ok=True)
+    python = venv / "bin" / "python"
+    is_ours = made.get("root", str(root)) == str(root) and made.get("python", sys.version) == sys.version
+    if not (is_ours and _works(python)):
+        shutil.rmtree(venv, ignore_errors=True)
+        _make_venv(venv)
+    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install"]
+    # Wheels only: building one would fetch tools that no hash vouches for.
+    hashed = ["--require-hashes", "--only-binary", ":all:", "--requirement", "requirements.txt"]
+    _run([*pip, *hashed], root, "the locked dependencies could not be installed")
+    # setuptools, which builds the project, is locked among them.
+    _run([*pip, "--no-deps", "--no-build-isolation", "--no-index", "--editable", "."], root, "the project")
+    stamp.write_text(json.dumps(wanted, indent=2))
+    return True
+
+
+def install_node_client(folder: Path = NODE_CLIENT) -> bool:
+    """The packages of the tests' Node client, as locked; whether anything was done."""
+    stamp = folder / "node_modules" / ".set-up.json"
+    wanted = {"lock": _digest(folder / "package-lock.json")}
+    if _read_stamp(stamp) == wanted:
+        return False
+    print("setting up: the tests' Node client", flush=True)
+    _run(["npm", "ci", "--silent"], folder, "npm could not install the tests' Node client")
+    stamp.write_text(json.dumps(wanted))
+    return True
+
+
+def lock(arguments: Sequence[str]) -> None:
+    """Lock the dependencies of ``pyproject.toml`` anew, by hash; *arguments* go to pip-compile."""
+    tools = ROOT / "var" / "lock"
+    if not _works(tools / "bin" / "pip-compile"):
+        shutil.rmtree(tools, ignore_errors=True)
+        _make_venv(tools)
+        pip = [
+            str(tools / "bin" / "python"),
+            "-m",
+            "pip",
+            "--quiet",
+            "--disable-pip-version-check",
+            "install",
+        ]
+        _run([*pip, "pip-tools>=7.5"], ROOT, "pip-tools could not be installed")
+    compile_ = [
+        str(tools / "bin" / "pip-compile"),
+        "--quiet",
+        "--generate-hashes",
+        "--strip-extras",
+        "--no-header",
+    ]
+    compile_ += ["--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host", "--no-emit-options"]
+    compile_ += ["--allow-unsafe", *arguments]
+    everything = ["--extra", "demo", "--extra", "dev", "--all-build-deps"]
+    for output, options in (
+        ("requirements.txt", everything),
+        # The image carries what runs, in the same versions, and no tools.
+        ("docker/requirements.txt", ["--constraint", "requirements.txt", "--all-build-deps"]),
+    ):
+        _run([*compile_, *options, "--output-file", output, "pyproject.toml"], ROOT, "pip-compile failed")
+
+
+def clean() -> None:
+    """Remove all that the set-up and the programs made.  Refuses while a private broker runs here."""
+    for held in (ROOT / "var").rglob("lock"):
+        if held.is_file():
+            with held.open("a") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise SetUpError(f"{held.parent} is in use: stop what runs there first") from None
+    caches = [".pytest_cache", ".mypy_cache", ".ruff_cache", ".import_linter_cache", ".hypothesis"]
+    for name in (".venv", "var", "tests/node/node_modules", "vanthu.egg-info", "build", *caches):
+        shutil.rmtree(ROOT / name, ignore_errors=True)
+
+
+def _make_venv(folder: Path) -> None:
+    if importlib.util.find_spec("ensurepip") is None:
+        # Debian ships Python without it.
+        name = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+        debian.meet(
+            [
+                debian.Need(
+                    packages=(name,),
+                    is_met=_has_ensurepip,
+                    en="Python's module for virtual environments",
+                    vi="mô-đun môi trường ảo của Python",
+                )
+            ]
+        )
+    _run([sys.executable, "-m", "venv", str(folder)], ROOT, "Python could not make a virtual environment")
+
+
+def _has_ensurepip() -> bool:
+    # Asked of a new process: this one has looked before the package was there.
+    asked = subprocess.run([sys.executable, "-c", "import ensurepip"], capture_output=True, check=False)
+    return asked.returncode == 0
+
+
+def _run(command: Sequence[str], folder: Path, what: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONHOME"}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SetUpError(f"{what}: `{' '.join(command)}` said:\n{done.stdout.strip()[-3000:]}")
+
+
+def _works(program: Path) -> bool:
+    """Whether *program* can be run: a script's interpreter may be gone though the file is there."""
+    try:
+        return subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _read_stamp(path: Path) -> dict[str, str]:
+    try:
+        stamp: dict[str, str] = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return stamp
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
