@@ -46,6 +46,7 @@ class Decision:
         if submission.state is not SubmissionState.WAITING or submission.reason != away.reason:
             draft.note(now, "sign", "waiting", reason=away.reason, detail=away.detail)
             change = submission.after(SubmissionEvent.WAIT, away.reason)
+        self._world.observer.document("waiting", submission.document, away.reason)
         await self._world.ledger.commit(
             draft.change(
                 fence=self._us.fence(work),
@@ -66,4 +67,9 @@ class Decision:
                 forgets=(work.key,),
             )
         )
-        return None if isinstance(outcome, Stale) else draft.errands
+        if isinstance(outcome, Stale):
+            return None
+        self._world.observer.document(submission.state, submission.document, submission.reason or "")
+        for issued in draft.evidence:
+            self._world.observer.receipt(issued.event)
+        return draft.errands

@@ -64,6 +64,7 @@ class Doorkeeper:
     ) -> tuple[Ticket, Errands]:
         """Refuse on arrival, with evidence where somebody is known who may be told."""
         if party is None:
+            self._world.observer.document("refused", None, refusal.reason)
             ticket = Ticket(
                 door=Door.REFUSED,
                 document=None,
@@ -91,6 +92,7 @@ class Doorkeeper:
         outcome = await self._world.ledger.commit(draft.change(submission=submission))
         if isinstance(outcome, Known):
             return await self.known(arrival, party, outcome, kind)
+        self._world.observer.document("refused", submission.document, refusal.reason)
         ticket = Ticket(
             door=Door.REFUSED,
             document=submission.document,
@@ -115,6 +117,7 @@ class Doorkeeper:
         issued = await self._world.records.evidence(known.document)
         self._register.repeat(draft, dossier.submission, dossier.handovers, issued, now)
         await self._world.ledger.commit(draft.change())
+        self._world.observer.document("repeated", known.document)
         refused = known.state is SubmissionState.REFUSED
         ticket = Ticket(
             door=Door.REFUSED if refused else Door.REPEATED,

@@ -123,6 +123,7 @@ class Pipeline:
         outcome = await self._world.ledger.commit(draft.change(submission=submission))  # T1
         if isinstance(outcome, Known):
             return await self._door.known(arrival, party, outcome, marks.kind)
+        self._world.observer.document("received", submission.document)
         ticket = Ticket(
             door=Door.ACCEPTED,
             document=submission.document,
@@ -149,16 +150,23 @@ class Pipeline:
         """validate → sign → route → transform, then T2: accepted, refused, or waiting."""
         received = errand.received
         assert received is not None  # resume() fills it in
+        document = received.submission.document
+        stage = self._world.observer.stage
         try:
-            valid = await self.validate(received, errand.lane_is_urgent)
+            with stage("validate", document):
+                valid = await self.validate(received, errand.lane_is_urgent)
             if isinstance(valid, Refusal):
                 return await self._decision.refuse(received, errand.work, valid)
             if isinstance(valid, ValidStatus):
                 return await self._copies.report(valid, errand.work)
-            signed = await self.sign(valid)
-            routed = self.route(signed)
-            outbound = await self.transform(routed)
-            return await self.dispatch(outbound, errand.work)
+            with stage("sign", document):
+                signed = await self.sign(valid)
+            with stage("route", document):
+                routed = self.route(signed)
+            with stage("transform", document):
+                outbound = await self.transform(routed)
+            with stage("dispatch", document):
+                return await self.dispatch(outbound, errand.work)
         except Refused as refused:
             refusal = Refusal(reason=refused.reason, detail=refused.detail)
             return await self._decision.refuse(received, errand.work, refusal)
@@ -317,7 +325,9 @@ class Pipeline:
         """Hand one copy to its outlet, then commit what became of it (T3)."""
         delivery = errand.parcel
         assert isinstance(delivery, Delivery)
-        result = await self._world.outlet.hand_over(delivery)
+        with self._world.observer.stage("deliver", delivery.document):
+            result = await self._world.outlet.hand_over(delivery)
+        self._world.observer.hand_over(delivery.document, Link.AMQP, result.handed, result.reason or "")
         for _ in range(TRIES):
             dossier = await self._world.ledger.load(delivery.document, delivery.party)
             handover = dossier.of(delivery.party) if dossier else None
@@ -355,7 +365,8 @@ class Pipeline:
         """Bring one piece of evidence to the sender; the evidence itself is durable already."""
         parcel = errand.parcel
         assert isinstance(parcel, Receipt)
-        result = await self._world.outlet.hand_over(parcel)
+        with self._world.observer.stage("receipt", parcel.document):
+            result = await self._world.outlet.hand_over(parcel)
         if result.handed is result.handed.NOT_NOW:
             return await self.put_off(errand.work, result.reason)
         await self._world.ledger.commit(Change(fence=self._us.fence(errand.work), forgets=(errand.work.key,)))

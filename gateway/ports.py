@@ -10,13 +10,14 @@ arguments without harm.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.model.change import AuditEntry, Change, Event, Outcome, Work, WorkKind
 from gateway.model.document import Dossier
 from gateway.model.envelope import DocumentReference, Edoc, Envelope, Marks
-from gateway.model.evidence import Evidence, EvidenceRecord
+from gateway.model.evidence import EventName, Evidence, EvidenceRecord
 from gateway.model.finding import Finding
 from gateway.model.handover import HandOverResult, InboxItem, Parcel
 from gateway.model.ids import (
@@ -274,6 +275,26 @@ class Ids(Protocol):
 
     def jitter(self) -> float:
         """A number in [0, 1)."""
+        ...
+
+
+class Observer(Protocol):
+    """Is told what happens, for logs and numbers.  Never waits and never raises; the core itself does not log."""
+
+    def stage(self, stage: str, document: DocumentId) -> AbstractContextManager[None]:
+        """Around one stage of one document."""
+        ...
+
+    def document(self, outcome: str, document: DocumentId | None, reason: str = "") -> None:
+        """A submission was received, accepted, refused, repeated, or waits."""
+        ...
+
+    def hand_over(self, document: DocumentId, link: str, outcome: str, reason: str = "") -> None:
+        """An outlet answered."""
+        ...
+
+    def receipt(self, event: EventName) -> None:
+        """Evidence was issued."""
         ...
 
 

@@ -46,12 +46,14 @@ class Supervisor:
         bury: Callable[[Owner], Awaitable[None]],
         *,
         grace_s: float,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self._command = command
         self._facts = facts
         self._count = count
         self._bury = bury
         self._grace_s = grace_s
+        self._env = env
         self._children: dict[int, Child] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -83,6 +85,7 @@ class Supervisor:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=1024 * 1024,
+            env=self._env,
             start_new_session=True,  # Ctrl-C goes to the parent alone, which stops its workers in order
         )
         assert process.stdin is not None

@@ -133,7 +133,11 @@ class Worker:
         self, document: DocumentId, recipient: PartyKey, delivery: str, cause: str
     ) -> None:
         """``Intake.undeliverable``."""
-        for errand in await self._pipeline.undeliverable(document, recipient, delivery, cause):
+        self.go_on(await self._pipeline.undeliverable(document, recipient, delivery, cause))
+
+    def go_on(self, errands: Errands) -> None:
+        """Run *errands* that a step outside this worker has led to."""
+        for errand in errands:
             self._begin(errand)
 
     # --- life ---------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from gateway.ports import (
     Inspector,
     Ledger,
     Lives,
+    Observer,
     Outlet,
     Records,
     Sealer,
@@ -42,6 +43,7 @@ class World:
     outlet: Outlet
     clock: Clock
     ids: Ids
+    observer: Observer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

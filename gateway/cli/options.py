@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -26,13 +26,9 @@ def configured(config: Path | None, var: Path | None) -> Config:
     return load(config, var=var)
 
 
-def run(main: Callable[[], Awaitable[T]]) -> T:
+def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run an asynchronous verb to its end."""
-
-    async def entered() -> T:
-        return await main()
-
-    return asyncio.run(entered())
+    return asyncio.run(main())
 
 
 def operator() -> str:

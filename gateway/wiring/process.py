@@ -1,0 +1,330 @@
+"""One worker process: everything between the broker's queues and the store, composed and run until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from adapters.broker.connection import Connection
+from adapters.broker.connection import Options as ConnectionOptions
+from adapters.broker.consumer import Consumer
+from adapters.broker.consumer import Options as ConsumerOptions
+from adapters.broker.definitions import Site
+from adapters.broker.management import Management
+from adapters.broker.management import Options as ManagementOptions
+from adapters.broker.outlet import AmqpOutlet
+from adapters.broker.outlet import Options as OutletOptions
+from adapters.broker.topology import plan
+from adapters.clock import SystemClock, SystemIds
+from adapters.envelope.edxml import EdxmlEnvelopes
+from adapters.envelope.edxml import Options as EnvelopeOptions
+from adapters.http.metrics import Metrics
+from adapters.http.options import Options as HttpOptions
+from adapters.http.options import Ports as HttpPorts
+from adapters.http.server import HttpServer
+from adapters.inspection.inspector import Options as InspectorOptions
+from adapters.inspection.inspector import ProcessInspector
+from adapters.signing.keyring import KeyRing
+from adapters.signing.keyring import Options as KeyOptions
+from adapters.signing.notary import XadesNotary
+from adapters.signing.sealer import PadesSealer
+from adapters.store import FileVault, Store
+from gateway.config import Config, load, secret
+from gateway.desk import InboxDesk, Shelf
+from gateway.errors import Unavailable
+from gateway.model.finding import Severity
+from gateway.model.ids import OrganCode, Owner, Realm
+from gateway.observer import LoggingObserver
+from gateway.pipeline import Pipeline
+from gateway.register import Register
+from gateway.service import Named, Service
+from gateway.wiring.ground import Ground, address_of, lay, open_the_store
+from gateway.wiring.logs import set_up
+from gateway.worker import Pace, Worker
+from gateway.world import Us, World
+
+log = structlog.get_logger("service")
+
+OK = "ok"
+Wrap = Callable[[World], World]
+
+
+async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) -> None:
+    """Run one worker with the *facts* that its parent tells it, until SIGTERM or the parent's end.
+
+    *wrap* may replace ports; the crash tests use it.
+    """
+    config = load(Path(facts["config"]) if facts["config"] else None, var=Path(facts["var"]))
+    set_up(config.sections.log, config.var / "log" / f"worker-{facts['number']}.log")
+    process = await compose(config, facts, wrap=wrap)
+    service = process.service
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.request_stop)
+    orphaned = asyncio.create_task(_parent_gone(service), name="parent")
+    try:
+        await service.start()
+        print(json.dumps({"ready": process.owner}), flush=True)
+        await service.watch()
+    finally:
+        orphaned.cancel()
+        await service.stop()
+        await process.store.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A composed worker, not started yet."""
+
+    service: Service
+    store: Store
+    worker: Worker
+    owner: Owner
+
+
+async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Process:
+    """Put a worker together; nothing listens or consumes before ``Process.service`` is started."""
+    ground = lay(config)
+    sections, policy = config.sections, config.policy
+    clock = SystemClock()
+    claim_secret = bytes.fromhex(facts["claim_secret"])
+    us = Us(
+        realm=Realm(sections.gateway.realm),
+        organ=OrganCode(sections.gateway.organ),
+        owner=Owner(f"{os.getpid()}-{uuid.uuid4().hex[:12]}"),
+    )
+    store = await open_the_store(config)
+    vault = FileVault(ground.vault)
+    ring = KeyRing(
+        KeyOptions(
+            keys=ground.keys,
+            organ=us.organ,
+            name=sections.gateway.name,
+            trust=ground.trust,
+            development=sections.signing.development,
+        ),
+        directory=ground.directory,
+        clock=clock,
+    )
+    inspector = ProcessInspector(vault, _inspection(config, ground))
+    link = ConnectionOptions(url=facts["amqp_url"])
+    publishing = Connection(link, "outlet")
+    outlet = AmqpOutlet(_outlet(config, facts), publishing, vault, clock, claim_secret)
+    metrics = Metrics()
+    world = wrap(
+        World(
+            ledger=store.ledger,
+            lives=store.lives,
+            records=store.records,
+            vault=vault,
+            envelopes=EdxmlEnvelopes(_envelopes(config), vault),
+            inspector=inspector,
+            sealer=PadesSealer(ring, vault=vault, clock=clock),
+            directory=ground.directory,
+            outlet=outlet,
+            clock=clock,
+            ids=SystemIds(),
+            observer=LoggingObserver(metrics),
+        )
+    )
+    room = _Room()
+    register = Register(
+        XadesNotary(ring, policy=sections.signing.policy_id),
+        ground.directory,
+        us,
+        has_room=room.has_room,
+    )
+    pipeline = Pipeline(world, register, policy, us)
+    worker = Worker(pipeline, world.ledger, world.lives, us.owner, _pace(config))
+    room.worker = worker
+    desk = InboxDesk(
+        Shelf(ledger=world.ledger, inboxes=store.inboxes, records=world.records, clock=clock),
+        register,
+        worker.go_on,
+    )
+    site = Site(vhost=address_of(facts["amqp_url"]).vhost, gateway_user=address_of(facts["amqp_url"]).user)
+    topology = plan(ground.directory.parties(), ground.directory.clients())
+    management = Management(ManagementOptions(**facts["management"]), site)
+
+    async def contract() -> str:
+        differences = await management.read_back(topology)
+        return OK if not differences else "; ".join(differences[:5])
+
+    health = Health(
+        {
+            "broker": _told(lambda: outlet.state if outlet.state != OK else consumer.state),
+            "contract": contract,
+            "store": store.check,
+            "vault": vault.check,
+            "signing": ring.check,
+            "certificates": _told(lambda: _days(ring.days_left())),
+            "disk": vault.check_space,
+            "inspector": inspector.check,
+        }
+    )
+    http = HttpServer(
+        HttpOptions(
+            host=facts["http"]["host"],
+            port=facts["http"]["port"],
+            public_url=facts["http"]["public_url"],
+            secret=claim_secret,
+            max_bytes=policy.limits.document_bytes,
+            memory_bytes=policy.limits.message_bytes,
+            header_bytes=policy.limits.header_bytes,
+            reuse_port=True,
+            grace=timedelta(seconds=sections.pace.grace_s),
+            metrics_token_sha256=_digest(secret(sections.http.metrics_token, "http.metrics_token")),
+        ),
+        HttpPorts(
+            intake=worker,
+            desk=desk,
+            ledger=world.ledger,
+            records=world.records,
+            vault=vault,
+            directory=ground.directory,
+            clock=clock,
+            health=health.ask,
+        ),
+        metrics,
+    )
+    consumer = Consumer(ConsumerOptions(), link, worker, topology.parties, claim_secret)
+    service = Service(
+        [
+            Named("inspector", _Closed(inspector.start, inspector.close)),
+            Named("management", _Closed(_nothing, management.close)),
+            Named("publishing", publishing),
+            Named("worker", worker),
+            Named("http", http),
+            Named("consumer", consumer),
+        ]
+    )
+    return Process(service=service, store=store, worker=worker, owner=us.owner)
+
+
+class Health:
+    """Asks every part, side by side; a part that does not answer is a sentence, not an error."""
+
+    def __init__(self, parts: Mapping[str, Callable[[], Awaitable[str]]]) -> None:
+        self._parts = parts
+
+    async def ask(self) -> Mapping[str, str]:
+        """Each part by name with ``ok``, or one sentence that says what is wrong."""
+        answers = await asyncio.gather(*(self._one(ask) for ask in self._parts.values()))
+        return dict(zip(self._parts, answers, strict=True))
+
+    @staticmethod
+    async def _one(ask: Callable[[], Awaitable[str]]) -> str:
+        try:
+            async with asyncio.timeout(5):
+                return await ask()
+        except TimeoutError:
+            return "no answer within 5 s"
+        except Unavailable as away:
+            return str(away)
+
+
+class _Closed:
+    """A part that is closed, not stopped."""
+
+    def __init__(self, start: Callable[[], Awaitable[None]], close: Callable[[], Awaitable[None]]) -> None:
+        self._start, self._close = start, close
+
+    async def start(self) -> None:
+        """Start it."""
+        await self._start()
+
+    async def stop(self) -> None:
+        """Close it."""
+        await self._close()
+
+
+async def _nothing() -> None:
+    """Nothing is to be started."""
+
+
+class _Room:
+    """Lets the register ask the worker, which is made after it."""
+
+    worker: Worker | None = None
+
+    def has_room(self) -> bool:
+        return self.worker is not None and self.worker.has_room()
+
+
+async def _parent_gone(service: Service) -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+    service.request_stop()
+
+
+def _inspection(config: Config, ground: Ground) -> InspectorOptions:
+    section = config.sections.inspection
+    return InspectorOptions(
+        workers=section.processes,
+        share=section.share,
+        cpu=timedelta(seconds=section.cpu_s),
+        wall=timedelta(seconds=section.wall_s),
+        memory_bytes=section.memory_mb * 1024 * 1024,
+        trust=ground.trust,
+    )
+
+
+def _outlet(config: Config, facts: Mapping[str, Any]) -> OutletOptions:
+    return OutletOptions(
+        public_url=facts["http"]["public_url"],
+        message_bytes=config.policy.limits.message_bytes,
+        deadline=timedelta(seconds=config.sections.broker.publish_deadline_s),
+        bytes_in_flight=config.sections.broker.bytes_in_flight,
+    )
+
+
+def _envelopes(config: Config) -> EnvelopeOptions:
+    limits = config.policy.limits
+    return EnvelopeOptions(
+        header_bytes=limits.header_bytes,
+        document_bytes=limits.document_bytes,
+        recipients=limits.recipients,
+        severities={rule: Severity(severity) for rule, severity in config.sections.rules.items()},
+    )
+
+
+def _pace(config: Config) -> Pace:
+    pace = config.sections.pace
+    return Pace(
+        documents=pace.documents,
+        parcels=pace.parcels,
+        backlog=pace.backlog,
+        tick=timedelta(milliseconds=pace.tick_ms),
+        lease=timedelta(seconds=pace.lease_s),
+        grace=timedelta(seconds=pace.grace_s),
+    )
+
+
+def _told(state: Callable[[], str]) -> Callable[[], Awaitable[str]]:
+    async def ask() -> str:
+        return state()
+
+    return ask
+
+
+def _days(left: Mapping[str, int]) -> str:
+    ending = sorted((days, name) for name, days in left.items() if days < 1)
+    return OK if not ending else f"certificates have ended: {', '.join(name for _, name in ending[:5])}"
+
+
+def _digest(token: str) -> str:
+    return sha256(token.encode()).hexdigest() if token else ""

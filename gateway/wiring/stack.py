@@ -1,0 +1,193 @@
+"""The parent of ``serve``: broker, topology, store, access file, then the workers.  It holds no document."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from adapters.broker.definitions import Site
+from adapters.broker.management import Management
+from adapters.broker.management import Options as ManagementOptions
+from adapters.broker.node import Options as NodeOptions
+from adapters.broker.node import PrivateNode
+from adapters.broker.topology import plan
+from adapters.clock import SystemClock
+from adapters.directory import write_access
+from adapters.store import Store
+from gateway.config import Config, secret
+from gateway.errors import ConfigError, Unavailable
+from gateway.model.change import AuditEntry
+from gateway.model.ids import Owner
+from gateway.supervisor import Supervisor
+from gateway.wiring.desk import access_file
+from gateway.wiring.ground import Ground, address_of, claim_secret, lay, open_the_store
+from gateway.wiring.logs import set_up
+
+log = structlog.get_logger("stack")
+
+
+class Stack:
+    """Everything that ``serve`` runs.  ``stop`` may be called early, late and twice."""
+
+    def __init__(self, config: Config, *, workers: int | None, actor: str) -> None:
+        self._config = config
+        self._workers = workers or config.sections.pace.workers
+        self._actor = actor
+        self._node: PrivateNode | None = None
+        self._store: Store | None = None
+        self._supervisor: Supervisor | None = None
+        self._socket: socket.socket | None = None
+
+    async def start(self) -> str:
+        """Bring everything up; answers the line that begins with ``ready``."""
+        config = self._config
+        config.var.mkdir(parents=True, exist_ok=True)
+        set_up(config.sections.log, config.var / "log" / "serve.log")
+        ground = lay(config)
+        for remark in ground.report.remarks:
+            log.warning("directory", remark=str(remark))
+        self._store = await open_the_store(config)
+        await self._note("serve", "started")
+        amqp_url, management = await self._broker()
+        address = address_of(amqp_url)
+        site = Site(vhost=address.vhost, gateway_user=address.user)
+        topology = plan(ground.directory.parties(), ground.directory.clients())
+        passwords = _passwords(ground)
+        async with Management(management, site) as api:
+            await api.ensure(topology, passwords)
+        host, port = self._reserve()
+        public = config.sections.http.public_url or f"http://{host}:{port}"
+        facts = {
+            "config": str(config.source) if config.source else None,
+            "var": str(config.var),
+            "amqp_url": amqp_url,
+            "management": {"url": management.url, "user": management.user, "password": management.password},
+            "http": {"host": host, "port": port, "public_url": public},
+            "claim_secret": claim_secret(config, ground).hex(),
+        }
+        self._supervisor = Supervisor(
+            [sys.executable, "-m", "gateway.cli", "work"],
+            facts,
+            self._workers,
+            self._bury,
+            grace_s=config.sections.pace.grace_s + 10,
+            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(_emptied(config.var / "run" / "metrics"))},
+        )
+        await self._supervisor.start()
+        clients_url = secret(config.sections.broker.client_url, "broker.client_url") or address.without_user
+        access = access_file(config)
+        if ground.secrets is not None:
+            write_access(
+                access,
+                ground.directory.parties(),
+                ground.secrets,
+                amqp_url=clients_url,
+                http_url=public,
+            )
+        return (
+            f"ready http={public} amqp={clients_url} workers={self._workers} "
+            f"access={access if ground.secrets else '-'} pid={os.getpid()}"
+        )
+
+    async def stop(self) -> None:
+        """Workers first, each finishing what runs; then what they stand on."""
+        if self._supervisor is not None:
+            supervisor, self._supervisor = self._supervisor, None
+            await supervisor.stop()
+        if self._store is not None:
+            with suppress(Unavailable):
+                await self._note("serve", "stopped")
+            store, self._store = self._store, None
+            await store.close()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._node is not None:
+            node, self._node = self._node, None
+            await node.stop()
+
+    async def _broker(self) -> tuple[str, ManagementOptions]:
+        broker = self._config.sections.broker
+        url = os.environ.get("VANTHU_BROKER_URL") or secret(broker.url, "broker.url")
+        if url:
+            where = os.environ.get("VANTHU_BROKER_MANAGEMENT_URL") or secret(
+                broker.management_url, "broker.management_url"
+            )
+            if not where:
+                raise ConfigError("broker.management_url: needed together with broker.url")
+            address = address_of(url)
+            return url, ManagementOptions(url=where.rstrip("/"), user=address.user, password=address.password)
+        self._node = PrivateNode(NodeOptions(folder=self._config.var / "broker"))
+        await self._node.start()
+        node = self._node
+        return node.amqp_url, ManagementOptions(
+            url=node.management_url, user=node.user, password=node.password
+        )
+
+    def _reserve(self) -> tuple[str, int]:
+        """A port that all workers share: bound here without listening, so that nobody else takes it."""
+        http = self._config.sections.http
+        memory = self._config.var / "run" / "http.port"
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        wanted = [http.port] if http.port else [*_remembered(memory), 0]
+        for port in wanted:
+            held = socket.socket(socket.AF_INET6 if ":" in http.host else socket.AF_INET)
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            try:
+                held.bind((http.host, port))
+            except OSError as error:
+                held.close()
+                if port == wanted[-1]:
+                    raise ConfigError(
+                        f"http.host, http.port: {http.host}:{port}: {error.strerror}"
+                    ) from error
+                continue
+            self._socket = held
+            number: int = held.getsockname()[1]
+            memory.write_text(str(number))
+            return http.host, number
+        raise ConfigError("http.port: no port is free")
+
+    async def _bury(self, owner: Owner) -> None:
+        if self._store is not None:
+            try:
+                await self._store.lives.bury(owner)
+            except Unavailable as away:  # its lease will run out by itself
+                log.warning("life not buried", reason=away.reason)
+
+    async def _note(self, verb: str, outcome: str) -> None:
+        assert self._store is not None
+        entry = AuditEntry(
+            at=SystemClock().now(),
+            actor=self._actor,
+            verb=verb,
+            object=f"{self._workers} workers",
+            outcome=outcome,
+        )
+        await self._store.records.note(entry)
+
+
+def _passwords(ground: Ground) -> dict[str, str]:
+    if ground.secrets is None:
+        return {}
+    return {str(key): password for key, password in ground.secrets.broker_passwords.items()}
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _remembered(memory: Path) -> list[int]:
+    try:
+        return [int(memory.read_text())]
+    except (OSError, ValueError):
+        return []

@@ -1,0 +1,48 @@
+"""Fails a test in which one callback took more than 100 ms of its thread's CPU, or held the loop for 1 s.
+
+spec: promise 6 - no input, however made, holds the loop for more than 100 ms.
+
+A test whose own body does heavy work on the loop (making keys, say) says so:
+``@pytest.mark.heavy_body("makes three RSA keys")``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from asyncio import events
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+CPU_S = 0.1
+HELD_S = 1.0
+
+_slow: list[str] = []
+_run_one = events.Handle._run
+
+
+def _watched(handle: asyncio.Handle) -> None:
+    cpu, wall = time.thread_time(), time.monotonic()
+    _run_one(handle)
+    cpu, wall = time.thread_time() - cpu, time.monotonic() - wall
+    if cpu > CPU_S or wall > HELD_S:
+        _slow.append(f"{cpu * 1000:.0f} ms of CPU, {wall * 1000:.0f} ms held: {handle!r}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch every callback of every loop in this process."""
+    config.addinivalue_line("markers", "heavy_body(reason): the test's own body may hold the loop")
+    events.Handle._run = _watched  # type: ignore[method-assign]  # asyncio offers no hook that sees each callback
+
+
+@pytest.fixture(autouse=True)
+def watchdog(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test that held the loop."""
+    _slow.clear()
+    yield
+    held = list(_slow)
+    excused: Any = request.node.get_closest_marker("heavy_body")
+    if held and excused is None:
+        pytest.fail("the loop was held:\n  " + "\n  ".join(held), pytrace=False)
