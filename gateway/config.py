@@ -96,7 +96,7 @@ class SigningSection:
 
     keys: str = ""
     development: bool = True
-    policy_id: str = "urn:vanthu:evidence:1"
+    policy_id: str = "urn:vanthu:evidence-policy:1"
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)

@@ -46,6 +46,7 @@ from gateway.model.journey import (
     FINAL_SUBMISSIONS,
     HandOverEvent,
     SubmissionEvent,
+    SubmissionState,
     moves,
 )
 from gateway.model.party import Link
@@ -153,6 +154,8 @@ class Pipeline:
         document = received.submission.document
         stage = self._world.observer.stage
         try:
+            if await self._is_poison(errand.work, received):
+                return await self._decision.refuse(received, errand.work, _because("poison"))
             with stage("validate", document):
                 valid = await self.validate(received, errand.lane_is_urgent)
             if isinstance(valid, Refusal):
@@ -173,6 +176,13 @@ class Pipeline:
         except Unavailable as away:
             await self._decision.wait(received, errand.work, away)
             return ()
+
+    async def _is_poison(self, work: Work, received: Received) -> bool:
+        """Count one more death before the work begins again: a life ended, or broke, while it had this
+        document in hand.  What waits in good order is no suspect."""
+        if work.attempts < 2 or received.submission.state is not SubmissionState.RECEIVED:
+            return False
+        return await self._world.lives.died(work.key) >= self._policy.patience.deaths
 
     # --- 2 validate ---------------------------------------------------------------------------------
 
@@ -427,13 +437,11 @@ class Pipeline:
         return receipt.send(issued, submission, copy.addressed_as if copy else None, party)
 
     async def broken(self, errand: Errand) -> Errands:
-        """The errand raised what it must not: count it; a document that does so too often is poison."""
-        work, received = errand.work, errand.received
-        if received is not None:
-            deaths = await self._world.lives.died(work.key)
-            if deaths >= self._policy.patience.deaths:
-                return await self._decision.refuse(received, work, _because("poison"))
-        return await self.put_off(work, Reason("internal"))
+        """The errand raised what it must not.  It is tried again; ``carry`` counts how often it may be."""
+        received = errand.received
+        if received and self._world.clock.now() >= received.submission.expires_at:
+            return await self._decision.refuse(received, errand.work, _because("internal"))
+        return await self.put_off(errand.work, Reason("internal"))
 
 
 def _because(reason: str, detail: str = "") -> Refusal:

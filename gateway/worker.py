@@ -104,6 +104,7 @@ class Worker:
         self._parcels = Gate(pace.parcels)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
+        self._suspects = asyncio.Lock()
         self._dropped: list[Work] = []
         self._draining = False
 
@@ -246,6 +247,10 @@ class Worker:
 
     async def _try(self, errand: Errand) -> Errands:
         try:
+            if errand.work.kind is WorkKind.DOCUMENT and errand.work.attempts > 1:
+                # It may be what killed a life: one at a time, so that it takes no innocent one with it.
+                async with self._suspects:
+                    return await self._pipeline.run(errand)
             return await self._pipeline.run(errand)
         except Unavailable as away:
             log.warning("put off", work=errand.work.key, reason=away.reason)

@@ -1,1 +1,23 @@
-""""""
+"""Seals on PDFs and signatures on evidence, and the keys for both.
+
+ring = KeyRing(Options(...), directory=directory, clock=clock)
+sealer = PadesSealer(ring, vault=vault, clock=clock)        # gateway.ports.Sealer
+notary = XadesNotary(ring)                                  # gateway.ports.Notary
+"""
+
+from adapters.signing.evidence_check import EvidenceCheck, Standing, broken_link, load_roots, verify_evidence
+from adapters.signing.keyring import KeyRing, Options
+from adapters.signing.notary import XadesNotary
+from adapters.signing.sealer import PadesSealer
+
+__all__ = [
+    "EvidenceCheck",
+    "KeyRing",
+    "Options",
+    "PadesSealer",
+    "Standing",
+    "XadesNotary",
+    "broken_link",
+    "load_roots",
+    "verify_evidence",
+]

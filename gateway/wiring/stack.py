@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,14 +36,27 @@ log = structlog.get_logger("stack")
 class Stack:
     """Everything that ``serve`` runs.  ``stop`` may be called early, late and twice."""
 
-    def __init__(self, config: Config, *, workers: int | None, actor: str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        workers: int | None = None,
+        actor: str,
+        command: Sequence[str] = (sys.executable, "-m", "gateway.cli", "work"),
+    ) -> None:
         self._config = config
+        self._command = command
         self._workers = workers or config.sections.pace.workers
         self._actor = actor
         self._node: PrivateNode | None = None
         self._store: Store | None = None
         self._supervisor: Supervisor | None = None
         self._socket: socket.socket | None = None
+
+    @property
+    def worker_pids(self) -> Sequence[int]:
+        """The process ids of the workers that live."""
+        return self._supervisor.pids if self._supervisor else ()
 
     async def start(self) -> str:
         """Bring everything up; answers the line that begins with ``ready``."""
@@ -72,7 +86,7 @@ class Stack:
             "claim_secret": claim_secret(config, ground).hex(),
         }
         self._supervisor = Supervisor(
-            [sys.executable, "-m", "gateway.cli", "work"],
+            self._command,
             facts,
             self._workers,
             self._bury,

@@ -1,0 +1,252 @@
+"""The PDF side of a seal: a signature field and its dictionary in an incremental update, with a hole for the CMS.
+
+    draft = prepare(pdf, wish)              # reads, adds the field, writes the update, hashes
+    sealed = draft.fill(cms)                # the finished file
+
+Strategy: pyHanko reads the file and writes the objects; what would make two runs differ (file ids from
+chance, modification dates) is ours.  Only the update is written; the original bytes are joined to it
+once, at the end, and hashed in place.  The strict reader comes first; files that are odd but ordinary
+(hybrid cross-references as MS Word writes them) get the tolerant one, and ``Draft.was_odd`` says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from hashlib import new as new_hash
+from hashlib import sha256
+from io import SEEK_SET, BytesIO
+from typing import Any
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.fields import FieldMDPSpec, SigSeedSubFilter, enumerate_sig_fields
+from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigObjSetup
+from pyhanko.sign.signers.constants import ESIC_EXTENSION_1
+from pyhanko.sign.signers.pdf_byterange import SignatureObject
+
+from gateway.errors import Refused
+
+FIELD_PREFIX = "VanThu-"
+
+# pyHanko reports every oddity of a file as it goes along; findings about files are the inspector's.
+logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
+
+_VIETNAM = timezone(timedelta(hours=7))
+_NO_CHANGES = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What to put into the file.  ``seed`` fixes the file's new id: the same wish gives the same bytes."""
+
+    signed_at: datetime
+    digest: str
+    reserved: int
+    seed: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A file that is complete but for the CMS.  ``digest`` is that of its ByteRange."""
+
+    original: bytes = field(repr=False)
+    update: bytearray = field(repr=False)
+    hole: tuple[int, int]
+    field_name: str
+    digest: bytes
+    was_odd: bool
+
+    def fill(self, cms: bytes) -> bytes:
+        """The file with *cms* in its hole.  Raises ``ValueError`` where it does not fit."""
+        start, end = (at - len(self.original) for at in self.hole)
+        digits = cms.hex().encode()
+        # between the angle brackets, the rest stays zeros
+        if len(digits) > end - start - 2:
+            raise ValueError(f"{len(digits)} digits for a hole of {end - start - 2}")
+        self.update[start + 1 : start + 1 + len(digits)] = digits
+        return b"".join((self.original, self.update))
+
+
+def prepare(pdf: bytes, wish: Wish) -> Draft:
+    """The draft of *pdf* with a new, invisible signature on its first page.
+
+    Raises ``Refused`` with ``seal-forbidden`` where a signature in the file forbids it, ``pdf-encrypted``,
+    or ``pdf-unreadable`` where even the tolerant reader gives up.
+    """
+    try:
+        return _prepare(pdf, wish, strict=True)
+    except Refused:
+        raise
+    except Exception:
+        # The reader raises whatever a broken file makes it raise (KeyError, RecursionError, …): whether
+        # the file can be read at all, only the tolerant reader can say.
+        pass
+    try:
+        return _prepare(pdf, wish, strict=False)
+    except Refused:
+        raise
+    except Exception as exc:
+        raise Refused("pdf-unreadable", type(exc).__name__) from exc
+
+
+def fields_of(pdf: bytes) -> Iterator[tuple[str, list[int], bytes]]:
+    """Name, ByteRange and Contents of every filled signature field, as a reader of its own finds them.
+
+    Raises whatever the reader raises.
+    """
+    reader = PdfFileReader(BytesIO(pdf), strict=False)
+    for name, value, _ in enumerate_sig_fields(reader, filled_status=True):
+        signature = value.get_object()
+        # /Contents is read raw: in an encrypted file it would be the one string that is not encrypted
+        contents = signature.raw_get("/Contents", decrypt=generic.EncryptedObjAccess.RAW)
+        yield str(name), [int(n) for n in signature["/ByteRange"]], bytes(contents)
+
+
+def _prepare(pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
+    writer = _Update(pdf, strict=strict, seed=wish.seed)
+    if writer.prev.encrypted:
+        raise Refused("pdf-encrypted")
+    if strict and writer.prev.xrefs.hybrid_xrefs_present:
+        raise ValueError("hybrid cross-references ask for the tolerant reader")
+    name = _free_name(writer)
+    _obey_locks(writer, name)
+    # spec: EN 319 142-1 §6.2.1 - files below PDF 2.0 name the extension
+    writer.ensure_output_version(version=(1, 7))  # type: ignore[no-untyped-call]  # pyHanko's
+    if writer.output_version < (2, 0):
+        writer.register_extension(ESIC_EXTENSION_1)
+
+    placeholder = SignatureObject(
+        timestamp=wish.signed_at.astimezone(_VIETNAM),
+        subfilter=SigSeedSubFilter.PADES,
+        bytes_reserved=2 * wish.reserved,  # pyHanko counts hexadecimal digits
+    )
+    steps = PdfCMSEmbedder().write_cms(name, writer)
+    next(steps)
+    steps.send(SigObjSetup(sig_placeholder=placeholder))
+    # The steps that follow would copy the whole file to write and hash it; ours write the update alone.
+    steps.close()
+
+    tail = _Tail(len(pdf))
+    if not pdf.endswith((b"\n", b"\r")):
+        tail.write(b"\n")
+    writer.write_update(tail)
+    end = tail.tell()
+    hole: tuple[int, int] = placeholder.contents.offsets
+    placeholder.byte_range.fill_offsets(  # type: ignore[no-untyped-call]  # pyHanko's
+        tail, hole[0], hole[1], end
+    )
+
+    update = bytearray(tail.getbuffer())
+    md = new_hash(wish.digest, pdf)
+    view = memoryview(update)
+    md.update(view[: hole[0] - len(pdf)])
+    md.update(view[hole[1] - len(pdf) :])
+    view.release()
+    return Draft(
+        original=pdf,
+        update=update,
+        hole=hole,
+        field_name=name,
+        digest=md.digest(),
+        was_odd=not strict,
+    )
+
+
+def _free_name(writer: IncrementalPdfFileWriter) -> str:
+    """The first ``VanThu-<n>`` that no field of the form has."""
+    taken = {
+        str(_entry(field, "/T")) for field in _entries(_entry(_entry(writer.root, "/AcroForm"), "/Fields"))
+    }
+    number = 1
+    while f"{FIELD_PREFIX}{number}" in taken:
+        number += 1
+    return f"{FIELD_PREFIX}{number}"
+
+
+def _obey_locks(writer: IncrementalPdfFileWriter, name: str) -> None:
+    """Raises ``Refused("seal-forbidden")`` where a signature in the file allows no field *name* to be signed."""
+    signatures = [value for _, value, _ in enumerate_sig_fields(writer.prev, filled_status=True)]
+    # a certification whose field was taken out of the form still certifies
+    signatures.append(_entry(_entry(writer.root, "/Perms"), "/DocMDP"))
+    for signature in signatures:
+        for reference in _entries(_entry(signature, "/Reference")):
+            method = _entry(reference, "/TransformMethod")
+            parameters = _entry(reference, "/TransformParams")
+            # spec: ISO 32000-2 §12.8.2.2 - DocMDP with /P 1 forbids every change (without /P it means 2);
+            # §12.8.2.4 - FieldMDP locks fields, and its /P says the same for approval signatures
+            if _entry(parameters, "/P") == _NO_CHANGES:
+                raise Refused("seal-forbidden", str(method).lstrip("/"))
+            if method == "/FieldMDP" and FieldMDPSpec.from_pdf_object(parameters).is_locked(name):
+                raise Refused("seal-forbidden", "FieldMDP")
+
+
+def _entry(container: object, key: str) -> Any:
+    """The value of *key*, whether it stands there or elsewhere; ``None`` where there is none."""
+    found = _resolved(container)
+    if not isinstance(found, generic.DictionaryObject) or key not in found:
+        return None
+    return found[key]
+
+
+def _entries(container: object) -> list[Any]:
+    """The elements of an array, wherever they stand."""
+    found = _resolved(container)
+    return [_resolved(element) for element in found] if isinstance(found, generic.ArrayObject) else []
+
+
+def _resolved(found: Any) -> Any:
+    if isinstance(found, generic.IndirectObject):
+        return found.get_object()  # type: ignore[no-untyped-call]  # pyHanko's
+    return found
+
+
+class _Update(IncrementalPdfFileWriter):
+    """pyHanko's writer without its clock and its dice."""
+
+    def __init__(self, pdf: bytes, *, strict: bool, seed: bytes) -> None:
+        super().__init__(BytesIO(pdf), strict=strict)
+        first, second = sha256(b"1" + seed).digest()[:16], sha256(b"2" + seed).digest()[:16]
+        try:
+            # spec: ISO 32000-2 §14.4 - the first half is the original's and stays
+            kept = self.prev.trailer["/ID"][0]
+            first = getattr(kept, "original_bytes", kept)
+        except (KeyError, IndexError, TypeError):
+            pass
+        self._document_id = generic.ArrayObject(
+            [generic.ByteStringObject(first), generic.ByteStringObject(second)]
+        )
+
+    @classmethod
+    def _handle_id(cls, prev: PdfFileReader) -> generic.ArrayObject:
+        return generic.ArrayObject()  # replaced in __init__
+
+    def _update_meta(self) -> None:
+        # Neither /ModDate nor XMP is touched: they would tell the time of this run, and nothing that they
+        # describe has changed.
+        pass
+
+    def write_update(self, stream: _Tail) -> None:
+        """Write the changed and new objects, the cross-references and the trailer to *stream*."""
+        self.digest_aware_write = True
+        self._prep_dom_for_writing()  # type: ignore[no-untyped-call]  # pyHanko's
+        self._write_updated_section(stream)  # type: ignore[no-untyped-call]  # pyHanko's
+
+
+class _Tail(BytesIO):
+    """What comes after the first *base* bytes of a file; positions are those of the file."""
+
+    def __init__(self, base: int) -> None:
+        super().__init__()
+        self._base = base
+
+    def tell(self) -> int:
+        return super().tell() + self._base
+
+    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
+        if whence == SEEK_SET:
+            offset -= self._base
+        return super().seek(offset, whence) + self._base

@@ -1,0 +1,91 @@
+"""A sealed file, read back before it leaves.
+
+Nothing that the writing side knew is believed: the ByteRange comes from the file's own bytes, the digest
+is taken again, and the signature value is checked with the public key of the certificate in the CMS.
+Half a millisecond for 234 KB, most of it hashing, which also yields the file's own SHA-256.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import new as new_hash
+from hashlib import sha256
+
+from adapters.signing import cms, der
+from adapters.signing.cms import CmsTemplate
+from adapters.signing.pdf import fields_of
+from gateway.model.payload import PayloadRef
+
+_BYTE_RANGE = re.compile(rb"/ByteRange ?\[0 (\d+) (\d+) (\d+)\]")
+_HEX = re.compile(rb"[0-9a-fA-F]+")
+
+
+class NotWhatWeSealed(ValueError):
+    """The output does not bear the seal that it should; the text says where it fails."""
+
+
+def read_back(original: bytes, sealed: bytes, template: CmsTemplate) -> PayloadRef:
+    """The reference of *sealed*, if it is *original* plus one whole and true signature of *template*.
+
+    Raises ``NotWhatWeSealed``.
+    """
+    if not sealed.startswith(original):
+        raise NotWhatWeSealed("the original was altered")
+    ranges = list(_BYTE_RANGE.finditer(sealed, len(original)))
+    if len(ranges) != 1:
+        raise NotWhatWeSealed(f"{len(ranges)} ByteRanges in the update")
+    before, after, rest = (int(number) for number in ranges[0].groups())
+    # the two ranges cover everything but the hole, which lies in the update
+    if not (len(original) < before < after and after + rest == len(sealed)):
+        raise NotWhatWeSealed("the ByteRange does not cover the file")
+    hole = sealed[before:after]
+    if hole[:1] != b"<" or hole[-1:] != b">" or not _HEX.fullmatch(hole, 1, len(hole) - 1):
+        raise NotWhatWeSealed("the hole holds more than Contents")
+
+    # One pass over the original serves both hashes where they are the same function.
+    whole = sha256(memoryview(sealed)[:before])
+    covered = whole.copy()
+    whole.update(memoryview(sealed)[before:])
+    identity = template.identity
+    digest_name = identity.scheme.digest.value
+    if digest_name != "sha256":
+        covered = new_hash(digest_name, memoryview(sealed)[:before])
+    covered.update(memoryview(sealed)[after:])
+
+    contents = bytes.fromhex(hole[1:-1].decode())
+    try:
+        parts = cms.read_back(contents)
+    except der.MalformedDer as exc:
+        raise NotWhatWeSealed("the CMS cannot be read") from exc
+    length = der.element_at(contents).end
+    if contents[length:].strip(b"\0"):
+        raise NotWhatWeSealed("something follows the CMS")
+    if parts.message_digest != covered.digest():
+        raise NotWhatWeSealed("the digest is not the file's")
+    if identity.der not in parts.certificates:
+        raise NotWhatWeSealed("the certificate is missing")
+    if not identity.verifies(parts.signature, parts.attributes):
+        raise NotWhatWeSealed("the signature value is wrong")
+    if template.assemble(parts.attributes, parts.signature) != contents[:length]:
+        raise NotWhatWeSealed("the CMS is not the template's")
+    return PayloadRef(sha256=whole.hexdigest(), size=len(sealed), body=sealed)
+
+
+def read_back_as_pdf(sealed: bytes, field_name: str) -> None:
+    """Whether a reader that starts from nothing finds our signature, and that it covers the whole file.
+
+    For files that only the tolerant reader could read.  Raises ``NotWhatWeSealed``.
+    """
+    try:
+        found = {name: (ranges, contents) for name, ranges, contents in fields_of(sealed)}
+    except Exception as exc:
+        raise NotWhatWeSealed("the sealed file cannot be read as a PDF") from exc
+    if field_name not in found:
+        raise NotWhatWeSealed("a reader does not find our signature")
+    ranges, contents = found[field_name]
+    match ranges:
+        case [0, before, after, rest] if after + rest == len(sealed):
+            if sealed[before + 1 : after - 1].lower() != contents.hex().encode():
+                raise NotWhatWeSealed("a reader finds other Contents")
+        case _:
+            raise NotWhatWeSealed("a reader finds another ByteRange")
