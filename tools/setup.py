@@ -62,20 +62,13 @@ def prepare(purpose: str) -> None:
 def make_environment(root: Path = ROOT, venv: Path = VENV) -> bool:
     """The virtual environment with the locked dependencies and the project; whether anything was done."""
     stamp = venv / "set-up.json"
-    wanted = {
-        # A virtual environment holds absolute paths: in a checkout that was moved it is another one's.
-        "root": str(root),
-        "python": sys.version,
-        "requirements": _digest(root / "requirements.txt"),
-        "project": _digest(root / "pyproject.toml"),
-    }
-    made = _read_stamp(stamp)
-    if made == wanted:
+    wanted, made = _wanted(root), _read_stamp(stamp)
+    if is_made(root, venv):
         return False
     print(f"setting up: {venv.name} with Python {sys.version.split()[0]}", flush=True)
     stamp.unlink(missing_ok=True)
     python = venv / "bin" / "python"
-    is_ours = made.get("root", str(root)) == str(root) and made.get("python", sys.version) == sys.version
+    is_ours = all(made.get(key, wanted[key]) == wanted[key] for key in ("root", "python"))
     if not (is_ours and _works(python)):
         shutil.rmtree(venv, ignore_errors=True)
         _make_venv(venv)
@@ -87,6 +80,11 @@ def make_environment(root: Path = ROOT, venv: Path = VENV) -> bool:
     _run([*pip, "--no-deps", "--no-build-isolation", "--no-index", "--editable", "."], root, "the project")
     stamp.write_text(json.dumps(wanted, indent=2))
     return True
+
+
+def is_made(root: Path = ROOT, venv: Path = VENV) -> bool:
+    """Whether *venv* was made here, by this Python, for the dependencies that are locked now."""
+    return _read_stamp(venv / "set-up.json") == _wanted(root)
 
 
 def install_node_client(folder: Path = NODE_CLIENT) -> bool:
@@ -134,9 +132,9 @@ def lock(arguments: Sequence[str]) -> None:
         _run([*compile_, *options, "--output-file", output, "pyproject.toml"], ROOT, "pip-compile failed")
 
 
-def clean() -> None:
+def clean(root: Path = ROOT) -> None:
     """Remove all that the set-up and the programs made.  Refuses while a private broker runs here."""
-    for held in (ROOT / "var").rglob("lock"):
+    for held in (root / "var").rglob("lock"):
         if held.is_file():
             with held.open("a") as file:
                 try:
@@ -145,7 +143,7 @@ def clean() -> None:
                     raise SetUpError(f"{held.parent} is in use: stop what runs there first") from None
     caches = [".pytest_cache", ".mypy_cache", ".ruff_cache", ".import_linter_cache", ".hypothesis"]
     for name in (".venv", "var", "tests/node/node_modules", "vanthu.egg-info", "build", *caches):
-        shutil.rmtree(ROOT / name, ignore_errors=True)
+        shutil.rmtree(root / name, ignore_errors=True)
 
 
 def _make_venv(folder: Path) -> None:
@@ -193,6 +191,16 @@ def _works(program: Path) -> bool:
         return subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
     except OSError:
         return False
+
+
+def _wanted(root: Path) -> dict[str, str]:
+    return {
+        # A virtual environment holds absolute paths: in a checkout that was moved it is another one's.
+        "root": str(root),
+        "python": f"{sys.version} {sys.base_prefix}",
+        "requirements": _digest(root / "requirements.txt"),
+        "project": _digest(root / "pyproject.toml"),
+    }
 
 
 def _digest(path: Path) -> str:

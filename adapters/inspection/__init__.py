@@ -1,1 +1,9 @@
-""""""
+"""Opening PDFs that anybody may have sent: what is in them, and what their signatures are worth.
+
+``inspector`` is the port ``Inspector``: it hands files to processes that can be ended (``nursery``) and
+shares them out fairly (``turns``).  ``judge`` is what runs there, a plain function from bytes to
+``Inspection``; it asks ``structure`` (what the file holds), ``signatures`` (each signature), ``changes``
+(what came after it), ``cms`` (the arithmetic) and ``trust`` (whom to believe).
+
+This package imports none of the heavy libraries by itself; only the nursery's processes do.
+"""

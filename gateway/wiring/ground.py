@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from adapters.clock import SystemClock
 from adapters.directory import Options as DirectoryOptions
 from adapters.directory import (
     OrganDirectory,
@@ -69,9 +68,14 @@ def lay(config: Config) -> Ground:
 
 async def open_the_store(config: Config) -> Store:
     """The store, brought up to date."""
+    if config.store_url.startswith("sqlite:///"):
+        Path(config.store_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     return await Store.open(
-        StoreOptions(url=config.store_url, readers=config.sections.store.readers),
-        clock=SystemClock(),
+        StoreOptions(
+            url=config.store_url,
+            realm=config.sections.gateway.realm,
+            readers=config.sections.store.readers,
+        )
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 import uuid
@@ -40,7 +41,7 @@ from adapters.signing.keyring import KeyRing
 from adapters.signing.keyring import Options as KeyOptions
 from adapters.signing.notary import XadesNotary
 from adapters.signing.sealer import PadesSealer
-from adapters.store import FileVault, Store
+from adapters.store import FileVault, Store, VaultOptions
 from gateway.config import Config, load, secret
 from gateway.desk import InboxDesk, Shelf
 from gateway.errors import Unavailable
@@ -58,6 +59,9 @@ from gateway.world import Us, World
 log = structlog.get_logger("service")
 
 OK = "ok"
+READY_WITHIN_S = 15.0
+FULLEST_DISK = 95.0
+"""Per cent of the disk in use at which readiness complains."""
 Wrap = Callable[[World], World]
 
 
@@ -76,6 +80,7 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
     orphaned = asyncio.create_task(_parent_gone(service), name="parent")
     try:
         await service.start()
+        await _all_there(process.listens)
         print(json.dumps({"ready": process.owner}), flush=True)
         await service.watch()
     finally:
@@ -92,6 +97,7 @@ class Process:
     store: Store
     worker: Worker
     owner: Owner
+    listens: Callable[[], bool]
 
 
 async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Process:
@@ -106,7 +112,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         owner=Owner(f"{os.getpid()}-{uuid.uuid4().hex[:12]}"),
     )
     store = await open_the_store(config)
-    vault = FileVault(ground.vault)
+    vault = FileVault(VaultOptions(folder=ground.vault))
     ring = KeyRing(
         KeyOptions(
             keys=ground.keys,
@@ -170,7 +176,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             "vault": vault.check,
             "signing": ring.check,
             "certificates": _told(lambda: _days(ring.days_left())),
-            "disk": vault.check_space,
+            "disk": _told(lambda: _space(config.var)),
             "inspector": inspector.check,
         }
     )
@@ -210,7 +216,9 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             Named("consumer", consumer),
         ]
     )
-    return Process(service=service, store=store, worker=worker, owner=us.owner)
+    return Process(
+        service=service, store=store, worker=worker, owner=us.owner, listens=lambda: consumer.state == OK
+    )
 
 
 class Health:
@@ -261,6 +269,16 @@ class _Room:
 
     def has_room(self) -> bool:
         return self.worker is not None and self.worker.has_room()
+
+
+async def _all_there(listens: Callable[[], bool]) -> None:
+    """Wait until every queue is consumed, but not for ever: a queue that is missing is readiness' matter."""
+    try:
+        async with asyncio.timeout(READY_WITHIN_S):
+            while not listens():
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        log.warning("not every queue is consumed yet")
 
 
 async def _parent_gone(service: Service) -> None:
@@ -319,6 +337,12 @@ def _told(state: Callable[[], str]) -> Callable[[], Awaitable[str]]:
         return state()
 
     return ask
+
+
+def _space(folder: Path) -> str:
+    usage = shutil.disk_usage(folder)
+    share = 100 * (usage.total - usage.free) / usage.total
+    return OK if share < FULLEST_DISK else f"the disk is {share:.0f} % full"
 
 
 def _days(left: Mapping[str, int]) -> str:

@@ -1,0 +1,57 @@
+# The commands of this project.  Everything that they need is set up first; a second run sets up nothing.
+#
+#   make demo      make test      make PYTHON=python3.12 test
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+SETUP := $(PYTHON) -m tools.setup
+
+.DEFAULT_GOAL := help
+.PHONY: help python setup setup-check setup-run setup-demo setup-test demo serve test check sabotage lock clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed as $(PYTHON): install it, or name yours with make PYTHON=... |" \
+	       "Cần Python 3.11 trở lên với tên $(PYTHON): hãy cài đặt, hoặc chỉ ra bằng make PYTHON=..." >&2; exit 1; }
+
+setup-check: python
+	@$(SETUP) check
+
+setup-run: python
+	@$(SETUP) run
+
+setup-demo: python
+	@$(SETUP) demo
+
+setup-test: python
+	@$(SETUP) test
+
+setup: setup-test ## set up everything that any command needs (the others do it by themselves)
+
+demo: setup-demo ## a day at a provincial data centre: documents sealed, delivered, answered, refused
+	@$(BIN)/python -m demo
+
+serve: setup-run ## bring the gateway up with a broker of its own and leave it running
+	@$(BIN)/vanthu serve
+
+test: setup-test ## run all tests
+	@$(BIN)/python -m pytest
+
+check: setup-check ## formatting, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+sabotage: setup-test ## break each promise in a copy and demand that its test notices
+	@$(BIN)/python -m tools.sabotage
+
+lock: python ## lock the dependencies anew (make lock ARGS=--upgrade for newer ones)
+	@$(SETUP) lock $(ARGS)
+
+clean: python ## remove the virtual environment, var/ and all caches
+	@$(SETUP) clean

@@ -1,0 +1,232 @@
+"""Keeps a consumer on every queue, whatever happens to channels, connections and queues.
+
+Strategy: up to 64 queues share a channel, and a task per channel opens it, subscribes, waits until it is
+gone, and begins anew.  A queue that is missing is taken out of its group, so that the others do not
+suffer, and looked for until it is there again.  A pause cancels the consumers and keeps the channels, for
+what is in hand must be acknowledged where it came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import ChannelNotFoundEntity
+from aiormq import spec
+from aiormq.abc import AbstractChannel, DeliveredMessage
+
+from adapters.broker.connection import LOST, Connection, real_cancellation_only, within
+
+log = structlog.get_logger(__name__)
+
+Take = Callable[[str, AbstractChannel, DeliveredMessage], None]
+"""Is given each message with the name of its queue and the channel on which to settle it; returns at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long to wait for the broker, and between attempts."""
+
+    answer_within: timedelta
+    first_wait: timedelta
+    longest_wait: timedelta
+    missing_wait: timedelta
+
+
+@dataclass(slots=True)
+class _Group:
+    """Queues whose consumers share a channel; ``tags`` are those that are consumed now."""
+
+    queues: list[str]
+    prefetch: int
+    tags: set[str] = field(default_factory=set)
+
+
+class Subscriptions:
+    """Consumers on many queues over one connection."""
+
+    def __init__(self, connection: Connection, take: Take, pace: Pace) -> None:
+        self._connection = connection
+        self._take = take
+        self._pace = pace
+        self._groups: list[_Group] = []
+        self._prefetch: dict[str, int] = {}
+        self._missing: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_open = asyncio.Event()
+        self._is_paused = asyncio.Event()
+        self._is_quiet = asyncio.Event()
+
+    @property
+    def consumed(self) -> int:
+        """How many queues have their consumer now."""
+        return sum(len(group.tags) for group in self._groups)
+
+    @property
+    def state(self) -> str:
+        """``ok``, or a sentence."""
+        if self._missing:
+            first = min(self._missing)
+            return f"{len(self._missing)} queues are missing at the broker, the first is {first}"
+        if not self._is_open.is_set():
+            return "paused: nothing is taken in"
+        if self.consumed < len(self._prefetch):
+            return f"{self.consumed} of {len(self._prefetch)} consumers are there"
+        return "ok"
+
+    def add(self, queues: Sequence[str], *, prefetch: int, per_channel: int = 64) -> None:
+        """Consume *queues*, from ``start`` on."""
+        self._prefetch.update(dict.fromkeys(queues, prefetch))
+        for at in range(0, len(queues), per_channel):
+            self._groups.append(_Group(list(queues[at : at + per_channel]), prefetch))
+
+    def start(self) -> None:
+        """Begin, or wait for the connection and begin then."""
+        self._is_open.set()
+        for group in self._groups:
+            self._spawn(group)
+        task = asyncio.create_task(self._look_for_missing(), name="broker-missing-queues")
+        self._tasks.add(task)
+
+    async def pause(self) -> None:
+        """Cancel the consumers; waits until the broker has agreed, but not for ever."""
+        self._is_open.clear()
+        self._is_paused.set()
+        self._tell_quiet()
+        await within(self._is_quiet.wait(), self._pace.answer_within)
+
+    def resume(self) -> None:
+        """Consume again."""
+        self._is_paused.clear()
+        self._is_open.set()
+
+    async def stop(self) -> None:
+        """End all consumers and their channels.  May be called twice."""
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _spawn(self, group: _Group) -> None:
+        task = asyncio.create_task(self._attend(group), name=f"broker-consumers-{group.queues[0]}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _attend(self, group: _Group) -> None:
+        wait_s = self._pace.first_wait.total_seconds()
+        longest_s = self._pace.longest_wait.total_seconds()
+        loop = asyncio.get_running_loop()
+        while group.queues:
+            await self._is_open.wait()
+            live = await self._connection.opened()
+            began = loop.time()
+            try:
+                with real_cancellation_only():
+                    await self._consume(group, live)
+            except ChannelNotFoundEntity:
+                continue  # that queue is out of the group: the others need not wait
+            except TimeoutError:
+                self._connection.suspect(live, "no answer to consume")
+            except Exception as exc:  # this task must not end: nobody else brings these queues back
+                log.warning("consumers lost", consumers=len(group.queues), error=type(exc).__name__)
+            if loop.time() - began > longest_s:
+                wait_s = self._pace.first_wait.total_seconds()
+            await asyncio.sleep(wait_s * (0.5 + random.random()))
+            wait_s = min(wait_s * 2, longest_s)
+
+    async def _consume(self, group: _Group, live: AbstractConnection) -> None:
+        """Consume on one channel, with pauses, until it is gone."""
+        answer_s = self._pace.answer_within.total_seconds()
+        channel = live.channel(publisher_confirms=False)
+        try:
+            async with asyncio.timeout(answer_s):
+                await channel.initialize()
+            raw = await channel.get_underlay_channel()
+            raw.on_consumer_cancel_callbacks.add(lambda frame: self._cancelled(group, frame))
+            # spec: RabbitMQ, quorum queues - QoS per consumer only; a global one closes the connection
+            await raw.basic_qos(prefetch_count=group.prefetch, global_=False, timeout=answer_s)
+            while not raw.is_closed:
+                for queue in tuple(group.queues):
+                    await self._subscribe(group, raw, queue)
+                await _first(raw.closing, self._is_paused.wait())
+                for tag in tuple(group.tags):
+                    if not raw.is_closed:
+                        await raw.basic_cancel(tag, timeout=answer_s)
+                        group.tags.discard(tag)
+                self._tell_quiet()
+                await _first(raw.closing, self._is_open.wait())
+        finally:
+            group.tags.clear()
+            self._tell_quiet()
+            await within(channel.close(), self._pace.answer_within)
+
+    async def _subscribe(self, group: _Group, raw: AbstractChannel, queue: str) -> None:
+        async def on_message(message: DeliveredMessage) -> None:
+            self._take(queue, raw, message)
+
+        answer_s = self._pace.answer_within.total_seconds()
+        try:
+            await raw.basic_consume(queue, on_message, consumer_tag=queue, timeout=answer_s)
+        except ChannelNotFoundEntity:
+            self._lose(group, queue)
+            raise
+        group.tags.add(queue)
+
+    def _cancelled(self, group: _Group, frame: spec.Basic.Cancel) -> None:
+        # The broker ends a consumer when its queue is deleted, or has lost its majority.
+        self._lose(group, frame.consumer_tag or "")
+
+    def _lose(self, group: _Group, queue: str) -> None:
+        group.tags.discard(queue)
+        if queue in group.queues:
+            group.queues.remove(queue)
+            self._missing.add(queue)
+            log.error("queue missing", queue=queue)
+
+    def _tell_quiet(self) -> None:
+        if self.consumed:
+            self._is_quiet.clear()
+        else:
+            self._is_quiet.set()
+
+    async def _look_for_missing(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.missing_wait.total_seconds())
+            for queue in sorted(self._missing):
+                if await self._exists(queue):
+                    self._missing.discard(queue)
+                    group = _Group([queue], self._prefetch[queue])
+                    self._groups.append(group)
+                    self._spawn(group)
+
+    async def _exists(self, queue: str) -> bool:
+        live = self._connection.live
+        if live is None:
+            return False
+        channel = live.channel(publisher_confirms=False)
+        try:
+            async with asyncio.timeout(self._pace.answer_within.total_seconds()):
+                with real_cancellation_only():
+                    await channel.initialize()
+                    await channel.declare_queue(queue, passive=True)
+                    return True
+        except LOST:
+            return False
+        finally:
+            await within(channel.close(), self._pace.answer_within)
+
+
+async def _first(closing: asyncio.Future[None], other: Coroutine[None, None, bool]) -> None:
+    """Wait for either.  *closing* is an observer of ours: cancelling it closes nothing."""
+    waits: set[asyncio.Future[Any]] = {closing, asyncio.ensure_future(other)}
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

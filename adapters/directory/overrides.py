@@ -1,0 +1,164 @@
+"""What a list of organs can't say: locks, further and former codes, mergers.  From one TOML file.
+
+``config/parties.example.toml`` shows every key.  A name that the list does not have is an error unless the
+file registers it (gives it a ``name``): a typing error must not pass for a party.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta, timezone
+from pathlib import Path
+
+from adapters.directory.organs import is_organ_code
+from gateway.errors import ConfigError
+from gateway.model.ids import OrganCode, PartyKey, normalised
+from gateway.model.party import CodeValidity, Link, Party
+
+VIETNAM = timezone(timedelta(hours=7))
+"""Instants without a zone are meant so."""
+
+_PARTY_KEYS = {"name", "link", "locked", "max_bytes", "codes"}
+_CODE_KEYS = {"code", "since", "until"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """*party* no longer exists from ``since`` on (``None``: since ever); ``into`` took over, if anybody."""
+
+    party: PartyKey
+    into: PartyKey | None
+    since: datetime | None = None
+
+
+def override(parties: Iterable[Party], path: Path) -> tuple[tuple[Party, ...], tuple[Ending, ...]]:
+    """*parties* as the file at *path* changes them, by key, and the parties that ended.
+
+    Raises ``ConfigError``, naming file and key, for anything that is not understood.
+    """
+    by_key = {party.key: party for party in parties}
+    table = read_table(path)
+    known(table, {"parties", "succeeded", "gone"}, str(path))
+    for raw, entry in tables(table, "parties", str(path)).items():
+        where = f'{path}: parties."{raw}"'
+        key = PartyKey(normalised(raw))
+        by_key[key] = _changed(by_key.get(key), key, entry, where)
+    endings: dict[PartyKey, Ending] = {}
+    for section, wanted in (("succeeded", {"into", "since"}), ("gone", {"since"})):
+        for raw, entry in tables(table, section, str(path)).items():
+            where = f'{path}: {section}."{raw}"'
+            known(entry, wanted, where)
+            key = PartyKey(normalised(raw))
+            into = PartyKey(normalised(text(entry, "into", where))) if section == "succeeded" else None
+            for named in (key, into):
+                if named is not None and named not in by_key:
+                    raise ConfigError(f"{where}: no party {named!r}")
+            if key in endings:
+                raise ConfigError(f"{where}: it ended twice")
+            endings[key] = Ending(party=key, into=into, since=_instant(entry, "since", where))
+    return tuple(by_key[key] for key in sorted(by_key)), tuple(endings.values())
+
+
+def _changed(party: Party | None, key: PartyKey, entry: Mapping[str, object], where: str) -> Party:
+    known(entry, _PARTY_KEYS, where)
+    if party is None:
+        if "name" not in entry:
+            raise ConfigError(f"{where}: the list of organs has no such id (a new party needs a name)")
+        if not is_organ_code(key):
+            raise ConfigError(
+                f"{where}: an organ code has 1 to 35 letters and digits in groups set off by dots"
+            )
+        party = Party(key=key, name="", codes=(CodeValidity(code=OrganCode(key)),))
+    if "name" in entry:
+        party = replace(party, name=normalised(text(entry, "name", where)))
+    if "link" in entry:
+        try:
+            party = replace(party, link=Link(text(entry, "link", where)))
+        except ValueError:
+            raise ConfigError(f'{where}.link: "amqp" or "http" is needed') from None
+    if "locked" in entry:
+        party = replace(party, is_locked=flag(entry, "locked", where))
+    if "max_bytes" in entry:
+        limit = entry["max_bytes"]
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+            raise ConfigError(f"{where}.max_bytes: a number of bytes is needed")
+        party = replace(party, max_bytes=limit)
+    if "codes" in entry:
+        party = replace(party, codes=_codes(party, entry["codes"], f"{where}.codes"))
+    return party
+
+
+def _codes(party: Party, value: object, where: str) -> tuple[CodeValidity, ...]:
+    """The codes of *party* with those in *value* besides; one that it has already is replaced."""
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise ConfigError(f"{where}: a list of tables is needed")
+    found: list[CodeValidity] = []
+    for entry in value:
+        known(entry, _CODE_KEYS, where)
+        code = OrganCode(normalised(text(entry, "code", where)))
+        if not is_organ_code(code):
+            raise ConfigError(f"{where}: {code!r} is no organ code")
+        since, until = _instant(entry, "since", where), _instant(entry, "until", where)
+        if since is not None and until is not None and until <= since:
+            raise ConfigError(f"{where}: {code!r} ends before it begins")
+        found.append(CodeValidity(code=code, since=since, until=until))
+    named = {validity.code for validity in found}
+    return (*(c for c in party.codes if c.code not in named), *found)
+
+
+# --- reading TOML with errors that name the key -------------------------------------------------------
+
+
+def read_table(path: Path) -> dict[str, object]:
+    """The TOML file at *path*; raises ``ConfigError``."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"{path}: {exc.strerror or exc}") from exc
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
+
+
+def known(table: Mapping[str, object], allowed: set[str], where: str) -> None:
+    """Raise ``ConfigError`` for a key of *table* that nobody reads."""
+    for key in table:
+        if key not in allowed:
+            raise ConfigError(f"{where}: unknown key {key!r}; known are {', '.join(sorted(allowed))}")
+
+
+def tables(table: Mapping[str, object], key: str, where: str) -> dict[str, dict[str, object]]:
+    """The tables under *key*, by name; none where *key* is absent."""
+    found = table.get(key, {})
+    if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
+        raise ConfigError(f"{where}: {key} holds tables")
+    return found
+
+
+def text(table: Mapping[str, object], key: str, where: str) -> str:
+    """The text under *key*, which must be there and not blank."""
+    value = table.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{where}.{key}: a text is needed")
+    return value
+
+
+def flag(table: Mapping[str, object], key: str, where: str) -> bool:
+    """The truth value under *key*; absent means false."""
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where}.{key}: true or false is needed")
+    return value
+
+
+def _instant(table: Mapping[str, object], key: str, where: str) -> datetime | None:
+    match table.get(key):
+        case None:
+            return None
+        case datetime() as at:
+            return at if at.tzinfo is not None else at.replace(tzinfo=VIETNAM)
+        case date() as day:
+            return datetime.combine(day, time(), VIETNAM)
+        case _:
+            raise ConfigError(f"{where}.{key}: a date or an instant is needed, without quotation marks")

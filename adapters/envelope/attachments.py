@@ -1,0 +1,165 @@
+"""One attached file out of its wrapping, and back into it.
+
+Producers wrap a file in a ZIP with one entry, or do not; labels lie either way.  The bytes decide: a
+ZIP under a name that does not end in ``.zip`` is a wrapping, unless it is itself a document made of
+many entries (docx, odt …).
+
+spec: edXML facts §1 - "if the bytes are a ZIP and AttachmentName does not itself end in .zip, unzip the
+single entry"; "trust the bytes, not the label"
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from uuid import UUID, uuid5
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+ZIP_TYPE = "application/zip"
+PDF_TYPE = "application/pdf"
+
+_ZIP_MAGIC = b"PK\x03\x04"
+_END_MAGIC = b"PK\x05\x06"
+_END_REACH = 22 + 65_535  # the end record and the longest comment
+_ONE_ENTRY = 70_000  # a directory of one entry can't be longer: three 16-bit lengths, mostly unused
+_PIECE = 2 * 1024 * 1024
+_FREE_RATIO = 1024 * 1024  # below this the ratio does not matter
+_UNSAFE_NAME = re.compile(r"^[/\\]|\\|^[A-Za-z]:|(^|/)\.\.(/|$)|[\x00-\x1f]")
+_EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,10})$")
+_NAMES = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # RFC 9562 §6.6: the OID name space
+_IS_ENCRYPTED = 0x1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwrapped:
+    """A file as it really is; ``rule`` is what its wrapping broke (then ``body`` is what came)."""
+
+    body: bytes
+    is_zipped: bool = False
+    rule: str = ""
+    detail: str = ""
+
+
+class TooHeavy(Exception):
+    """Unpacking would hold the loop: do it in a thread."""
+
+
+def is_pdf(body: bytes) -> bool:
+    """Whether *body* is a PDF by its magic number, which may stand within the first 1024 bytes.
+
+    A ZIP is none, though a PDF stored in it may begin there.
+    """
+    # spec: ISO 32000-1 Annex H.3, implementation note 13
+    return b"%PDF-" in body[:1024] and not body.startswith(_ZIP_MAGIC)
+
+
+def unwrap(body: bytes, name: str, *, at_most: int, ratio: int, light: int | None = None) -> Unwrapped:
+    """The file in *body* called *name*, unpacked where it is wrapped.
+
+    Unpacks at most *at_most* bytes, and *ratio* to one above 1 MiB.  Raises ``TooHeavy`` where it would
+    unpack more than *light* bytes.
+    """
+    if not body.startswith(_ZIP_MAGIC) or name.lower().endswith(".zip"):
+        return Unwrapped(body=body)
+
+    def broken(rule: str, detail: str = "") -> Unwrapped:
+        return Unwrapped(body=body, rule=rule, detail=detail)
+
+    directory = _directory(body)
+    if directory is None:
+        return broken("EDX-071")
+    if _is_compound(body, directory):
+        return Unwrapped(body=body)
+    if len(directory) > _ONE_ENTRY:
+        return broken("EDX-070")
+    try:
+        with ZipFile(BytesIO(body)) as archive:
+            entries = archive.infolist()
+            if len(entries) != 1:
+                return broken("EDX-070", f"{len(entries)} entries")
+            (entry,) = entries
+            if entry.flag_bits & _IS_ENCRYPTED:
+                return broken("EDX-072")
+            if _is_unsafe(entry):
+                return broken("EDX-073")
+            if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+                return broken("EDX-076", f"method {entry.compress_type}")
+            size = entry.file_size
+            if size > at_most or size > max(_FREE_RATIO, ratio * entry.compress_size):
+                return broken("EDX-074", f"{size} bytes from {entry.compress_size}")
+            if light is not None and size > light:
+                raise TooHeavy
+            inner = _unpacked(archive, entry)
+    except TooHeavy:
+        raise
+    except Exception as error:  # zipfile lets out whatever broken bytes provoke in it
+        return broken("EDX-071", type(error).__name__)
+    if len(inner) != size:
+        return broken("EDX-071", "cut short")
+    if inner.startswith(_ZIP_MAGIC) and not name.lower().endswith(".zip"):
+        below = _directory(inner)
+        if below is not None and not _is_compound(inner, below):
+            return broken("EDX-075")
+    return Unwrapped(body=inner, is_zipped=True)
+
+
+def wrap(body: bytes, sha256: str, name: str, at: datetime) -> bytes:
+    """*body* in a ZIP with one entry, stored, dated *at* (a local time); the same for the same arguments.
+
+    The entry is called ``<uuid>.<ext>`` as the national axis does.
+    """
+    extension = _EXTENSION.search(name)
+    inner = f"{uuid5(_NAMES, sha256)}.{extension[1].lower() if extension else 'bin'}"
+    moment = (max(at.year, 1980), at.month, at.day, at.hour, at.minute, at.second)
+    entry = ZipInfo(inner, moment)
+    entry.external_attr = 0o644 << 16
+    entry.create_system = 3  # so that every machine writes the same bytes
+    out = BytesIO()
+    with ZipFile(out, "w", ZIP_STORED) as archive:
+        archive.writestr(entry, body)
+    return out.getvalue()
+
+
+def _unpacked(archive: ZipFile, entry: ZipInfo) -> bytes:
+    """The entry's bytes, never more than it declares, in pieces that keep the GIL only shortly."""
+    out = BytesIO()
+    left = entry.file_size
+    with archive.open(entry) as stream:
+        while left and (piece := stream.read(min(left, _PIECE))):
+            out.write(piece)
+            left -= len(piece)
+        stream.read(1)  # at its end the checksum is compared
+    return out.getvalue()
+
+
+def _directory(body: bytes) -> bytes | None:
+    """The central directory, as the end record names it; ``None`` where there is none."""
+    end = body.rfind(_END_MAGIC, max(0, len(body) - _END_REACH))
+    if end < 0 or len(body) < end + 22:
+        return None
+    size = int.from_bytes(body[end + 12 : end + 16], "little")
+    if size > end:
+        return None
+    return body[end - size : end]
+
+
+def _is_compound(body: bytes, directory: bytes) -> bool:
+    """Whether the ZIP is a document of its own: OOXML, ODF, EPUB, a signed container (ASiC) or a JAR."""
+    return (
+        b"[Content_Types].xml" in directory
+        or body[30:38] == b"mimetype"  # spec: OpenDocument 1.2 part 3 §3.3 - it is the first entry
+        or b"META-INF/" in directory
+    )
+
+
+def _is_unsafe(entry: ZipInfo) -> bool:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    return (
+        not entry.filename
+        or entry.filename.endswith("/")
+        or _UNSAFE_NAME.search(entry.orig_filename) is not None
+        or kind not in (0, stat.S_IFREG)
+    )

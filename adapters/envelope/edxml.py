@@ -1,0 +1,182 @@
+"""edXML behind the port ``Envelopes``: a bounded look, one bounded reading, one way of writing.
+
+    envelopes = EdxmlEnvelopes(Options(), vault)
+    marks = envelopes.peek(body[:262_144], is_whole=True)
+    edoc, findings = await envelopes.read(PayloadRef.of(body))
+    rendered = await envelopes.render(edoc, hop=us, at=received_at, sealed={0: sealed_pdf})
+
+Ordinary documents (up to 1 MiB) are read and written in a millisecond or two, on the loop; what is
+larger, or could cost more than that, goes to a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from adapters.envelope import files, header, parse
+from adapters.envelope.attachments import TooHeavy, wrap
+from adapters.envelope.carve import Carved, CarvedWrongly, carve
+from adapters.envelope.edoc import read_edoc
+from adapters.envelope.grammar import EDOC, STATUS
+from adapters.envelope.parse import HEADER, QCVN, Node
+from adapters.envelope.rules import Findings, Rulebook
+from adapters.envelope.shape import check
+from adapters.envelope.status import read_status
+from adapters.envelope.strict import VIETNAM, fill, trace
+from gateway.errors import Refused
+from gateway.model.envelope import Edoc, Envelope, Kind, Marks
+from gateway.model.finding import Finding, Severity
+from gateway.model.ids import OrganCode
+from gateway.model.payload import PayloadRef
+from gateway.ports import Vault
+
+_MIB = 1024 * 1024
+_INLINE_REST = 32 * 1024  # 8,000 tiny elements: 30 ms; an ordinary header has 10 KB, one to 448 organs 70
+_INLINE_UNPACKED = 4 * _MIB  # 20 ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Bounds of one document, in bytes and counts, and the severities that differ from ``rules.toml``."""
+
+    header_bytes: int = 256 * 1024  # what peek looks at
+    document_bytes: int = 64 * _MIB
+    rest_bytes: int = 2 * _MIB  # the envelope without its attachments
+    status_bytes: int = 256 * 1024
+    unpacked_bytes: int = 64 * _MIB  # out of all ZIPs of one document together
+    zip_ratio: int = 200  # above 1 MiB; office files reach 20, a blank scan 100
+    depth: int = 32
+    elements: int = 20_000  # 1,000 recipients with every field are 9,000
+    header_elements: int = 8000  # 256 KiB hold 500 recipients with every field: 4,600
+    attributes: int = 16
+    recipients: int = 1000
+    attachments: int = 100
+    inline_bytes: int = _MIB  # more is read and written in a thread
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+
+
+class EdxmlEnvelopes:
+    """The port ``gateway.ports.Envelopes`` for edXML.  *vault* gives the bytes that do not ride along.
+
+    Raises ``ConfigError`` where the options name a rule that does not exist or can't be changed.
+    """
+
+    def __init__(self, options: Options, vault: Vault) -> None:
+        self._options = options
+        self._vault = vault
+        self._book = Rulebook(options.severities)
+        self._bounds = parse.Bounds(
+            depth=options.depth, elements=options.elements, attributes=options.attributes
+        )
+        self._header_bounds = replace(self._bounds, elements=options.header_elements)
+
+    def peek(self, head: bytes, *, is_whole: bool) -> Marks:
+        """``Envelopes.peek``; besides, ``xml-too-costly`` where the header breaks a bound."""
+        bound = self._options.header_bytes
+        if len(head) > bound:
+            head, is_whole = head[:bound], False
+        return header.peek(head, self._header_bounds, is_whole=is_whole)
+
+    async def read(self, ref: PayloadRef) -> tuple[Envelope | None, tuple[Finding, ...]]:
+        """``Envelopes.read``; besides, ``xml-too-costly`` where the document breaks a bound."""
+        if ref.size > self._options.document_bytes:
+            raise Refused("xml-too-costly", f"{ref.size} bytes")
+        body = await self._body(ref)
+        if len(body) <= self._options.inline_bytes:
+            try:
+                return self._read(body, ref.sha256, light=_INLINE_UNPACKED)
+            except TooHeavy:
+                pass
+        return await asyncio.to_thread(self._read, body, ref.sha256, light=None)
+
+    async def render(
+        self,
+        edoc: Edoc,
+        *,
+        hop: OrganCode,
+        at: datetime,
+        sealed: Mapping[int, PayloadRef],
+    ) -> PayloadRef:
+        """``Envelopes.render``.  Raises ``Refused("dialect-unsupported")`` for an edoc that was not read
+        from edXML."""
+        refs = [sealed.get(i, attachment.payload) for i, attachment in enumerate(edoc.attachments)]
+        bodies = [await self._body(ref) for ref in refs]
+        if sum(map(len, bodies)) <= self._options.inline_bytes:
+            return _render(edoc, hop, at, refs, bodies)
+        return await asyncio.to_thread(_render, edoc, hop, at, refs, bodies)
+
+    async def _body(self, ref: PayloadRef) -> bytes:
+        return ref.body if ref.body is not None else await self._vault.read(ref)
+
+    def _read(
+        self, body: bytes, digest: str, *, light: int | None
+    ) -> tuple[Envelope | None, tuple[Finding, ...]]:
+        carved = carve(body, digest, at_most=self._options.attachments)
+        try:
+            root = self._parse(carved, light)
+        except CarvedWrongly:
+            carved = Carved(rest=body, bodies={})
+            root = self._parse(carved, light)
+        found = Findings(self._book)
+        message = _message(root)
+        kind = None if message is None else header.kind_of(message)
+        if message is None or kind is None:
+            found.add("EDX-001", "/".join(HEADER))
+            return None, found.all()
+        if kind is Kind.STATUS:
+            check(root, STATUS, found)
+            return self._read_status(root, message, len(body), found), found.all()
+        check(root, EDOC, found)
+        bounds = files.Bounds(
+            attachments=self._options.attachments,
+            unpacked_bytes=self._options.unpacked_bytes,
+            ratio=self._options.zip_ratio,
+            light=light,
+        )
+        attached = files.Files(root, carved.bodies, found, bounds)
+        edoc = read_edoc(root, message, attached, found, recipients=self._options.recipients)
+        return edoc, found.all()
+
+    def _read_status(self, root: Node, message: Node, size: int, found: Findings) -> Envelope | None:
+        # A status goes on exactly as it came, unseen by the inspector: it must have nothing to inspect.
+        if files.carries_files(root):
+            found.add("EDX-088", "AttachmentEncoded")
+        if size > self._options.status_bytes:
+            found.add("EDX-089", "", f"{size} > {self._options.status_bytes}")
+        return read_status(message, found)
+
+    def _parse(self, carved: Carved, light: int | None) -> Node:
+        if len(carved.rest) > self._options.rest_bytes:
+            raise Refused("xml-too-costly", f"{len(carved.rest)} bytes beside the attachments")
+        if light is not None and len(carved.rest) > _INLINE_REST:
+            raise TooHeavy
+        root = parse.parse(carved.rest, self._bounds)
+        tokens = {node.text for node in files.encoded(root)}
+        if not carved.bodies.keys() <= tokens:
+            raise CarvedWrongly
+        return root
+
+
+def _message(root: Node) -> Node | None:
+    if root.name != HEADER[0] or root.space != QCVN:
+        return None
+    node: Node | None = root
+    for name in HEADER[1:]:
+        node = None if node is None else node.first(name)
+    return node
+
+
+def _render(
+    edoc: Edoc, hop: OrganCode, at: datetime, refs: list[PayloadRef], bodies: list[bytes]
+) -> PayloadRef:
+    local = at.astimezone(VIETNAM)
+    contents = [trace(hop, at)]
+    for attachment, ref, body in zip(edoc.attachments, refs, bodies, strict=True):
+        contents.append(wrap(body, ref.sha256, attachment.name, local) if attachment.is_zipped else body)
+    try:
+        return PayloadRef.of(fill(edoc.skeleton, contents))
+    except ValueError as error:
+        raise Refused("dialect-unsupported", str(error)) from error

@@ -1,0 +1,205 @@
+"""Hostile XML into a small tree: one bounded pass of expat, nothing fetched, no DTD, no entities.
+
+``peek`` and ``read`` both see a document through this file alone, so that no header that is read
+later can look different from the one that was screened.  Strategy: refuse what is not UTF-8, let expat
+check well-formedness, count everything while the tree grows, and forget comments and
+processing instructions.  Elements without a namespace below an edXML element count as edXML's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pyexpat import ExpatError, ParserCreate
+
+from gateway.errors import Refused
+
+QCVN = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
+HEADER = ("edXML", "edXMLEnvelope", "edXMLHeader", "MessageHeader")
+"""Where the header stands: the first element on this path, in edXML's namespace, is *the* header."""
+
+_SEPARATOR = "\x1f"  # no XML name, and no namespace, can hold it
+_CHUNK = 256 * 1024  # expat keeps the GIL while it parses one piece
+_UNDEFINED_ENTITY = 11  # pyexpat.errors: XML_ERROR_UNDEFINED_ENTITY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much one document may hold; more is ``xml-too-costly``."""
+
+    depth: int = 32
+    elements: int = 20_000
+    attributes: int = 16
+
+
+@dataclass(slots=True)
+class Node:
+    """One element: local name, namespace, attributes (``namespace\\x1fname`` or ``name``), content in order."""
+
+    name: str
+    space: str = QCVN
+    attributes: dict[str, str] = field(default_factory=dict)
+    items: list[Node | str] = field(default_factory=list)
+
+    @property
+    def children(self) -> list[Node]:
+        """The child elements."""
+        return [item for item in self.items if not isinstance(item, str)]
+
+    @property
+    def text(self) -> str:
+        """The element's own text without its outer blanks."""
+        return "".join([item for item in self.items if isinstance(item, str)]).strip()
+
+    @property
+    def whole_text(self) -> str:
+        """All text within, also that of elements inside, without outer blanks."""
+        return "".join(self._strings()).strip()
+
+    def all(self, name: str) -> list[Node]:
+        """The child elements of edXML called *name*."""
+        return [
+            item
+            for item in self.items
+            if not isinstance(item, str) and item.name == name and item.space == QCVN
+        ]
+
+    def first(self, name: str) -> Node | None:
+        """The first child element of edXML called *name*."""
+        for item in self.items:
+            if not isinstance(item, str) and item.name == name and item.space == QCVN:
+                return item
+        return None
+
+    def value(self, name: str) -> str:
+        """The text of the first child called *name*; empty where there is none."""
+        found = self.first(name)
+        return "" if found is None else found.text
+
+    def walk(self) -> Iterator[Node]:
+        """This element and all within it, in document order."""
+        yield self
+        for item in self.items:
+            if not isinstance(item, str):
+                yield from item.walk()
+
+    def _strings(self) -> Iterator[str]:
+        for item in self.items:
+            if isinstance(item, str):
+                yield item
+            else:
+                yield from item._strings()
+
+
+def parse(data: bytes, bounds: Bounds) -> Node:
+    """The tree of the whole document *data*.
+
+    Raises ``Refused``: ``xml-malformed``, ``xml-forbidden`` or ``xml-too-costly``.
+    """
+    builder = _Builder(bounds)
+    _feed(builder, data, is_whole=True)
+    if builder.root is None:  # unreachable: expat has refused a document without a root
+        raise Refused("xml-malformed", "no element")
+    return builder.root
+
+
+def parse_header(head: bytes, bounds: Bounds, *, is_whole: bool) -> Node | None:
+    """The header alone, from the first bytes of a document; ``None`` where *head* ends before it does.
+
+    Stops at the header's end tag.  Raises as ``parse`` does.
+    """
+    builder = _Builder(bounds, stops_at_header=True)
+    try:
+        _feed(builder, head, is_whole=is_whole)
+    except _HeaderSeen:
+        return builder.header
+    return None
+
+
+class _HeaderSeen(Exception):
+    """Leaves expat at the header's end tag: the only way out of a parse."""
+
+
+class _Builder:
+    """Grows the tree from expat's events and counts."""
+
+    def __init__(self, bounds: Bounds, *, stops_at_header: bool = False) -> None:
+        self.root: Node | None = None
+        self.header: Node | None = None
+        self._bounds = bounds
+        self._open: list[Node] = []
+        self._count = 0
+        self._stops = stops_at_header
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        space, _, name = tag.rpartition(_SEPARATOR)
+        opened = self._open
+        if not space and (not opened or opened[-1].space == QCVN):
+            space = QCVN
+        node = Node(name, space, attributes, [])
+        self._count += 1
+        if self._count > self._bounds.elements:
+            raise Refused("xml-too-costly", f"more than {self._bounds.elements} elements")
+        if len(opened) >= self._bounds.depth:
+            raise Refused("xml-too-costly", f"deeper than {self._bounds.depth}")
+        if len(attributes) > self._bounds.attributes:
+            raise Refused("xml-too-costly", f"more than {self._bounds.attributes} attributes")
+        if opened:
+            opened[-1].items.append(node)
+        else:
+            self.root = node
+        opened.append(node)
+
+    def text(self, text: str) -> None:
+        self._open[-1].items.append(text)
+
+    def end(self, _tag: str) -> None:
+        if self._stops and len(self._open) == len(HEADER) and self._at_header():
+            self.header = self._open[-1]
+            raise _HeaderSeen
+        self._open.pop()
+
+    def _at_header(self) -> bool:
+        return all(
+            node.space == QCVN and node.name == name for node, name in zip(self._open, HEADER, strict=True)
+        )
+
+
+def _feed(builder: _Builder, data: bytes, *, is_whole: bool) -> None:
+    # UTF-16 and UTF-32 betray themselves in the first two bytes; expat would follow a UTF-16 mark
+    # even against the encoding that we name.
+    if data[:1] in (b"\xfe", b"\xff", b"\x00") or data[1:2] == b"\x00":
+        raise Refused("xml-malformed", "the encoding is not UTF-8")
+    parser = ParserCreate("utf-8", _SEPARATOR)
+    parser.buffer_text = True
+    parser.buffer_size = 64 * 1024
+    parser.XmlDeclHandler = _declared
+    parser.StartDoctypeDeclHandler = _forbidden
+    parser.EntityDeclHandler = _forbidden
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.text
+    try:
+        if len(data) <= _CHUNK:
+            parser.Parse(data, is_whole)
+            return
+        view = memoryview(data)
+        for start in range(0, len(data), _CHUNK):
+            parser.Parse(view[start : start + _CHUNK], False)
+        parser.Parse(b"", is_whole)
+    except ExpatError as error:
+        if error.code == _UNDEFINED_ENTITY:
+            raise Refused("xml-forbidden", "an entity reference") from error
+        # expat's own words hold a position and never the document's text
+        raise Refused("xml-malformed", str(error)) from error
+
+
+def _declared(version: str, encoding: str | None, _standalone: int) -> None:
+    if version != "1.0":
+        raise Refused("xml-malformed", "not XML 1.0")
+    if encoding is not None and encoding.lower() not in ("utf-8", "utf8", "us-ascii", "ascii"):
+        raise Refused("xml-malformed", "the encoding is not UTF-8")
+
+
+def _forbidden(*_: object) -> None:
+    raise Refused("xml-forbidden", "a document type declaration")

@@ -1,0 +1,34 @@
+"""A status' tree into a ``StatusReport``.  Codes that the standard does not define are passed on as text:
+the core refuses them."""
+
+from __future__ import annotations
+
+from adapters.envelope.edoc import one_sender, refer
+from adapters.envelope.parse import Node
+from adapters.envelope.rules import Findings
+from gateway.model.envelope import StatusReport
+
+_HEADER = "edXMLEnvelope/edXMLHeader/MessageHeader"
+_REFUSED = "02"
+
+
+def read_status(message: Node, found: Findings) -> StatusReport | None:
+    """The report, or ``None`` where nobody reports or nothing is reported on.  spec: edXML facts §4"""
+    reporter = one_sender(message, found)
+    abouts = message.all("ResponseFor")
+    about = refer(abouts[0]) if len(abouts) == 1 else None
+    if about is None:
+        found.add("EDX-081", f"{_HEADER}/ResponseFor", f"{len(abouts)}")
+    elif not about.code and not about.official_id:
+        found.add("EDX-082", f"{_HEADER}/ResponseFor")
+    code = message.value("StatusCode")
+    if len(code) != 2 or not code.isascii() or not code.isdigit():
+        found.add("EDX-083", f"{_HEADER}/StatusCode", code)
+    description = message.value("Description")
+    if code == _REFUSED and not description:
+        found.add("EDX-085", f"{_HEADER}/Description")
+    if not message.value("Timestamp"):
+        found.add("EDX-087", f"{_HEADER}/Timestamp")
+    if reporter is None or about is None:
+        return None
+    return StatusReport(reporter=reporter, about=about, code=code, description=description)

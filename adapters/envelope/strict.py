@@ -1,0 +1,160 @@
+"""The one form in which we write edXML: fixed order, one prefix, no blanks between elements.
+
+``skeleton`` writes a document once, with a NUL byte (which XML can't hold) where our trace and each
+attachment's base64 will stand; ``fill`` puts them in.  So what was read is never parsed again, and a
+large attachment is never a text node.
+
+spec: edXML facts §1 - the ``edXML:`` prefix inside the envelope and none inside AttachmentEncoded: a
+.NET consumer rejects anything else
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from io import BytesIO
+
+from pybase64 import b64encode
+
+from adapters.envelope.dates import as_written
+from adapters.envelope.grammar import Form, Shape
+from adapters.envelope.parse import QCVN, Node
+
+VIETNAM = timezone(timedelta(hours=7))
+GAP = "\0"
+"""Stands in a skeleton for what is filled in later."""
+
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_XML_SPACE = "http://www.w3.org/XML/1998/namespace"
+_PIECE = 3 * 1024 * 1024  # base64 is written in pieces, without a second copy of a large file
+
+
+def skeleton(root: Node, shape: Shape) -> bytes:
+    """The document *root* in the strict form; texts that are ``GAP`` stay gaps."""
+    out: list[str] = [_DECLARATION]
+    _write(out, root, shape, "")
+    return "".join(out).encode()
+
+
+def fill(gaps: bytes, contents: Sequence[bytes]) -> bytes:
+    """The skeleton *gaps* with each of *contents* in its gap: the first as it is, the others as base64.
+
+    Raises ``ValueError`` where there are more or fewer gaps than contents.
+    """
+    pieces = gaps.split(GAP.encode())
+    if len(pieces) != len(contents) + 1:
+        raise ValueError(f"{len(pieces) - 1} gaps for {len(contents)} contents")
+    out = BytesIO()
+    out.write(pieces[0])
+    for at, (content, piece) in enumerate(zip(contents, pieces[1:], strict=True)):
+        if at == 0:
+            out.write(content)
+        else:
+            view = memoryview(content)
+            for start in range(0, len(view), _PIECE):
+                out.write(b64encode(view[start : start + _PIECE]))
+        out.write(piece)
+    return out.getvalue()
+
+
+def trace(organ: str, at: datetime) -> bytes:
+    """What stands in one TraceHeader."""
+    when = as_stamp(at)
+    return (
+        f"<edXML:OrganId>{_escaped(organ)}</edXML:OrganId><edXML:Timestamp>{when}</edXML:Timestamp>".encode()
+    )
+
+
+def as_stamp(at: datetime) -> str:
+    """An instant as edXML writes it: Vietnam's time, to the second, no zone."""
+    return at.astimezone(VIETNAM).strftime("%Y/%m/%d %H:%M:%S")
+
+
+def _write(out: list[str], node: Node, shape: Shape, parent: str) -> None:
+    """Known elements: by their shape.  *parent* is the name of the element around."""
+    tag = node.name if shape.is_bare else f"edXML:{node.name}"
+    out.append(f"<{tag}")
+    if not parent:
+        out.append(f' xmlns="{QCVN}"')
+    elif node.name == "edXMLEnvelope":
+        out.append(f' xmlns:edXML="{QCVN}"')
+    _attributes(out, node)
+    if not shape.children:
+        text = _text(node, shape)
+        out.append(f">{text}</{tag}>" if text else "/>")
+        return
+    out.append(">")
+    if node.items == [GAP]:
+        out.append(GAP)
+    last = len(shape.position)
+    ordered = sorted(
+        node.children,
+        key=lambda child: shape.position.get(child.name, last) if child.space == QCVN else last,
+    )
+    for child in ordered:
+        known = shape.children.get(child.name) if child.space == QCVN else None
+        if known is None:
+            _carry(out, child, QCVN, is_bare=shape.is_bare)
+        elif known.is_opaque:
+            _carry(out, child, QCVN, is_bare=known.is_bare)
+        else:
+            _write(out, child, known, node.name)
+    out.append(f"</{tag}>")
+
+
+def _text(node: Node, shape: Shape) -> str:
+    text = node.text
+    match shape.form:
+        case Form.DATE:
+            return _escaped(as_written(text))
+        case Form.CONTENT_ID:
+            return _escaped(f"cid:{bare_id(text)}") if text else ""
+        case _:
+            return _escaped(text)
+
+
+def bare_id(content_id: str) -> str:
+    """*content_id* without ``cid:``, which some producers write on one side only."""
+    return content_id.strip().removeprefix("cid:")
+
+
+def _carry(out: list[str], node: Node, default: str, *, is_bare: bool) -> None:
+    """Elements that we do not touch, with every blank.  *default* is the default namespace around."""
+    ours = node.space == QCVN and not is_bare
+    tag = f"edXML:{node.name}" if ours else node.name
+    out.append(f"<{tag}")
+    if not ours and node.space != default:
+        out.append(f' xmlns="{_quoted(node.space)}"')
+        default = node.space
+    _attributes(out, node)
+    if not node.items:
+        out.append("/>")
+        return
+    out.append(">")
+    for item in node.items:
+        if isinstance(item, str):
+            out.append(_escaped(item))
+        else:
+            _carry(out, item, default, is_bare=is_bare)
+    out.append(f"</{tag}>")
+
+
+def _attributes(out: list[str], node: Node) -> None:
+    for at, (key, value) in enumerate(node.attributes.items()):
+        space, _, name = key.rpartition("\x1f")
+        if space == _XML_SPACE:
+            out.append(f' xml:{name}="{_quoted(value)}"')
+        elif space:
+            out.append(f' xmlns:a{at}="{_quoted(space)}" a{at}:{name}="{_quoted(value)}"')
+        else:
+            out.append(f' {name}="{_quoted(value)}"')
+
+
+def _escaped(text: str) -> str:
+    if "&" in text or "<" in text or ">" in text or "\r" in text:
+        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
+    return text
+
+
+def _quoted(text: str) -> str:
+    return _escaped(text).replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")

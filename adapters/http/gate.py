@@ -1,0 +1,73 @@
+"""Who is inside, and whether anybody more is let in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from gateway.errors import Unavailable
+from gateway.model.ids import ClientId
+
+
+class Gate:
+    """Counts the requests that run; once closed, lets none in and tells when the last one left."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.is_closed = False
+
+    @contextmanager
+    def enter(self, *, always: bool) -> Iterator[None]:
+        """Run one request; raises ``Unavailable("draining")`` where the gate is closed.
+
+        *always* lets it in nevertheless, uncounted: nobody waits for those who only look.
+        """
+        if always:
+            yield
+            return
+        if self.is_closed:
+            raise Unavailable("draining")
+        self._running += 1
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._empty.set()
+
+    async def close(self, grace: timedelta) -> None:
+        """Let nobody in any more, and wait until all have left, for *grace* at most."""
+        self.is_closed = True
+        try:
+            async with asyncio.timeout(grace.total_seconds()):
+                await self._empty.wait()
+        except TimeoutError:
+            return
+
+
+class Turnstile:
+    """How many bodies are on their way at once: bounded in all and per client, so that no client takes all."""
+
+    def __init__(self, total: int, per_client: int) -> None:
+        self._total = total
+        self._per_client = per_client
+        self._inside: Counter[ClientId] = Counter()
+
+    @contextmanager
+    def through(self, client: ClientId) -> Iterator[None]:
+        """Room for one body of *client*; raises ``Unavailable("too-busy")`` where there is none."""
+        if self._inside.total() >= self._total or self._inside[client] >= self._per_client:
+            raise Unavailable("too-busy", retry_after=timedelta(seconds=1))
+        self._inside[client] += 1
+        try:
+            yield
+        finally:
+            self._inside[client] -= 1
+            if not self._inside[client]:
+                del self._inside[client]

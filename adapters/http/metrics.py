@@ -1,0 +1,141 @@
+"""What is counted, for Prometheus; also over several worker processes.
+
+    metrics = Metrics()
+    metrics.document("refused", "state-secret")
+    metrics.stage("validate", 0.004)
+
+Workers share numbers through files where ``PROMETHEUS_MULTIPROC_DIR`` names a folder: set it before the
+first import of this module, empty the folder at the start (``clear``), and say when a worker ended
+(``forget``).  Labels are reason codes, states and route patterns alone: never ids, organs or names, so the
+number of series is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+MEDIA_TYPE = "text/plain"
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_STAGE_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
+_REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
+
+
+class Metrics:
+    """The gateway's numbers.  Every method is quick, never waits and never raises."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._documents = Counter(
+            "vanthu_documents", "Documents by outcome and reason.", ("outcome", "reason"), registry=registry
+        )
+        self._handovers = Counter(
+            "vanthu_handovers",
+            "Attempts to hand a copy over, by link, outcome and reason.",
+            ("link", "outcome", "reason"),
+            registry=registry,
+        )
+        self._receipts = Counter(
+            "vanthu_receipts", "Receipts issued, by event.", ("event",), registry=registry
+        )
+        self._requests = Counter(
+            "vanthu_http_requests",
+            "HTTP requests by route, method and status.",
+            ("route", "method", "status"),
+            registry=registry,
+        )
+        self._request_seconds = Histogram(
+            "vanthu_http_request_seconds",
+            "How long HTTP requests took.",
+            ("route",),
+            buckets=_REQUEST_SECONDS,
+            registry=registry,
+        )
+        self._stage_seconds = Histogram(
+            "vanthu_stage_seconds",
+            "How long one document took in a stage.",
+            ("stage",),
+            buckets=_STAGE_SECONDS,
+            registry=registry,
+        )
+        # All workers ask one store and hold the same keys: whoever looked last is right for all.
+        self._work = Gauge(
+            "vanthu_work_waiting",
+            "Work that is undone, by kind.",
+            ("kind",),
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self._seal_days = Gauge(
+            "vanthu_seal_days_left",
+            "Days until the certificate expires that expires first, by use (seal, evidence, tls).",
+            ("use",),
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+
+    def document(self, outcome: str, reason: str = "") -> None:
+        """A document was accepted, refused, repeated or put off."""
+        self._documents.labels(outcome, reason).inc()
+
+    def hand_over(self, link: str, outcome: str, reason: str = "") -> None:
+        """An attempt to hand a copy over ended."""
+        self._handovers.labels(link, outcome, reason).inc()
+
+    def receipt(self, event: str) -> None:
+        """A receipt was issued."""
+        self._receipts.labels(event).inc()
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """An HTTP request was answered.  *route* is the pattern of its path, not the path."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._request_seconds.labels(route).observe(seconds)
+
+    def stage(self, stage: str, seconds: float) -> None:
+        """A document went through a stage."""
+        self._stage_seconds.labels(stage).observe(seconds)
+
+    def work_waiting(self, by_kind: Mapping[str, int]) -> None:
+        """How much work is undone now."""
+        for kind, count in by_kind.items():
+            self._work.labels(kind).set(count)
+
+    def seal_days_left(self, use: str, days: float) -> None:
+        """When the certificate expires that expires first of its *use*."""
+        self._seal_days.labels(use).set(days)
+
+    async def exposition(self) -> bytes:
+        """All numbers in Prometheus' text form, those of the other workers too."""
+        if _FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        return await asyncio.to_thread(_of_all_workers)  # it reads files of every worker
+
+
+def clear(folder: Path) -> None:
+    """Make *folder* ready for a new life: what a former one counted would be added to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in folder.glob("*.db"):
+        file.unlink(missing_ok=True)
+
+
+def forget(pid: int) -> None:
+    """The worker *pid* ended: its live numbers no longer count, its counters still do."""
+    if _FOLDER in os.environ:
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _of_all_workers() -> bytes:
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

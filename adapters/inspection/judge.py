@@ -1,0 +1,160 @@
+"""What a PDF is worth: bytes in, ``Inspection`` out, and never anything else.
+
+    judge(Path("a.pdf").read_bytes(), Options(trust=Path("config/trust")))
+
+A plain function without I/O (but for the folder of trusted roots).  The gateway runs it in a process
+that can be ended (``inspector``); ``vanthu verify`` and tests call it where they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from adapters.inspection import signatures, structure
+from adapters.inspection.reader import ContentsTooLong, QuickReader
+from adapters.inspection.trust import Anchors
+from gateway.model.finding import Finding, Severity
+from gateway.model.policy import Acceptance, Attitude
+from gateway.model.signature import Indication, Inspection, SignatureReport, Verdict
+from schemas import reasons
+
+# both libraries tell stories about odd files; our findings say what matters
+for _name in ("pyhanko", "pyhanko_certvalidator", "pikepdf"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+_HEADER = b"%PDF-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to judge.
+
+    ``trust`` is a folder of root certificates (PEM or DER); without it nobody is believed, and an intact
+    signature is ``indeterminate``.  ``unsafe_accept_any_signer`` skips path, dates and revocation, never
+    integrity or coverage.  ``moment`` is the time of validation, by default now.
+    """
+
+    trust: Path | None = None
+    unsafe_accept_any_signer: bool = False
+    moment: datetime | None = None
+    acceptance: Acceptance = field(default_factory=Acceptance)
+    max_contents_bytes: int = 2 * 1024 * 1024
+    max_objects: int = 500_000
+    max_stream_bytes: int = 512 * 1024 * 1024
+
+
+def judge(data: bytes, options: Options | None = None, *, name: str = "") -> Inspection:
+    """What is in the file *data*, called *name*, and what its signatures are worth.  Raises nothing."""
+    options = options or Options()
+    began = time.perf_counter()
+    case = _Case(options, name)
+    try:
+        case.inspect(data)
+    except (RecursionError, MemoryError, ContentsTooLong, structure.TooCostly) as exc:
+        case.refuse("pdf-too-costly", str(exc))
+    except structure.Encrypted:
+        case.refuse("pdf-encrypted")
+    except structure.Unreadable as exc:
+        case.refuse("pdf-unreadable", str(exc))
+    except Exception as exc:  # parsers raise anything on hostile bytes; the port lets nothing out
+        case.refuse("pdf-unreadable", type(exc).__name__)
+    return case.closed((time.perf_counter() - began) * 1000)
+
+
+class _Case:
+    def __init__(self, options: Options, name: str) -> None:
+        self.options = options
+        self.name = name
+        self.findings: list[Finding] = []
+        self.reports: list[SignatureReport] = []
+        self.pages = 0
+        self.is_refused = False
+
+    def inspect(self, data: bytes) -> None:
+        # 1. structure: two parsers must agree that this is a PDF
+        if not data.startswith(_HEADER):
+            self.refuse("pdf-unreadable", "the file does not begin with %PDF-")
+            return
+        found = structure.examine(
+            data, max_objects=self.options.max_objects, max_stream_bytes=self.options.max_stream_bytes
+        )
+        self.pages = found.pages
+        reader = QuickReader(data, contents_bytes=self.options.max_contents_bytes)
+        if reader.encrypt_dict is not None:
+            raise structure.Encrypted
+        # 2. what it holds besides paper
+        if found.active:
+            self.refuse("pdf-active-content", ", ".join(sorted(found.active)))
+        if found.has_xfa:
+            self.refuse("pdf-xfa")
+        if found.embedded:
+            self.find("pdf-embedded-file", Severity.WARNING, ", ".join(sorted(found.embedded)))
+        if found.is_repaired:
+            self.find(
+                "pdf-unreadable", Severity.WARNING, "its cross-references are damaged and had to be rebuilt"
+            )
+        # 3. its signatures
+        setting = signatures.Setting(
+            anchors=_anchors(self.options.trust),
+            moment=self.options.moment or datetime.now(UTC),
+            accept_any_signer=self.options.unsafe_accept_any_signer,
+        )
+        for judged in signatures.judge_all(reader, setting):
+            self.reports.append(judged.report)
+            for code, severity, detail in judged.findings:
+                self.find(code, self._weighed(code, severity), detail)
+
+    def _weighed(self, code: str, severity: Severity) -> Severity:
+        is_about_trust = code in ("signature-untrusted", "signature-revocation-unknown")
+        if is_about_trust and severity is Severity.WARNING:
+            is_strict = self.options.acceptance.untrusted_signer is Attitude.REFUSE
+            return Severity.ERROR if is_strict else severity
+        return severity
+
+    def find(self, code: str, severity: Severity, detail: str = "") -> None:
+        entry = reasons()[code]
+        self.findings.append(
+            Finding(
+                code=code,
+                severity=severity,
+                where=self.name,
+                detail=detail[:300],
+                message=entry.en,
+                message_vi=entry.vi,
+            )
+        )
+
+    def refuse(self, code: str, detail: str = "") -> None:
+        self.is_refused = True
+        self.find(code, Severity.ERROR, detail)
+
+    def closed(self, elapsed_ms: float) -> Inspection:
+        return Inspection(
+            verdict=self._verdict(),
+            signatures=tuple(self.reports),
+            findings=tuple(self.findings),
+            pages=self.pages,
+            elapsed_ms=round(elapsed_ms, 3),
+        )
+
+    def _verdict(self) -> Verdict:
+        if self.is_refused:
+            return Verdict.REFUSED
+        outcomes = {report.indication for report in self.reports}
+        if not outcomes:
+            return Verdict.UNSIGNED
+        if Indication.FAILED in outcomes:
+            return Verdict.INVALID
+        if Indication.INDETERMINATE in outcomes:
+            return Verdict.INDETERMINATE
+        return Verdict.VALID
+
+
+@lru_cache(maxsize=8)
+def _anchors(folder: Path | None) -> Anchors:
+    return Anchors(folder)

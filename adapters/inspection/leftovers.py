@@ -1,0 +1,90 @@
+"""Bytes and objects that no cross-reference of a file accounts for.
+
+Readers that rebuild a table of objects show what others do not: so nothing may stand behind the last
+revision, and an object that only its bytes know of is a thing to be told.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.generic import DictionaryObject
+from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError
+
+from adapters.inspection.reader import QuickReader
+
+# what may follow the last cross-reference section: comments, startxref, and the end
+_TAIL = re.compile(
+    rb"(?:[\s\x00]*endobj\b)?(?:\s|\x00|%(?!%EOF)[^\r\n]*[\r\n])*startxref\s+[0-9]+\s+%%EOF[\s\x00]*"
+)
+_TRAILER = re.compile(rb"[\s\x00]*(?:trailer)?[\s\x00]*(?=<<)")
+_OBJECT = re.compile(rb"[0-9][\s\x00]+[0-9]+[\s\x00]+obj")
+_DAEH = re.compile(
+    rb"[\s\x00]+([0-9]{1,5})[\s\x00]+([0-9]{1,10})(?![0-9])"
+)  # an object's header, read backwards
+_BLANK = b" \t\r\n\x0c\x00"
+
+
+def is_end_accounted(reader: QuickReader) -> bool:
+    """Whether nothing but the end follows the last thing that any cross-reference accounts for."""
+    try:
+        return _is_end_accounted(reader)
+    except (ValueError, PdfReadError, PdfStreamError):
+        return False
+
+
+def _is_end_accounted(reader: QuickReader) -> bool:
+    xrefs = reader.xrefs
+    end = max(xrefs.get_xref_container_info(r).end_location for r in range(xrefs.total_revisions))
+    if (trailer := _TRAILER.match(reader.data, end)) is not None:
+        reader.stream.seek(trailer.end())
+        DictionaryObject.read_from_stream(reader.stream, generic.TrailerReference(reader))  # type: ignore[no-untyped-call]  # pyHanko's
+        end = reader.stream.tell()
+    if _TAIL.fullmatch(reader.data, end):
+        return True
+    # a linearised file has its last cross-reference section in front: then the last object ends the file
+    last = max(
+        (
+            at
+            for r in range(xrefs.total_revisions)
+            for ref in xrefs.explicit_refs_in_revision(r)
+            if isinstance(at := xrefs.get_historical_ref(ref, r), int)
+        ),
+        default=0,
+    )
+    close = reader.data.rfind(b"endobj")
+    is_one_object = last > end and len(_OBJECT.findall(reader.data, last, close)) <= 1
+    return is_one_object and bool(_TAIL.fullmatch(reader.data, close + 6))
+
+
+def stray_objects(reader: QuickReader) -> dict[int, int]:
+    """Where in the file an object begins that is in no cross-reference, and its number."""
+    data = reader.data
+    places: dict[int, list[int]] = {}
+    for revision in range(reader.xrefs.total_revisions):
+        for ref in reader.xrefs.explicit_refs_in_revision(revision):
+            at = reader.xrefs.get_historical_ref(ref, revision)
+            if isinstance(at, int):
+                places.setdefault(ref.idnum, []).append(at)
+    tables = {
+        reader.xrefs.get_xref_container_info(r).start_location for r in range(reader.xrefs.total_revisions)
+    }
+    stray: dict[int, int] = {}
+    known_end = 0
+    at = data.find(b"obj")
+    while at >= 0:
+        found = _DAEH.match(data[max(0, at - 32) : at][::-1])
+        if found is not None:
+            number, start = int(found[2][::-1]), at - found.end()
+            known = [
+                place
+                for place in places.get(number, ())
+                if place <= start and not data[place:start].strip(_BLANK)
+            ]
+            if known or any(0 <= start - table < 4 for table in tables):
+                known_end = at
+            elif data.find(b"endobj", known_end, start) >= 0 or not known_end:
+                stray[start] = number  # behind the end of what is known, so not merely text in a stream
+        at = data.find(b"obj", at + 3)
+    return stray

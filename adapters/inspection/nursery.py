@@ -1,0 +1,166 @@
+"""The process in which judging processes are born, and what each of them does.
+
+Strategy: one small process loads the heavy libraries once and then only forks.  It is never busy, so it
+sees at once when the gateway is gone (its control socket ends) and goes too; its children are killed by
+the kernel when it goes (``PR_SET_PDEATHSIG``), whatever they are computing.  A child reads one file at
+a time from its own socket, under limits of CPU time and memory that the kernel keeps.
+
+Why not a process pool from a library: ``multiprocessing``'s fork server is held alive by its own
+children, so a runaway survives the gateway; pebble's pool breaks for all when one idle worker dies; both
+unpickle in the gateway what comes from the process that reads hostile bytes.
+
+Orders on the control socket: ``fork`` (with the child's end of a socket pair) and ``kill PID``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from adapters.inspection import wire
+from adapters.inspection.judge import Options, judge
+from gateway.model.policy import Acceptance
+from gateway.model.signature import Inspection
+
+_PR_SET_PDEATHSIG = 1
+_BLANK_PDF = (
+    b"%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
+    b"2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n"
+    b"3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>\nendobj\n"
+    b"xref\n0 4\n0000000000 65535 f \n0000000009 00000 n \n0000000054 00000 n \n0000000105 00000 n \n"
+    b"trailer\n<</Size 4/Root 1 0 R>>\nstartxref\n170\n%%EOF\n"
+)
+
+
+def main() -> None:
+    """Serve the control socket that was handed over by number, until it ends."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    bounds = wire.Bounds.decoded(sys.argv[2])
+    # a Ctrl-C goes to the whole group: the gateway decides when we go
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    judge(_BLANK_PDF, _options(bounds))  # whatever loads late, loads now
+    gc.collect()
+    gc.freeze()
+    children: set[int] = set()
+    while True:
+        try:
+            order, handed, _, _ = socket.recv_fds(control, 64, 1)
+        except OSError:
+            break
+        _reap(children)
+        if not order:
+            break
+        if order == b"fork" and handed:
+            child = os.fork()
+            if child == 0:
+                control.close()
+                _live(socket.socket(fileno=handed[0]), bounds)
+            children.add(child)
+            os.close(handed[0])
+        elif order.startswith(b"kill ") and (pid := int(order[5:])) in children:
+            os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+    for pid in children:
+        os.waitpid(pid, 0)
+
+
+def _reap(children: set[int]) -> None:
+    while children:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        children.discard(pid)
+
+
+def _live(line: socket.socket, bounds: wire.Bounds) -> None:
+    """A child's whole life; never returns."""
+    try:
+        parent = os.getppid()
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == parent:
+            _restrict(bounds)
+            _serve(line, bounds)
+    finally:
+        os._exit(0)
+
+
+def _restrict(bounds: wire.Bounds) -> None:
+    base = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (base + bounds.memory_bytes, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def _serve(line: socket.socket, bounds: wire.Bounds) -> None:
+    line.sendall(wire.HELLO.pack(os.getpid()))
+    options = _options(bounds)
+    for _ in range(bounds.tasks):
+        head = _read(line, wire.REQUEST.size)
+        if head is None:
+            return
+        order_size, body_size = wire.REQUEST.unpack(head)
+        _allow_cpu(bounds.cpu.total_seconds())
+        inspection, is_spent = _judged(line, order_size, body_size, options)
+        answer = wire.encode_inspection(inspection)
+        line.sendall(wire.ANSWER.pack(len(answer)) + answer)
+        if is_spent:
+            return  # memory that was once short stays in pieces: the next file gets a new process
+
+
+def _judged(
+    line: socket.socket, order_size: int, body_size: int, options: Options
+) -> tuple[Inspection, bool]:
+    name, untrusted_signer = wire.decode_order(bytes(_read(line, order_size) or b"{}"))
+    body = bytes(_read(line, body_size) or b"")
+    acceptance = Acceptance(untrusted_signer=untrusted_signer)
+    inspection = judge(
+        body,
+        Options(
+            trust=options.trust,
+            unsafe_accept_any_signer=options.unsafe_accept_any_signer,
+            acceptance=acceptance,
+        ),
+        name=name,
+    )
+    return inspection, any(f.code == "pdf-too-costly" for f in inspection.findings)
+
+
+def _allow_cpu(seconds: float) -> None:
+    # RLIMIT_CPU counts over the life of the process: move the limit ahead of what was used
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used = usage.ru_utime + usage.ru_stime
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used + seconds) + 1, hard))
+
+
+def _options(bounds: wire.Bounds) -> Options:
+    return Options(
+        trust=Path(bounds.trust) if bounds.trust else None,
+        unsafe_accept_any_signer=bounds.unsafe_accept_any_signer,
+    )
+
+
+def _read(line: socket.socket, size: int) -> bytearray | None:
+    whole = bytearray(size)
+    view, at = memoryview(whole), 0
+    while at < size:
+        got = line.recv_into(view[at:])
+        if got == 0:
+            return None
+        at += got
+    return whole
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""How the gateway and its judging processes talk: a short frame, JSON, and the file's bytes as they are.
+
+The answer comes from a process that has just read hostile bytes, so it is parsed as data (never
+unpickled) and every field is checked on the way in.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.model.finding import Finding, Severity
+from gateway.model.policy import Attitude
+from gateway.model.signature import Indication, Inspection, SignatureReport, Verdict
+
+REQUEST = struct.Struct("!IQ")
+"""Length of the order, length of the file."""
+
+ANSWER = struct.Struct("!I")
+"""Length of the answer; the first one of a child is its process id, as ``HELLO``."""
+
+HELLO = struct.Struct("!I")
+
+MAX_ANSWER = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What one file may cost, and how it is judged; given to the processes when they are born."""
+
+    cpu: timedelta
+    memory_bytes: int
+    trust: str
+    unsafe_accept_any_signer: bool
+    tasks: int
+
+    def encoded(self) -> str:
+        """As one word of a command line."""
+        return json.dumps(
+            {
+                "cpu_s": self.cpu.total_seconds(),
+                "memory_bytes": self.memory_bytes,
+                "trust": self.trust,
+                "unsafe_accept_any_signer": self.unsafe_accept_any_signer,
+                "tasks": self.tasks,
+            }
+        )
+
+    @classmethod
+    def decoded(cls, text: str) -> Bounds:
+        """The inverse of ``encoded``."""
+        given = json.loads(text)
+        return cls(
+            cpu=timedelta(seconds=given["cpu_s"]),
+            memory_bytes=given["memory_bytes"],
+            trust=given["trust"],
+            unsafe_accept_any_signer=given["unsafe_accept_any_signer"],
+            tasks=given["tasks"],
+        )
+
+
+def encode_order(name: str, untrusted_signer: Attitude) -> bytes:
+    """What to judge a file by."""
+    return json.dumps({"name": name, "untrusted_signer": untrusted_signer.value}).encode()
+
+
+def decode_order(raw: bytes) -> tuple[str, Attitude]:
+    """The inverse of ``encode_order``."""
+    given = json.loads(raw)
+    return given["name"], Attitude(given["untrusted_signer"])
+
+
+def encode_inspection(inspection: Inspection) -> bytes:
+    """*inspection* as JSON."""
+    return json.dumps(
+        {
+            "verdict": inspection.verdict.value,
+            "pages": inspection.pages,
+            "elapsed_ms": inspection.elapsed_ms,
+            "signatures": [
+                {
+                    "field": s.field,
+                    "signer": s.signer,
+                    "sub_filter": s.sub_filter,
+                    "level": s.level,
+                    "indication": s.indication.value,
+                    "sub_indication": s.sub_indication,
+                    "coverage": s.coverage,
+                    "changes": s.changes,
+                    "signed_at": s.signed_at.isoformat() if s.signed_at is not None else None,
+                    "certificate_sha256": s.certificate_sha256,
+                }
+                for s in inspection.signatures
+            ],
+            "findings": [
+                {
+                    "code": f.code,
+                    "severity": f.severity.value,
+                    "where": f.where,
+                    "detail": f.detail,
+                    "message": f.message,
+                    "message_vi": f.message_vi,
+                }
+                for f in inspection.findings
+            ],
+        }
+    ).encode()
+
+
+def decode_inspection(raw: bytes) -> Inspection:
+    """The inverse of ``encode_inspection``; raises ``ValueError`` where *raw* is none."""
+    try:
+        given = json.loads(raw)
+        return Inspection(
+            verdict=Verdict(given["verdict"]),
+            pages=int(given["pages"]),
+            elapsed_ms=float(given["elapsed_ms"]),
+            signatures=tuple(_signature(one) for one in given["signatures"]),
+            findings=tuple(_finding(one) for one in given["findings"]),
+        )
+    except (KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise ValueError("no inspection") from exc
+
+
+def _signature(given: dict[str, Any]) -> SignatureReport:
+    at = given["signed_at"]
+    return SignatureReport(
+        field=str(given["field"]),
+        signer=str(given["signer"]),
+        sub_filter=str(given["sub_filter"]),
+        level=str(given["level"]),
+        indication=Indication(given["indication"]),
+        sub_indication=str(given["sub_indication"]),
+        coverage=str(given["coverage"]),
+        changes=str(given["changes"]),
+        signed_at=datetime.fromisoformat(at) if at is not None else None,
+        certificate_sha256=str(given["certificate_sha256"]),
+    )
+
+
+def _finding(given: dict[str, Any]) -> Finding:
+    return Finding(
+        code=str(given["code"]),
+        severity=Severity(given["severity"]),
+        where=str(given["where"]),
+        detail=str(given["detail"]),
+        message=str(given["message"]),
+        message_vi=str(given["message_vi"]),
+    )

@@ -1,0 +1,289 @@
+"""Twins of ``Ledger``, ``Lives``, ``Inboxes`` and ``Records``: one store in dictionaries, with one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.model.change import (
+    AuditEntry,
+    Change,
+    Committed,
+    Event,
+    Known,
+    Outcome,
+    Stale,
+    Work,
+    WorkKind,
+)
+from gateway.model.document import Dossier, Header, Submission
+from gateway.model.envelope import DocumentReference
+from gateway.model.evidence import EvidenceRecord
+from gateway.model.handover import HandOver, InboxItem
+from gateway.model.ids import DocumentId, EvidenceId, Owner, PartyKey, normalised
+from gateway.model.journey import HandOverState, SubmissionState
+from gateway.ports import Clock
+
+MOST_FOUND = 100
+_NEVER_HAD = (HandOverState.FAILED, HandOverState.WITHDRAWN)
+
+
+class MemoryStore:
+    """All four ports in one object, so that a change is seen by all of them at once.
+
+    ``ledger``, ``lives``, ``inboxes`` and ``records`` are this object under the names that the store in SQL
+    uses, too.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._submissions: dict[DocumentId, Submission] = {}
+        self._identities: dict[tuple[str, ...], DocumentId] = {}
+        self._headers: dict[DocumentId, Header] = {}
+        self._handovers: dict[DocumentId, dict[PartyKey, HandOver]] = {}
+        self._items: dict[PartyKey, dict[str, InboxItem]] = {}
+        self._events: dict[DocumentId, list[Event]] = {}
+        self._evidence: dict[EvidenceId, EvidenceRecord] = {}
+        self._issued: dict[DocumentId, list[EvidenceRecord]] = {}
+        self._work: dict[str, Work] = {}
+        self._alive_until: dict[Owner, datetime] = {}
+        self._deaths: dict[str, int] = {}
+        self._audit: list[AuditEntry] = []
+        self.ledger = self.lives = self.inboxes = self.records = self
+
+    async def check(self) -> str:
+        """``ok``."""
+        return "ok"
+
+    async def close(self) -> None:
+        """Nothing is lost but the object."""
+
+    # --- Ledger -------------------------------------------------------------------------------------
+
+    async def load(self, document: DocumentId, recipient: PartyKey | None = None) -> Dossier | None:
+        """``Ledger.load``."""
+        submission = self._submissions.get(document)
+        if submission is None:
+            return None
+        copies = self._handovers.get(document, {})
+        handovers = tuple(copies[key] for key in sorted(copies) if recipient in (None, key))
+        return Dossier(submission=submission, header=self._headers.get(document), handovers=handovers)
+
+    async def commit(self, change: Change) -> Outcome:
+        """``Ledger.commit``."""
+        new = change.submission
+        if new is not None and new.version == 1:
+            document = self._identities.get(_identity(new))
+            if document is not None:
+                known = self._submissions[document]
+                return Known(document=document, sha256=known.sha256, state=known.state)
+        if not self._holds(change):
+            return Stale()
+        self._write(change)
+        return Committed()
+
+    async def lease(
+        self, owner: Owner, limit: int, kinds: frozenset[WorkKind] = frozenset(WorkKind)
+    ) -> Sequence[Work]:
+        """``Ledger.lease``."""
+        if limit <= 0 or not kinds:
+            return ()
+        now = self._clock.now()
+        for holder in {work.owner for work in self._work.values() if work.owner}:
+            if not self._is_alive(holder, now):
+                self._release(holder)
+        due = [w for w in self._work.values() if w.owner is None and w.due_at <= now and w.kind in kinds]
+        due.sort(key=lambda w: (not w.is_urgent, w.due_at, w.key))
+        leased = [replace(work, owner=owner, attempts=work.attempts + 1) for work in due[:limit]]
+        self._work.update({work.key: work for work in leased})
+        return leased
+
+    async def find(self, reference: DocumentReference, recipient: PartyKey) -> Sequence[DocumentId]:
+        """``Ledger.find``."""
+        found = [
+            self._submissions[document]
+            for document, header in self._headers.items()
+            if _may_mean(reference, header.reference)
+            and (copy := self._handovers.get(document, {}).get(recipient)) is not None
+            and copy.state not in _NEVER_HAD
+            and document in self._submissions
+        ]
+        found.sort(key=lambda s: (s.received_at, s.document))
+        return [submission.document for submission in found[:MOST_FOUND]]
+
+    # --- Lives --------------------------------------------------------------------------------------
+
+    async def beat(self, owner: Owner, lasting: timedelta) -> None:
+        """``Lives.beat``.  A beat after the end of its life begins a new one, without the old one's work."""
+        now = self._clock.now()
+        if not self._is_alive(owner, now):
+            self._release(owner)
+        self._alive_until[owner] = now + lasting
+
+    async def bury(self, owner: Owner) -> None:
+        """``Lives.bury``."""
+        self._alive_until.pop(owner, None)
+        self._release(owner)
+
+    async def died(self, key: str) -> int:
+        """``Lives.died``."""
+        self._deaths[key] = self._deaths.get(key, 0) + 1
+        return self._deaths[key]
+
+    # --- Inboxes ------------------------------------------------------------------------------------
+
+    async def peek(self, party: PartyKey, limit: int) -> Sequence[InboxItem]:
+        """``Inboxes.peek``."""
+        now = self._clock.now()
+        waiting = [
+            i for i in self._items.get(party, {}).values() if i.taken_at is None and i.expires_at > now
+        ]
+        waiting.sort(key=lambda i: (not i.is_urgent, i.available_at, i.id))
+        return waiting[: max(limit, 0)]
+
+    async def item(self, party: PartyKey, item: str) -> InboxItem | None:
+        """``Inboxes.item``."""
+        return self._items.get(party, {}).get(item)
+
+    async def lock(self, party: PartyKey, item: str, lock: str, lasting: timedelta) -> InboxItem | None:
+        """``Inboxes.lock``.  The lock that holds may be taken again, for longer.  Counts as a version."""
+        found = self._items.get(party, {}).get(item)
+        now = self._clock.now()
+        if found is None or found.taken_at is not None:
+            return None
+        if found.locked_until is not None and found.locked_until > now and found.lock != lock:
+            return None
+        held = replace(found, lock=lock, locked_until=now + lasting, version=found.version + 1)
+        self._items[party][item] = held
+        return held
+
+    # --- Records ------------------------------------------------------------------------------------
+
+    async def timeline(self, document: DocumentId) -> Sequence[Event]:
+        """``Records.timeline``; events of one instant in the order in which they were written."""
+        return sorted(self._events.get(document, []), key=lambda event: event.at)
+
+    async def evidence(self, document: DocumentId) -> Sequence[EvidenceRecord]:
+        """``Records.evidence``."""
+        return sorted(
+            self._issued.get(document, []),
+            key=lambda e: (e.recipient is not None, e.recipient or "", e.sequence),
+        )
+
+    async def one_evidence(self, evidence: EvidenceId) -> EvidenceRecord | None:
+        """``Records.one_evidence``; ``None`` where there is none."""
+        return self._evidence.get(evidence)
+
+    async def search(self, text: str, limit: int = 20) -> Sequence[DocumentId]:
+        """``Records.search``."""
+        if not text.strip():
+            return ()
+        found = [s for s in self._submissions.values() if text in (s.document, s.message_id)]
+        for document, header in self._headers.items():
+            names = (header.reference.official_id, header.reference.code)
+            submission = self._submissions.get(document)
+            if normalised(text) in names and submission is not None and submission not in found:
+                found.append(submission)
+        found.sort(key=lambda s: (s.received_at, s.document), reverse=True)
+        return [submission.document for submission in found[: max(limit, 0)]]
+
+    async def copies(self, recipient: PartyKey, limit: int = 100) -> Sequence[tuple[Dossier, HandOver]]:
+        """The copies of *recipient*, newest first, each with its document."""
+        found = []
+        for document in sorted(self._handovers, reverse=True):
+            copy = self._handovers[document].get(recipient)
+            submission = self._submissions.get(document)
+            if copy is not None and submission is not None:
+                header = self._headers.get(document)
+                found.append((Dossier(submission=submission, header=header, handovers=(copy,)), copy))
+        return found[: max(limit, 0)]
+
+    async def waiting(self) -> Mapping[str, int]:
+        """``Records.waiting``; every kind is named."""
+        kinds = [work.kind for work in self._work.values()]
+        counts = {kind.value: kinds.count(kind) for kind in WorkKind}
+        waiting = [s for s in self._submissions.values() if s.state is SubmissionState.WAITING]
+        return counts | {"waiting": len(waiting)}
+
+    async def note(self, entry: AuditEntry) -> None:
+        """``Records.note``."""
+        self._audit.append(entry)
+
+    async def notes(self, limit: int = 100) -> Sequence[AuditEntry]:
+        """``Records.notes``; the latest is the one noted last."""
+        return self._audit[::-1][: max(limit, 0)]
+
+    # --- below --------------------------------------------------------------------------------------
+
+    def _is_alive(self, owner: Owner, now: datetime) -> bool:
+        until = self._alive_until.get(owner)
+        return until is not None and until > now
+
+    def _release(self, owner: Owner) -> None:
+        for work in [w for w in self._work.values() if w.owner == owner]:
+            self._work[work.key] = replace(work, owner=None)
+
+    def _holds(self, change: Change) -> bool:
+        if change.fence is not None:
+            fenced = self._work.get(change.fence.key)
+            if fenced is None or fenced.owner != change.fence.owner:
+                return False
+        if any(row.version - 1 != (found.version if found else 0) for row, found in self._replaced(change)):
+            return False
+        return not any(evidence.id in self._evidence for evidence in change.evidence)
+
+    def _replaced(self, change: Change) -> Iterator[tuple[Any, Any]]:
+        """Each row with a version, and what stands in its place now."""
+        if change.submission is not None:
+            yield change.submission, self._submissions.get(change.submission.document)
+        if change.header is not None:
+            yield change.header, self._headers.get(change.header.document)
+        for handover in change.handovers:
+            yield handover, self._handovers.get(handover.document, {}).get(handover.recipient)
+        for item in change.items:
+            if item.version > 1:
+                yield item, self._items.get(item.party, {}).get(item.id)
+
+    def _write(self, change: Change) -> None:
+        if (submission := change.submission) is not None:
+            payload = submission.payload.bare() if submission.payload else None
+            self._submissions[submission.document] = replace(submission, payload=payload)
+            self._identities[_identity(submission)] = submission.document
+        if change.header is not None:
+            self._headers[change.header.document] = change.header
+        for handover in change.handovers:
+            payload = handover.payload.bare() if handover.payload else None
+            copies = self._handovers.setdefault(handover.document, {})
+            copies[handover.recipient] = replace(handover, payload=payload)
+        for item in change.items:
+            box = self._items.setdefault(item.party, {})
+            if item.version > 1 or item.id not in box:  # a receipt sent again is left as it is
+                payload = item.payload.bare() if item.payload else None
+                box[item.id] = replace(item, payload=payload)
+        for evidence in change.evidence:
+            self._evidence[evidence.id] = evidence
+            self._issued.setdefault(evidence.document, []).append(evidence)
+        for event in change.events:
+            self._events.setdefault(event.document, []).append(event)
+        for work in change.work:
+            self._work.setdefault(work.key, work)
+        for later in change.postponed:
+            if later.key in self._work:
+                self._work[later.key] = replace(self._work[later.key], due_at=later.due_at, owner=None)
+        for key in change.forgets:
+            self._work.pop(key, None)
+
+
+def _identity(submission: Submission) -> tuple[str, ...]:
+    return submission.realm, submission.party, submission.message_id, submission.slot
+
+
+def _may_mean(reference: DocumentReference, document: DocumentReference) -> bool:
+    if reference.organ != document.organ:
+        return False
+    if reference.official_id and document.official_id:
+        return reference.official_id == document.official_id
+    is_named = bool(reference.code) and reference.dated is not None
+    return is_named and (reference.code, reference.dated) == (document.code, document.dated)

@@ -1,0 +1,157 @@
+"""``Ledger`` in SQL: what a document is, what is to be done with it, and who does it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from sqlalchemy import BindParameter, Connection, Dialect, and_, bindparam, or_, select
+
+from adapters.store import rows, tables
+from adapters.store.leases import Leases
+from adapters.store.readers import Readers
+from adapters.store.sql import Listed, One
+from adapters.store.writer import Writer
+from gateway.model.change import Change, Outcome, Work, WorkKind
+from gateway.model.document import Dossier, Header, Submission
+from gateway.model.envelope import DocumentReference
+from gateway.model.handover import HandOver
+from gateway.model.ids import DocumentId, Owner, PartyKey
+from gateway.model.journey import HandOverState
+
+HAD_A_COPY = tuple(
+    state.value for state in HandOverState if state not in (HandOverState.FAILED, HandOverState.WITHDRAWN)
+)
+"""States of a copy that its recipient can have seen, or may yet see."""
+
+MOST_FOUND = 100
+"""How many documents ``find`` names at most: two are ambiguous already."""
+
+_Asked = tuple[DocumentId, PartyKey | None]
+
+
+class SqlLedger:
+    """``gateway.ports.Ledger``."""
+
+    def __init__(self, dialect: Dialect, writer: Writer, readers: Readers, leases: Leases) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._leases = leases
+        s, h, c = tables.submissions, tables.headers, tables.handovers
+        self._submissions = Listed(dialect, select(s), s.c.document)
+        self._headers = Listed(dialect, select(h), h.c.document)
+        self._copies = Listed(dialect, select(c).order_by(c.c.document, c.c.recipient), c.c.document)
+        self._one_copy = Listed(dialect, select(c), c.c.document, c.c.recipient)
+        official_id: BindParameter[str] = bindparam("official_id")
+        states: list[BindParameter[str]] = [
+            bindparam(f"state{n}", state) for n, state in enumerate(HAD_A_COPY)
+        ]
+        same_organ = h.c.organ == bindparam("organ")
+        by_id = and_(same_organ, h.c.official_id == official_id, h.c.official_id != "")
+        by_code = and_(same_organ, h.c.code == bindparam("code"), h.c.dated == bindparam("dated"))
+        # where both have an official id, that one decides
+        one_has_none = or_(h.c.official_id == "", official_id == "")
+        self._matching = One(
+            dialect,
+            select(h.c.document)
+            .join(s, s.c.document == h.c.document)
+            .join(c, c.c.document == h.c.document)
+            .where(or_(by_id, and_(by_code, one_has_none)))
+            .where(c.c.recipient == bindparam("recipient"), c.c.state.in_(states))
+            .order_by(s.c.received_at, h.c.document)
+            .limit(MOST_FOUND),
+        )
+        self._asked: dict[_Asked, list[asyncio.Future[Dossier | None]]] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def load(self, document: DocumentId, recipient: PartyKey | None = None) -> Dossier | None:
+        """``Ledger.load``.  Whatever is asked for while a query runs is answered together by the next."""
+        future: asyncio.Future[Dossier | None] = asyncio.get_running_loop().create_future()
+        self._asked.setdefault((document, recipient), []).append(future)
+        if not self._asking:
+            task = asyncio.create_task(self._answer_all(), name="store-load")
+            self._asking.add(task)
+        return await future
+
+    async def commit(self, change: Change) -> Outcome:
+        """``Ledger.commit``.
+
+        An inbox item with version 1 that exists already is left as it is: a receipt that is sent again.
+        Evidence that exists already makes the change ``Stale``: it is issued once.
+        """
+        return await self._writer.commit(change)
+
+    async def lease(
+        self, owner: Owner, limit: int, kinds: frozenset[WorkKind] = frozenset(WorkKind)
+    ) -> Sequence[Work]:
+        """``Ledger.lease``."""
+        if limit <= 0 or not kinds:
+            return ()
+        return await self._writer.call(lambda c: self._leases.take(c, owner, limit, kinds))
+
+    async def find(self, reference: DocumentReference, recipient: PartyKey) -> Sequence[DocumentId]:
+        """``Ledger.find``; at most ``MOST_FOUND``.  A reference without official id needs code and date."""
+        return await self._readers.ask(lambda connection: self._find(connection, reference, recipient))
+
+    async def _answer_all(self) -> None:
+        try:
+            await self._answer_those()
+        finally:
+            # Here and not in a done-callback: who was answered may ask again before that would be called.
+            self._asking.clear()
+
+    async def _answer_those(self) -> None:
+        while self._asked:
+            asked, self._asked = self._asked, {}
+            try:
+                found = await self._readers.ask(lambda c, asked=tuple(asked): self._load(c, asked))  # type: ignore[misc]  # bound early
+            except BaseException as error:
+                for waiting in asked.values():
+                    for future in waiting:
+                        if not future.done():
+                            future.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+                continue
+            for key, waiting in asked.items():
+                for future in waiting:
+                    if not future.done():
+                        future.set_result(found.get(key))
+
+    def _load(self, connection: Connection, asked: Sequence[_Asked]) -> dict[_Asked, Dossier]:
+        documents = sorted({document for document, _ in asked})
+        submissions: dict[str, Submission] = {
+            row[0]: rows.submission_of(row) for row in self._submissions.run(connection, documents)
+        }
+        headers: dict[str, Header] = {
+            row[0]: rows.header_of(row) for row in self._headers.run(connection, documents)
+        }
+        copies: dict[_Asked, list[HandOver]] = {}
+        whole = sorted(document for document, recipient in asked if recipient is None)
+        for row in self._copies.run(connection, whole):
+            copies.setdefault((row[0], None), []).append(rows.handover_of(row))
+        for row in self._one_copy.run(connection, [key for key in asked if key[1] is not None]):
+            copies[row[0], row[1]] = [rows.handover_of(row)]
+        return {
+            key: Dossier(
+                submission=submissions[key[0]],
+                header=headers.get(key[0]),
+                handovers=tuple(copies.get(key, ())),
+            )
+            for key in asked
+            if key[0] in submissions
+        }
+
+    def _find(
+        self, connection: Connection, reference: DocumentReference, recipient: PartyKey
+    ) -> Sequence[DocumentId]:
+        has_code = reference.code and reference.dated
+        found = self._matching.run(
+            connection,
+            organ=reference.organ,
+            official_id=reference.official_id,
+            code=reference.code,
+            dated=reference.dated.isoformat() if has_code and reference.dated else None,
+            recipient=recipient,
+        )
+        return [DocumentId(row[0]) for row in found]

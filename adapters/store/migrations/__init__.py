@@ -1,0 +1,8 @@
+"""Alembic's migrations, numbered in order.
+
+Expand, then contract: a migration may add tables, indexes and nullable columns (or ones with a default); it
+takes away only what the release before it no longer used.
+"""
+
+HEAD = "0001"
+"""The newest migration: a start that finds it in the database runs none."""

@@ -1,0 +1,1 @@
+"""One file per migration; its name begins with its number."""

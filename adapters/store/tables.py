@@ -1,0 +1,225 @@
+"""The tables, as the newest migration leaves them (a test compares the two).
+
+Instants are whole microseconds since 1970 in UTC: exact, quick to compare, the same in both databases.
+Texts compare byte by byte everywhere.  ``delete_after`` stands on the three data classes that privacy
+tells apart: content (``submissions``), metadata with personal names (``headers``), ``evidence``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData()
+
+# PostgreSQL would sort and compare by its locale; SQLite and Python do not.
+TEXT: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
+INSTANT = BigInteger
+# SQLite numbers rows by itself only where the type is spelt INTEGER.
+NUMBER: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+BLOB = LargeBinary
+
+
+def _needed(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] = TEXT) -> Column[Any]:
+    return Column(name, kind, nullable=False)
+
+
+def _absent(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] = TEXT) -> Column[Any]:
+    return Column(name, kind, nullable=True)
+
+
+def _key(name: str) -> Column[Any]:
+    return Column(name, TEXT, primary_key=True, nullable=False)
+
+
+submissions = Table(
+    "submissions",
+    metadata,
+    _key("document"),
+    # SHA-256 over (realm, party, message_id, slot): unique, and short enough that one list asks for many
+    _needed("identity"),
+    _needed("realm"),
+    _needed("party"),
+    _needed("client"),
+    _needed("message_id"),
+    _needed("slot"),
+    _needed("sha256"),
+    _needed("size", BigInteger),
+    _needed("kind"),
+    _needed("link"),
+    _needed("is_urgent", SmallInteger),
+    _needed("state"),
+    _needed("received_at", INSTANT),
+    _needed("expires_at", INSTANT),
+    _absent("payload_sha256"),
+    _absent("payload_size", BigInteger),
+    _absent("reason"),
+    _needed("head"),
+    _needed("traceparent"),
+    _needed("version", Integer),
+    _absent("delete_after", INSTANT),
+)
+Index("submissions_identity", submissions.c.identity, unique=True)
+Index("submissions_by_message_id", submissions.c.message_id)
+_waiting = submissions.c.state == "waiting"
+Index("submissions_waiting", submissions.c.received_at, sqlite_where=_waiting, postgresql_where=_waiting)
+
+headers = Table(
+    "headers",
+    metadata,
+    _key("document"),
+    _needed("organ"),
+    _needed("code"),
+    _absent("dated"),  # YYYY-MM-DD
+    _needed("official_id"),
+    _needed("subject"),
+    _needed("version", Integer),
+    _absent("delete_after", INSTANT),
+)
+Index("headers_by_official_id", headers.c.official_id, headers.c.organ)
+Index("headers_by_code", headers.c.code, headers.c.organ, headers.c.dated)
+
+handovers = Table(
+    "handovers",
+    metadata,
+    _key("document"),
+    _key("recipient"),
+    _needed("addressed_as"),
+    _needed("name"),
+    _needed("link"),
+    _needed("delivery"),
+    _needed("state"),
+    _absent("payload_sha256"),
+    _absent("payload_size", BigInteger),
+    _needed("kind"),
+    _needed("generation", Integer),
+    _needed("status"),
+    _needed("sequence", Integer),
+    _needed("head"),
+    _absent("available_at", INSTANT),
+    _absent("handed_over_at", INSTANT),
+    _absent("reason"),
+    _needed("is_quiet", SmallInteger),
+    _absent("about"),
+    _needed("version", Integer),
+    sqlite_with_rowid=False,
+)
+
+Index("handovers_by_recipient", handovers.c.recipient, handovers.c.document)
+
+items = Table(
+    "items",
+    metadata,
+    _key("realm"),
+    _key("party"),
+    _key("id"),
+    _needed("type"),
+    _needed("document"),
+    _needed("correlation"),
+    _needed("headers"),  # JSON: pairs of name and value
+    _needed("sha256"),
+    _needed("size", BigInteger),
+    _absent("payload_sha256"),
+    _absent("payload_size", BigInteger),
+    _absent("evidence"),
+    _needed("lane", SmallInteger),  # 0 urgent, 1 ordinary: so that urgent ones sort first
+    _needed("available_at", INSTANT),
+    _needed("expires_at", INSTANT),
+    _needed("lock"),
+    _absent("locked_until", INSTANT),
+    _absent("taken_at", INSTANT),
+    _needed("version", Integer),
+)
+_untaken = items.c.taken_at.is_(None)
+Index(
+    "items_untaken",
+    items.c.realm,
+    items.c.party,
+    items.c.lane,
+    items.c.available_at,
+    items.c.id,
+    items.c.expires_at,  # expired ones are passed over without looking at their rows
+    sqlite_where=_untaken,
+    postgresql_where=_untaken,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
+    _needed("document"),
+    _needed("at", INSTANT),
+    _needed("stage"),
+    _needed("event"),
+    _absent("recipient"),
+    _absent("reason"),
+    _needed("detail"),
+)
+Index("events_by_document", events.c.document)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    _key("id"),
+    _needed("document"),
+    _absent("recipient"),
+    _needed("event"),
+    _needed("sequence", Integer),
+    _needed("issued_at", INSTANT),
+    _absent("reason"),
+    _needed("sha256"),
+    _needed("body", BLOB),
+    _absent("delete_after", INSTANT),
+)
+Index("evidence_by_document", evidence.c.document)
+
+work = Table(
+    "work",
+    metadata,
+    _key("key"),
+    _needed("kind"),
+    _needed("document"),
+    _needed("due_at", INSTANT),
+    _absent("party"),
+    _absent("recipient"),
+    _absent("evidence"),
+    _needed("lane", SmallInteger),
+    _needed("attempts", Integer),
+    _absent("owner"),
+    _absent("reason"),  # why it was postponed last
+    sqlite_with_rowid=False,
+)
+_free = work.c.owner.is_(None)
+Index("work_free", work.c.lane, work.c.due_at, work.c.key, sqlite_where=_free, postgresql_where=_free)
+_owned = work.c.owner.is_not(None)
+Index("work_owned", work.c.owner, sqlite_where=_owned, postgresql_where=_owned)
+
+lives = Table(
+    "lives",
+    metadata,
+    _key("owner"),
+    _needed("alive_until", INSTANT),
+)
+
+deaths = Table(
+    "deaths",
+    metadata,
+    _key("key"),
+    _needed("count", Integer),
+    _needed("last_at", INSTANT),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
+    _needed("realm"),
+    _needed("at", INSTANT),
+    _needed("actor"),
+    _needed("verb"),
+    _needed("object"),
+    _needed("outcome"),
+    _needed("detail"),
+)

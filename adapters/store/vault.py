@@ -1,0 +1,266 @@
+"""Payloads as files, each under the SHA-256 of its bytes.
+
+Strategy: write to a temporary file, sync it, give it its name, sync the folder that holds the name.  A file that
+has its name is therefore whole and durable, and nobody ever sees half of one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, TypeVar
+from uuid import uuid4
+
+from gateway.errors import ConfigError, Unavailable
+from gateway.model.payload import PayloadRef
+
+T = TypeVar("T")
+
+CHUNK = 1024 * 1024
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultOptions:
+    """Where the payloads lie.
+
+    ``threads``: how many files are written or read at once.  ``min_free_bytes``: with less disk the health
+    check complains.  ``leftovers``: temporaries older than this are what a dead process left.
+    """
+
+    folder: Path
+    threads: int = 4
+    min_free_bytes: int = 256 * 1024 * 1024
+    leftovers: timedelta = timedelta(hours=1)
+
+
+class FileVault:
+    """``gateway.ports.Vault`` in a folder that any number of processes share."""
+
+    def __init__(self, options: VaultOptions) -> None:
+        self._options = options
+        self._folder = options.folder
+        self._temporary = options.folder / "tmp"
+        self._threads = ThreadPoolExecutor(options.threads, thread_name_prefix="vault")
+        self._durable: set[Path] = set()
+        try:
+            self._temporary.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+        except OSError as error:
+            raise ConfigError(f"vault.folder: {error.strerror}: {options.folder}") from error
+
+    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
+        """``Vault.put``.  Raises ``Unavailable("disk-full")``."""
+        if isinstance(chunks, bytes):
+            return await self._run(self._put_whole, chunks)
+        draft = await self._run(_Draft, self._temporary / uuid4().hex)
+        try:
+            async for chunk in chunks:
+                await self._run(draft.write, chunk)
+            return await self._run(self._keep, draft)
+        finally:
+            await asyncio.shield(self._run(draft.discard))
+
+    async def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
+        """``Vault.open``.  Raises ``Unavailable("digest-mismatch")`` at the end of bytes that are not those
+        that *ref* names."""
+        if ref.body is not None:
+            for start in range(0, len(ref.body), CHUNK):
+                yield ref.body[start : start + CHUNK]
+            return
+        file = await self._run(_Opened, self._path(ref))
+        try:
+            while chunk := await self._run(file.read):
+                yield chunk
+            if file.ref != ref:
+                raise Unavailable("digest-mismatch")
+        finally:
+            file.close()
+
+    async def read(self, ref: PayloadRef) -> bytes:
+        """``Vault.read``.  Raises ``Unavailable`` with ``payload-missing`` or ``digest-mismatch``."""
+        return ref.body if ref.body is not None else await self._run(self._read, ref)
+
+    async def check(self) -> str:
+        """``ok``, or one sentence that says what is wrong: tries to write, and looks at the free disk."""
+        try:
+            free = await self._run(self._probe)
+        except Unavailable as away:
+            return f"the vault can't be written: {away}"
+        if free < self._options.min_free_bytes:
+            return f"only {free // 2**20} MiB of disk are free for the vault"
+        return "ok"
+
+    async def close(self) -> None:
+        """Finish what runs.  May be called twice."""
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+
+    # --- in the threads -----------------------------------------------------------------------------
+
+    async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+        except FileNotFoundError as error:
+            raise Unavailable("payload-missing") from error
+        except OSError as error:
+            reason = "disk-full" if error.errno in _FULL else "store-away"
+            raise Unavailable(reason, error.strerror or type(error).__name__) from error
+        except RuntimeError as error:
+            raise Unavailable("store-away", "closed") from error
+
+    def _put_whole(self, body: bytes) -> PayloadRef:
+        ref = PayloadRef.of(body)
+        if self._refresh(ref):
+            return ref
+        draft = _Draft(self._temporary / uuid4().hex)
+        try:
+            draft.write(body)
+            self._keep(draft)
+        finally:
+            draft.discard()
+        return ref
+
+    def _keep(self, draft: _Draft) -> PayloadRef:
+        ref = draft.ref
+        if not self._refresh(ref):
+            path = self._path(ref)
+            self._make(path.parent)
+            draft.become(path)
+            _sync(path.parent)
+        return ref
+
+    def _refresh(self, ref: PayloadRef) -> bool:
+        """Make a payload that is here young again; false where it is not here, or not whole."""
+        path = self._path(ref)
+        try:
+            if path.stat().st_size != ref.size:
+                return False
+            os.utime(path)
+        except FileNotFoundError:
+            return False
+        # Another writer may have given the name and not yet synced it: what we answer must be durable.
+        _sync(path.parent)
+        return True
+
+    def _path(self, ref: PayloadRef) -> Path:
+        # 256 × 16 folders: made soon, and with 10 million payloads 2,500 files in each
+        return self._folder / ref.sha256[:2] / ref.sha256[2:3] / ref.sha256
+
+    def _make(self, folder: Path) -> None:
+        if folder in self._durable:
+            return
+        if folder != self._folder:
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            _sync(folder.parent)  # even where it was here: who made it may not have come so far
+        self._durable.add(folder)
+
+    def _read(self, ref: PayloadRef) -> bytes:
+        body = self._path(ref).read_bytes()
+        if len(body) != ref.size or sha256(body).hexdigest() != ref.sha256:
+            raise Unavailable("digest-mismatch")
+        return body
+
+    def _probe(self) -> int:
+        draft = _Draft(self._temporary / uuid4().hex)
+        try:
+            draft.write(b"probe")
+        finally:
+            draft.discard()
+        return shutil.disk_usage(self._folder).free
+
+    def _sweep(self) -> None:
+        oldest = time.time() - self._options.leftovers.total_seconds()
+        for path in self._temporary.iterdir():
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+
+
+class _Hashed:
+    """A file that is hashed on its way.  It may be closed while a thread is still busy with it."""
+
+    def __init__(self, path: Path, mode: Literal["rb", "xb"]) -> None:
+        self._file = path.open(mode, buffering=0)
+        self._digest = sha256()
+        self._size = 0
+        # A descriptor that is closed under a running call may be another file's by then.
+        self._busy = Lock()
+
+    @property
+    def ref(self) -> PayloadRef:
+        """What has come by so far."""
+        return PayloadRef(sha256=self._digest.hexdigest(), size=self._size)
+
+    def close(self) -> None:
+        """Let go of the file.  May be called twice."""
+        with self._busy:
+            self._file.close()
+
+    def _count(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self._size += len(chunk)
+
+
+class _Opened(_Hashed):
+    """A payload that is being read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "rb")
+
+    def read(self) -> bytes:
+        """The next chunk; empty at the end."""
+        with self._busy:
+            chunk: bytes = self._file.read(CHUNK)
+            self._count(chunk)
+            return chunk
+
+
+class _Draft(_Hashed):
+    """A payload that is being written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "xb")
+        self._path: Path | None = path
+
+    def write(self, chunk: bytes) -> None:
+        """Add *chunk*."""
+        with self._busy:
+            left = memoryview(chunk)
+            while left:
+                left = left[self._file.write(left) :]
+            self._count(chunk)
+
+    def become(self, path: Path) -> None:
+        """Be durable, under the name *path*; the folder is yet to be synced."""
+        with self._busy:
+            assert self._path is not None
+            os.fdatasync(self._file.fileno())
+            self._path.replace(path)
+            self._path = None
+
+    def discard(self) -> None:
+        """Leave nothing behind, unless it has got its name."""
+        self.close()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

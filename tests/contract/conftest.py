@@ -1,0 +1,57 @@
+"""Stores for the suites of ``Ledger``, ``Lives``, ``Inboxes`` and ``Records``: the twin, SQLite, PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from adapters.memory import FixedClock, MemoryStore
+from adapters.store import Options, Store
+from adapters.store.migrate import migrate
+from adapters.store.tables import metadata
+from tests.builders import NOON
+from tests.services import Postgres
+
+AnyStore = MemoryStore | Store
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """The clock of the stores in these suites; it stands at noon until it is moved."""
+    return FixedClock(NOON)
+
+
+@pytest.fixture(scope="session")
+def store_database(postgres_server: Postgres) -> str:
+    """A PostgreSQL database with our tables, for one test after the other."""
+    url = postgres_server.new_database()
+    engine = create_engine(url)
+    migrate(engine.url)
+    engine.dispose()
+    return url
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+async def store(request: pytest.FixtureRequest, clock: FixedClock, tmp_path: Path) -> AsyncIterator[AnyStore]:
+    """An empty store of each kind."""
+    if request.param == "memory":
+        yield MemoryStore(clock)
+        return
+    url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("store_database")
+        empty(url)
+    opened = await Store.open(Options(url=url, realm="H53"), now=clock.now)
+    yield opened
+    await opened.close()
+
+
+def empty(url: str) -> None:
+    """Take every row out of a PostgreSQL database."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)}"))
+    engine.dispose()

@@ -1,0 +1,207 @@
+"""The contract of ``Directory``: the twin, and the real one as its files make it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from adapters.directory import Ending, Options, OrganDirectory, load, make_development_clients
+from adapters.memory import MemoryDirectory
+from gateway.errors import ConfigError
+from gateway.model.ids import ClientId, OrganCode, PartyKey
+from gateway.model.party import Client, CodeValidity, Gone, Party, Successor, Unknown
+from gateway.ports import Directory
+
+T0 = datetime(2016, 3, 4, tzinfo=UTC)
+T1 = datetime(2020, 9, 1, tzinfo=UTC)
+T2 = datetime(2025, 7, 1, tzinfo=UTC)
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+Make = Callable[..., Directory]
+
+
+def a_party(key: str, *codes: CodeValidity, name: str = "Một cơ quan") -> Party:
+    own = codes or (CodeValidity(code=OrganCode(key)),)
+    return Party(key=PartyKey(key), name=name, codes=own)
+
+
+def a_code(code: str, since: datetime | None = None, until: datetime | None = None) -> CodeValidity:
+    return CodeValidity(code=OrganCode(code), since=since, until=until)
+
+
+def _twin(
+    parties: Iterable[Party] = (),
+    clients: Iterable[Client] = (),
+    ended: Mapping[str, tuple[str | None, datetime | None]] | None = None,
+) -> Directory:
+    ended = ended or {}
+    return MemoryDirectory(
+        parties,
+        clients,
+        successors={PartyKey(k): (PartyKey(into), at) for k, (into, at) in ended.items() if into},
+        gone={PartyKey(k): at for k, (into, at) in ended.items() if not into},
+    )
+
+
+def _real(
+    parties: Iterable[Party] = (),
+    clients: Iterable[Client] = (),
+    ended: Mapping[str, tuple[str | None, datetime | None]] | None = None,
+) -> Directory:
+    return OrganDirectory(
+        parties,
+        clients,
+        [
+            Ending(party=PartyKey(k), into=PartyKey(into) if into else None, since=at)
+            for k, (into, at) in (ended or {}).items()
+        ],
+    )
+
+
+@pytest.fixture(params=[_twin, _real], ids=["memory", "organs"])
+def make(request: pytest.FixtureRequest) -> Make:
+    made: Make = request.param
+    return made
+
+
+def test_a_code_names_its_party(make: Make) -> None:
+    """Directory.find: "Whom *code* names at the instant *at*"."""
+    stt = a_party("000.00.13.H53")
+    directory = make([a_party("000.00.00.H53"), stt])
+    assert directory.find(OrganCode("000.00.13.H53"), NOW) == stt
+    assert directory.find(OrganCode(" 000.00.13.H53 "), NOW) == stt
+
+
+def test_a_code_nobody_has_is_unknown(make: Make) -> None:
+    """Directory.find: ``Unknown`` names the code that was asked for."""
+    assert make([a_party("A")]).find(OrganCode("000.1137.H53"), NOW) == Unknown(
+        code=OrganCode("000.1137.H53")
+    )
+
+
+def test_both_codes_of_a_party_name_it(make: Make) -> None:
+    """Directory.find: old and QĐ 20/2020 form live side by side."""
+    party = a_party("000.00.13.H53", a_code("000.00.13.H53"), a_code("H53.13", since=T1))
+    directory = make([party])
+    assert directory.find(OrganCode("H53.13"), NOW) == party
+    assert directory.find(OrganCode("000.00.13.H53"), NOW) == party
+
+
+def test_a_code_counts_from_its_first_instant_on(make: Make) -> None:
+    """Directory.find: "at the instant *at*"; a code's beginning is in it, before it nobody has the code."""
+    party = a_party("A", a_code("A"), a_code("H53.13", since=T1))
+    directory = make([party])
+    assert directory.find(OrganCode("H53.13"), T1) == party
+    assert directory.find(OrganCode("H53.13"), T0) == Unknown(code=OrganCode("H53.13"))
+
+
+def test_a_former_code_leads_to_the_party_under_its_new_one(make: Make) -> None:
+    """Directory.find: at its end a code ceases to name the party; it is then a former code."""
+    party = a_party("A", a_code("A", until=T1), a_code("B", since=T1))
+    directory = make([party])
+    assert directory.find(OrganCode("A"), T0) == party
+    assert directory.find(OrganCode("A"), T1) == Successor(party=party, former=OrganCode("A"), since=T1)
+
+
+def test_a_code_that_went_to_another_party_names_whoever_had_it(make: Make) -> None:
+    """Directory.find: "at the instant *at*"."""
+    old = a_party("A", a_code("A"), a_code("X", until=T1))
+    new = a_party("B", a_code("B"), a_code("X", since=T1))
+    directory = make([old, new])
+    assert directory.find(OrganCode("X"), T0) == old
+    assert directory.find(OrganCode("X"), NOW) == new
+
+
+def test_a_merged_partys_code_names_its_successor_from_then_on(make: Make) -> None:
+    """Directory.find: ``Successor`` says who took over, which code was asked for and since when."""
+    directory = make([a_party("A"), a_party("B")], ended={"A": ("B", T2)})
+    assert directory.find(OrganCode("A"), T1) == a_party("A")
+    assert directory.find(OrganCode("A"), NOW) == Successor(
+        party=a_party("B"), former=OrganCode("A"), since=T2
+    )
+
+
+def test_mergers_are_followed_to_the_party_that_lives(make: Make) -> None:
+    """Directory.find: "Whom *code* names at the instant *at*", however often it was merged until then."""
+    directory = make([a_party("A"), a_party("B"), a_party("C")], ended={"A": ("B", T1), "B": ("C", T2)})
+    between = directory.find(OrganCode("A"), T1)
+    after = directory.find(OrganCode("A"), NOW)
+    assert between == Successor(party=a_party("B"), former=OrganCode("A"), since=T1)
+    assert after == Successor(party=a_party("C"), former=OrganCode("A"), since=T1)
+
+
+def test_a_party_without_a_successor_is_gone(make: Make) -> None:
+    """Directory.find: ``Gone`` where nobody took over, be it at the end of a row of mergers."""
+    directory = make([a_party("A"), a_party("B")], ended={"A": ("B", T1), "B": (None, T2)})
+    assert directory.find(OrganCode("B"), NOW) == Gone(former=OrganCode("B"))
+    assert directory.find(OrganCode("A"), NOW) == Gone(former=OrganCode("A"))
+    assert directory.find(OrganCode("B"), T1) == a_party("B")
+
+
+def test_a_party_is_found_by_the_key_it_was_registered_under_for_ever(make: Make) -> None:
+    """Directory.party: "The party that was registered under *key*", whatever codes it has later."""
+    party = a_party("A", a_code("A", until=T1), a_code("B", since=T1))
+    directory = make([party], ended={"A": (None, T2)})
+    assert directory.party(PartyKey("A")) == party
+    assert directory.party(PartyKey("B")) is None
+
+
+def test_all_parties_come_by_key(make: Make) -> None:
+    """Directory.parties: "All parties, by key."."""
+    directory = make([a_party("C"), a_party("A"), a_party("B")])
+    assert [party.key for party in directory.parties()] == ["A", "B", "C"]
+
+
+def test_a_client_is_found_by_its_name_and_all_come_by_name(make: Make) -> None:
+    """Directory.client: "The client … of that name."; Directory.clients: "All clients, by name."."""
+    clients = [
+        Client(id=ClientId(name), acts_for=frozenset({PartyKey("A")}))
+        for name in ("e-office", "báo-cáo", "A")
+    ]
+    directory = make([a_party("A")], clients)
+    assert directory.client(ClientId("e-office")) == clients[0]
+    assert directory.client(ClientId("E-OFFICE")) is None
+    assert [client.id for client in directory.clients()] == sorted(c.id for c in clients)
+
+
+# --- the real one alone -------------------------------------------------------------------------------
+
+
+def test_two_parties_with_one_code_at_one_time_are_no_directory() -> None:
+    with pytest.raises(ConfigError, match="X is held by A and B"):
+        _real([a_party("A", a_code("X", until=T2)), a_party("B", a_code("X", since=T1))])
+
+
+def test_mergers_in_a_circle_are_no_directory() -> None:
+    with pytest.raises(ConfigError, match="circle: A → B → A"):
+        _real([a_party("A"), a_party("B")], ended={"A": ("B", T1), "B": ("A", T2)})
+
+
+def test_an_unknown_successor_is_no_directory() -> None:
+    with pytest.raises(ConfigError, match="unknown party: B"):
+        _real([a_party("A")], ended={"A": ("B", T1)})
+
+
+def test_the_same_lists_are_answered_each_time() -> None:
+    """Whoever derives something from them (the tokens' index) sees by identity that nothing changed."""
+    directory = _real([a_party("A")])
+    assert directory.parties() is directory.parties()
+    assert directory.clients() is directory.clients()
+
+
+def test_twelve_thousand_organs_with_clients_load_in_a_second_of_cpu(tmp_path: Path) -> None:
+    codes = [f"{a:03}.{b:02}.{c:02}.H53" for a in range(3) for b in range(40) for c in range(100)]
+    organs = tmp_path / "organs.csv"
+    organs.write_text("organ_id,name\n" + "".join(f"{code},Ủy ban nhân dân xã số {code}\n" for code in codes))
+    make_development_clients(load(Options(organs=organs))[0].parties(), tmp_path / "dev")
+    assert len(json.loads((tmp_path / "dev" / "secrets.json").read_text())["tokens"]) == 12_000
+    began = time.process_time()
+    directory, report = load(Options(organs=organs, clients=tmp_path / "dev" / "clients.toml"))
+    spent = time.process_time() - began
+    assert report.parties == len(directory.clients()) == 12_000
+    assert spent < 1.0

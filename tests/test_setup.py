@@ -1,0 +1,212 @@
+"""The set-up: what is locked, what is installed how, and that the machine is left as it was."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.services import ROOT
+from tools import setup
+from tools.debian import Need, SetUpError, meet, no_service_starts
+
+# --- what is locked ---------------------------------------------------------------------------------
+
+
+def locked(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
+    """Name → version and hashes of every package in a requirements file."""
+    text = path.read_text().replace("\\\n", " ")
+    entries = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    found = {}
+    for entry in entries:
+        match = re.match(r"([a-z0-9-]+)==(\S+)((?:\s+--hash=sha256:[0-9a-f]{64})+)", entry)
+        assert match is not None, f"neither a version nor hashes: {entry[:80]}"
+        found[match[1]] = (match[2], frozenset(match[3].split()))
+    return found
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "docker/requirements.txt"])
+def test_the_lock_has_a_hash_for_everything_and_no_address(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert len(locked(ROOT / name)) > 20
+    assert re.findall(r"(?m)^\s*(?:-i|-f|--(?:extra-)?index-url|--find-links|--trusted-host)\b", text) == []
+    assert "://" not in text
+
+
+def test_the_lock_is_that_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = project["project"]["dependencies"] + project["build-system"]["requires"]
+    for extra in project["project"]["optional-dependencies"].values():
+        wanted += extra
+    versions = locked(ROOT / "requirements.txt")
+    for requirement in map(Requirement, wanted):
+        assert versions[requirement.name][0] in requirement.specifier, f"{requirement}: run `make lock`"
+
+
+def test_the_image_carries_the_same_versions_and_no_tools() -> None:
+    all_packages, image = locked(ROOT / "requirements.txt"), locked(ROOT / "docker" / "requirements.txt")
+    assert image.items() <= all_packages.items()
+    assert {"aio-pika", "pyhanko", "setuptools"} <= image.keys()
+    assert {"pytest", "mypy", "ruff", "pyyaml"} & image.keys() == set()
+
+
+def test_the_node_clients_lock_has_a_digest_for_everything_and_no_address() -> None:
+    text = (ROOT / "tests" / "node" / "package-lock.json").read_text()
+    packages = {name: entry for name, entry in json.loads(text)["packages"].items() if name}
+    assert "node_modules/amqplib" in packages
+    assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
+    assert "resolved" not in text
+    assert "://" not in text
+    assert "omit-lockfile-registry-resolved=true" in (ROOT / "tests" / "node" / ".npmrc").read_text()
+
+
+# --- the commands -----------------------------------------------------------------------------------
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    # The tests themselves may have been started by a make, which tells every make below it so.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+    }
+    return subprocess.run(
+        ["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_setting_up_again_says_nothing_and_costs_less_than_a_second() -> None:
+    if not setup.is_made():
+        pytest.skip("this checkout was not set up by make")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = make(f"PYTHON={sys.executable}", "setup")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 1
+
+
+def test_without_a_python_that_is_new_enough_every_command_says_so_in_one_sentence() -> None:
+    for command in ("demo", "serve", "test", "check", "sabotage", "lock"):
+        done = make("PYTHON=/bin/false", command)
+        assert done.returncode != 0
+        said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+        assert len(said) == 1
+        assert "Python 3.11 or newer is needed" in said[0]
+        assert "Cần Python 3.11 trở lên" in said[0]
+
+
+def test_help_lists_every_command() -> None:
+    commands = re.findall(r"(?m)^  make ([a-z]+)", make().stdout)
+    assert commands == ["help", "setup", "demo", "serve", "test", "check", "sabotage", "lock", "clean"]
+
+
+def test_cleaning_refuses_while_a_broker_runs_here_and_then_leaves_the_sources_alone(tmp_path: Path) -> None:
+    for name in (".venv/bin", "var/dev/broker", "gateway"):
+        (tmp_path / name).mkdir(parents=True)
+    with (tmp_path / "var" / "dev" / "broker" / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(SetUpError, match=f"{tmp_path}/var/dev/broker is in use"):
+            setup.clean(tmp_path)
+        assert (tmp_path / ".venv").exists()
+    setup.clean(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["gateway"]
+
+
+@pytest.mark.parametrize(("fails", "ran"), [("", ["check", "test"]), ("check", ["check"])])
+def test_ci_runs_check_then_test_and_stops_where_one_fails(
+    tmp_path: Path, fails: str, ran: list[str]
+) -> None:
+    noted = tmp_path / "noted"
+    (tmp_path / "make").write_text(f'#!/bin/sh\necho "$1" >> "{noted}"\n[ "$1" != "{fails}" ]\n')
+    (tmp_path / "make").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", ROOT / ".ci" / "run"], cwd="/", env=environment, check=False)
+    assert noted.read_text().split() == ran
+    assert (done.returncode == 0) is (fails == "")
+
+
+# --- packages of the machine ------------------------------------------------------------------------
+
+
+def need(*, is_met: bool) -> Need:
+    return Need(packages=("vanthu-no-such-package",), is_met=lambda: is_met, en="a thing", vi="một thứ")
+
+
+def test_what_is_there_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert meet([need(is_met=True)]) == []
+
+
+def test_what_is_missing_and_may_not_be_installed_is_named_in_both_languages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")  # no apt-get, no sudo
+    with pytest.raises(SetUpError) as caught:
+        meet([need(is_met=False), need(is_met=True)])
+    english, vietnamese = str(caught.value).split("\n")
+    assert english.startswith("Missing on this machine: a thing. Install it")
+    assert vietnamese.startswith("Máy này còn thiếu: một thứ. Hãy cài đặt")
+    assert "`apt-get install vanthu-no-such-package`" in english
+
+
+def test_no_package_starts_its_service_while_we_install_and_nothing_stays_behind(tmp_path: Path) -> None:
+    policy = tmp_path / "policy-rc.d"
+    with no_service_starts((), policy):
+        assert subprocess.run([policy, "rabbitmq-server", "start"], check=False).returncode == 101
+    assert not policy.exists()
+    with pytest.raises(RuntimeError), no_service_starts((), policy):
+        raise RuntimeError("apt-get failed")
+    assert not policy.exists()
+
+
+def test_an_installation_that_is_terminated_leaves_nothing_behind(tmp_path: Path) -> None:
+    policy = tmp_path / "policy-rc.d"
+    program = (
+        "import sys; from pathlib import Path; from tools.debian import no_service_starts\n"
+        "with no_service_starts((), Path(sys.argv[1])):\n"
+        "    print('inside', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, policy], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as installing:
+        assert installing.stdout is not None
+        assert installing.stdout.readline() == b"inside\n"
+        assert policy.exists()
+        installing.send_signal(signal.SIGTERM)
+        assert installing.wait(30) == 128 + signal.SIGTERM
+    assert not policy.exists()
+
+
+@pytest.mark.parametrize("answer", [101, 0])
+def test_a_policy_of_the_machine_itself_is_never_touched(tmp_path: Path, answer: int) -> None:
+    policy = tmp_path / "policy-rc.d"
+    text = f"#!/bin/sh\nexit {answer}\n"
+    policy.write_text(text)
+    policy.chmod(0o755)
+    if answer == 101:
+        with no_service_starts((), policy):
+            assert policy.read_text() == text
+    else:
+        with pytest.raises(SetUpError, match="by hand"), no_service_starts((), policy):
+            pytest.fail("services would have been started")
+    assert policy.read_text() == text
+
+
+def test_the_policy_of_a_set_up_that_was_killed_is_cleared_away(tmp_path: Path) -> None:
+    policy = tmp_path / "policy-rc.d"
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    with no_service_starts((), policy):
+        text = policy.read_text()
+    policy.write_text(text.replace(str(os.getpid()), str(gone.pid)))
+    with no_service_starts((), policy):
+        assert policy.read_text() == text
+    assert not policy.exists()

@@ -1,0 +1,1 @@
+"""edXML as several producers write it; ``producers.py`` makes the files beside it."""
