@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +62,8 @@ class Supervisor:
     @property
     def pids(self) -> Sequence[int]:
         """The process ids of the workers that live."""
-        return [child.process.pid for child in self._children.values()]
+        living = (child.process for child in self._children.values())
+        return [process.pid for process in living if process.returncode is None]
 
     async def start(self) -> None:
         """Start all workers; returns when each is ready.  Raises ``ConfigError`` where one can't start."""
@@ -116,6 +118,7 @@ class Supervisor:
             if self._stopping:
                 return
             log.error("worker died", number=child.number, exit_code=code)
+            await _close_line(child.process)
             await self._bury(child.owner)
             while True:
                 try:
@@ -141,4 +144,13 @@ class Supervisor:
             log.error("worker killed after the grace", number=child.number)
             process.kill()
             await process.wait()
+        await _close_line(process)
         await self._bury(child.owner)
+
+
+async def _close_line(process: asyncio.subprocess.Process) -> None:
+    """Close our end of the pipe that told the worker that we live."""
+    if process.stdin is not None:
+        process.stdin.close()
+        with suppress(ConnectionError, BrokenPipeError):
+            await process.stdin.wait_closed()

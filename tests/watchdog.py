@@ -9,6 +9,7 @@ A test whose own body does heavy work on the loop (making keys, say) says so:
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from asyncio import events
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def watchdog(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test that held the loop."""
+    gc.collect()
+    gc.freeze()  # as `vanthu work` does: a collection of everything ever imported takes close to 100 ms itself
     _slow.clear()
     yield
     held = list(_slow)

@@ -184,7 +184,7 @@ class Consumer:
     async def drain(self, grace: timedelta) -> int:
         """Pause, and wait up to *grace* for what is in hand; answers how many are left."""
         self._is_stopping.set()  # who waits for better times is not waited for
-        await self.pause()
+        await self._subscriptions.pause(min(grace, self._options.answer_within))
         if self._running:
             await asyncio.wait(set(self._running), timeout=grace.total_seconds())
         return len(self._running)

@@ -25,6 +25,8 @@ from adapters.broker.connection import LOST, Connection, real_cancellation_only,
 
 log = structlog.get_logger(__name__)
 
+_CLOSE_WITHIN = timedelta(seconds=2)
+
 Take = Callable[[str, AbstractChannel, DeliveredMessage], None]
 """Is given each message with the name of its queue and the channel on which to settle it; returns at once."""
 
@@ -94,12 +96,12 @@ class Subscriptions:
         task = asyncio.create_task(self._look_for_missing(), name="broker-missing-queues")
         self._tasks.add(task)
 
-    async def pause(self) -> None:
-        """Cancel the consumers; waits until the broker has agreed, but not for ever."""
+    async def pause(self, limit: timedelta | None = None) -> None:
+        """Cancel the consumers; waits until the broker has agreed, but not longer than *limit*."""
         self._is_open.clear()
         self._is_paused.set()
         self._tell_quiet()
-        await within(self._is_quiet.wait(), self._pace.answer_within)
+        await within(self._is_quiet.wait(), limit or self._pace.answer_within)
 
     def resume(self) -> None:
         """Consume again."""
@@ -164,7 +166,7 @@ class Subscriptions:
         finally:
             group.tags.clear()
             self._tell_quiet()
-            await within(channel.close(), self._pace.answer_within)
+            await within(channel.close(), _CLOSE_WITHIN)
 
     async def _subscribe(self, group: _Group, raw: AbstractChannel, queue: str) -> None:
         async def on_message(message: DeliveredMessage) -> None:
@@ -219,7 +221,7 @@ class Subscriptions:
         except LOST:
             return False
         finally:
-            await within(channel.close(), self._pace.answer_within)
+            await within(channel.close(), _CLOSE_WITHIN)
 
 
 async def _first(closing: asyncio.Future[None], other: Coroutine[None, None, bool]) -> None:

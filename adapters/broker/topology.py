@@ -53,7 +53,7 @@ class Bounds:
     urgent: Bound = Bound(messages=1_000, bytes=256 * _MIB, deliveries=5)
     deliver: Bound = Bound(messages=100, bytes=128 * _MIB, deliveries=20)
     receipts: Bound = Bound(messages=10_000, bytes=128 * _MIB, deliveries=20)
-    dead: Bound = Bound(messages=10_000, bytes=1024 * _MIB, deliveries=1_000_000)
+    dead: Bound = Bound(messages=100_000, bytes=4096 * _MIB, deliveries=1_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

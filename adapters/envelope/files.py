@@ -77,10 +77,12 @@ class Files:
         order = self._by_id(references, f"{_MANIFEST}/Reference")
         if by_id is None or order is None:
             return None
-        for content_id in order.keys() - by_id.keys():
-            self._found.add("EDX-061", f"{_MANIFEST}/Reference", content_id)
-        for content_id in by_id.keys() - order.keys():
-            self._found.add("EDX-062", f"{_ENCODED}/Attachment", content_id)
+        for content_id in order:
+            if content_id not in by_id:
+                self._found.add("EDX-061", f"{_MANIFEST}/Reference", content_id)
+        for content_id in by_id:
+            if content_id not in order:
+                self._found.add("EDX-062", f"{_ENCODED}/Attachment", content_id)
         files = [
             self._file(content_id, reference, by_id[content_id])
             for content_id, reference in order.items()

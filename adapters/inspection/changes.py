@@ -22,6 +22,15 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject, StreamObject
 from pyhanko.pdf_utils.reader import HistoricalResolver
 
+from adapters.inspection.objects import (
+    differing,
+    inherited,
+    is_same,
+    is_true,
+    name_in,
+    raw_children,
+    raw_items,
+)
 from adapters.inspection.reader import QuickReader, entry, references_in, resolved
 
 
@@ -58,7 +67,6 @@ _SIGNING = frozenset({"/V", "/AP", "/AS", "/MK", "/DA", "/DR", "/M", "/F", "/BS"
 _FILLING = frozenset({"/V", "/AP", "/AS", "/M", "/RV", "/I", "/TI", "/MK", "/DA"})
 _ANNOTATING = frozenset({"/Contents", "/AP", "/M", "/RC", "/C", "/Popup", "/Open", "/State", "/StateModel"})
 _NOTHING: DictionaryObject = DictionaryObject()  # type: ignore[no-untyped-call]  # pyHanko's
-_PRIVATE = frozenset({"/ITXT"})  # a producer's mark without any effect
 _MAX_STEPS = 400_000
 
 
@@ -145,7 +153,7 @@ class _Comparison:
     # --- the parts of a document that may change, and in what -------------------------------------------
 
     def _catalogue(self, old: DictionaryObject, new: DictionaryObject) -> None:
-        for key in _differing(old, new):
+        for key in differing(old, new):
             match key:
                 case "/AcroForm":
                     self._form(old, new)
@@ -170,7 +178,7 @@ class _Comparison:
             raise _Unexplained("the form was removed")
         new = _dict(new)
         before = _NOTHING if old is None else _dict(old)
-        for key in _differing(before, new):
+        for key in differing(before, new):
             match key:
                 case "/Fields":
                     pass  # below: the array may be an object of its own
@@ -180,7 +188,7 @@ class _Comparison:
                     pass
                 case "/DR" if self._fonts_only_grew(before, new):
                     pass
-                case "/NeedAppearances" if old is not None and not _is_true(entry(new, key)):
+                case "/NeedAppearances" if old is not None and not is_true(entry(new, key)):
                     pass
                 case _:
                     raise _Unexplained(f"{key} of the form changed")
@@ -195,7 +203,7 @@ class _Comparison:
 
     def _replaced(self, number: int, *, is_info: bool) -> None:
         old, new = self._versions(number)
-        if _same(old, new):
+        if is_same(old, new):
             return
         if number in self.validation_data and isinstance(old, DictionaryObject | ArrayObject):
             if self._reached([number], but="/DSS") is not None:
@@ -212,11 +220,11 @@ class _Comparison:
                 isinstance(v, DictionaryObject | ArrayObject | IndirectObject) for v in new.values()
             ):
                 return
-            if _name(old, "/Type") == "/Page":
+            if name_in(old, "/Type") == "/Page":
                 self._page(old, new)
-            elif self._field_type(number) or _name(old, "/Subtype") == "/Widget":
+            elif self._field_type(number) or name_in(old, "/Subtype") == "/Widget":
                 self._field(number, old, new)
-            elif not _differing(old, new):
+            elif not differing(old, new):
                 return
             elif "/Subtype" in old and "/Rect" in old:
                 self._within(old, new, _ANNOTATING, "an annotation")
@@ -227,10 +235,10 @@ class _Comparison:
             self._unless_unused([number], f"object {number} was replaced")
 
     def _stream(self, number: int, old: StreamObject, new: PdfObject) -> None:
-        kind = _name(old, "/Type")
+        kind = name_in(old, "/Type")
         if kind == "/ObjStm" and number in _object_streams(self.reader):
             raise _Unexplained(f"object stream {number} was replaced")
-        if kind == "/Metadata" and isinstance(new, StreamObject) and _name(new, "/Type") == "/Metadata":
+        if kind == "/Metadata" and isinstance(new, StreamObject) and name_in(new, "/Type") == "/Metadata":
             if self._reached([number], but="/Metadata") is not None:
                 raise _Unexplained(f"metadata stream {number} serves something else, and changed")
             return
@@ -255,7 +263,7 @@ class _Comparison:
             self._grown_array(entry(old, "/Kids"), entry(new, "/Kids"), "a field's kids")
         if self.is_locked(name):
             raise _Unexplained("a locked field was changed")
-        if _differing(old, new) - {"/Kids"}:
+        if differing(old, new) - {"/Kids"}:
             self.found.filled.append(name)
             self._raise_level(Level.FORM_FILLING)
 
@@ -265,15 +273,15 @@ class _Comparison:
         """All that was in *old* is in *new*, in the same order; what came are widgets of new signatures."""
         if old is None and new is None:
             return
-        before = list(_raw_items(old)) if isinstance(old, ArrayObject) else []
+        before = list(raw_items(old)) if isinstance(old, ArrayObject) else []
         if old is not None and not isinstance(old, ArrayObject | generic.NullObject):
             raise _Unexplained(f"{what}: no array")
         if not isinstance(new, ArrayObject):
             raise _Unexplained(f"{what}: no array any more")
-        rest = iter(_raw_items(new))
+        rest = iter(raw_items(new))
         for wanted in before:
             for candidate in rest:
-                if _same(wanted, candidate):
+                if is_same(wanted, candidate):
                     break
                 self._came(candidate, what)
             else:
@@ -286,12 +294,12 @@ class _Comparison:
         if not isinstance(widget, DictionaryObject) or isinstance(widget, StreamObject):
             raise _Unexplained(f"{what}: something came that is no signature")
         if (
-            str(_inherited(widget, "/FT")) != "/Sig"
-            or _name(widget, "/Type") not in ("", "/Annot")
+            str(inherited(widget, "/FT")) != "/Sig"
+            or name_in(widget, "/Type") not in ("", "/Annot")
             or "/AA" in widget
             or "/A" in widget
         ):
-            if _name(widget, "/Type") in ("", "/Annot") and "/Subtype" in widget and "/Rect" in widget:
+            if name_in(widget, "/Type") in ("", "/Annot") and "/Subtype" in widget and "/Rect" in widget:
                 self._raise_level(Level.ANNOTATIONS)
                 return
             raise _Unexplained(f"{what}: something came that is no signature")
@@ -300,24 +308,24 @@ class _Comparison:
         self._signed(widget)
 
     def _signed(self, widget: DictionaryObject) -> None:
-        signature = _inherited(widget, "/V")
+        signature = inherited(widget, "/V")
         if not isinstance(signature, DictionaryObject):
             # an empty field is harmless as long as nothing of it can be seen
             self._raise_level(Level.ANNOTATIONS if "/AP" in widget else Level.FORM_FILLING)
-        elif _name(signature, "/SubFilter") == "/ETSI.RFC3161" and not is_visible(widget):
+        elif name_in(signature, "/SubFilter") == "/ETSI.RFC3161" and not is_visible(widget):
             self._raise_level(Level.LTA)
         else:
             self._raise_level(Level.FORM_FILLING)
 
     def _within(self, old: DictionaryObject, new: DictionaryObject, keys: frozenset[str], what: str) -> None:
-        for key in _differing(old, new):
+        for key in differing(old, new):
             if key not in keys:
                 raise _Unexplained(f"{key} of {what} changed")
 
     def _only_grew(self, old: PdfObject | None, new: PdfObject | None, depth: int = 0) -> bool:
         old = resolved(old) if old is not None else None
         new = resolved(new) if new is not None else None
-        if old is None or _same(old, new):
+        if old is None or is_same(old, new):
             return True
         if not isinstance(old, DictionaryObject) or not isinstance(new, DictionaryObject) or depth > 3:
             return False
@@ -348,7 +356,7 @@ class _Comparison:
 
     def _field_type(self, number: int) -> str:
         old, _ = self._versions(number)
-        kind = _inherited(old, "/FT") if isinstance(old, DictionaryObject) else None
+        kind = inherited(old, "/FT") if isinstance(old, DictionaryObject) else None
         return str(kind) if kind is not None else ""
 
     def _field_name(self, old: DictionaryObject) -> str:
@@ -379,7 +387,7 @@ class _Comparison:
             value = resolved(value)
         if isinstance(value, StreamObject):
             return
-        for child in _raw_children(value):
+        for child in raw_children(value):
             self._collect_validation_data(child, depth + 1)
 
     def _unless_unused(self, numbers: Iterable[int], why: str) -> None:
@@ -416,7 +424,7 @@ class _Comparison:
             if isinstance(node, DictionaryObject):
                 waiting.extend(node.raw_get(key) for key in node if key != but)
             elif isinstance(node, ArrayObject):
-                waiting.extend(_raw_items(node))
+                waiting.extend(raw_items(node))
         raise _Unexplained("the signed revision is too large to be followed")
 
 
@@ -447,74 +455,6 @@ def _object_streams(reader: QuickReader, revision: int | None = None) -> set[int
         for r in range(last + 1)
         for ref in reader.xrefs.object_streams_used_in(r)  # type: ignore[no-untyped-call]  # pyHanko's
     }
-
-
-def _differing(old: DictionaryObject, new: DictionaryObject) -> set[str]:
-    keys = set(old) | set(new)
-    return {
-        str(key)
-        for key in keys - _PRIVATE
-        if key not in old or key not in new or not _same(old.raw_get(key), new.raw_get(key))
-    }
-
-
-def _same(old: PdfObject | None, new: PdfObject | None, depth: int = 0) -> bool:
-    """Equal as written: references by number, everything else by value."""
-    if depth > 60:
-        return False
-    if isinstance(old, IndirectObject) or isinstance(new, IndirectObject):
-        return (
-            isinstance(old, IndirectObject)
-            and isinstance(new, IndirectObject)
-            and (old.idnum, old.generation) == (new.idnum, new.generation)
-        )
-    if isinstance(old, StreamObject) or isinstance(new, StreamObject):
-        return (
-            isinstance(old, StreamObject)
-            and isinstance(new, StreamObject)
-            and old.encoded_data == new.encoded_data
-            and _same_entries(old, new, depth)
-        )
-    if isinstance(old, DictionaryObject) and isinstance(new, DictionaryObject):
-        return _same_entries(old, new, depth)
-    if isinstance(old, ArrayObject) and isinstance(new, ArrayObject):
-        return len(old) == len(new) and all(
-            _same(a, b, depth + 1) for a, b in zip(_raw_items(old), _raw_items(new), strict=True)
-        )
-    return type(old) is type(new) and old == new
-
-
-def _same_entries(old: DictionaryObject, new: DictionaryObject, depth: int) -> bool:
-    return set(old) == set(new) and all(_same(old.raw_get(key), new.raw_get(key), depth + 1) for key in old)
-
-
-def _raw_items(array: ArrayObject) -> Iterable[PdfObject]:
-    return (array.raw_get(index) for index in range(len(array)))
-
-
-def _raw_children(value: PdfObject) -> Iterable[PdfObject]:
-    if isinstance(value, DictionaryObject):
-        return [value.raw_get(key) for key in value]
-    return list(_raw_items(value)) if isinstance(value, ArrayObject) else []
-
-
-def _inherited(node: PdfObject | None, key: str) -> PdfObject | None:
-    for _ in range(50):
-        if not isinstance(node, DictionaryObject):
-            return None
-        if key in node:
-            return entry(node, key)
-        node = entry(node, "/Parent")
-    return None
-
-
-def _name(holder: DictionaryObject, key: str) -> str:
-    value = entry(holder, key)
-    return str(value) if isinstance(value, str) else ""
-
-
-def _is_true(value: PdfObject | None) -> bool:
-    return isinstance(value, generic.BooleanObject) and bool(value)
 
 
 def _number(value: PdfObject | None) -> int | None:

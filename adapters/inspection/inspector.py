@@ -10,6 +10,7 @@ the finding ``pdf-too-costly``; its neighbours notice nothing, and the next file
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -76,7 +77,6 @@ class ProcessInspector:
         self._nursery = _Nursery(self._options)
         self._places = [_Place(self._nursery, self._options) for _ in range(max(1, self._options.workers))]
         self._turns = Turns(self._places, share=max(1, self._options.share), queue=self._options.queue)
-        self._running: set[asyncio.Task[Inspection]] = set()
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
@@ -101,8 +101,11 @@ class ProcessInspector:
         self._is_closed = True
         self._turns.close()
         for place in self._places:
-            place.drop()
+            place.interrupt()
         await self._nursery.close()
+        for place in self._places:
+            if not place.is_asking:
+                place.drop()
 
     async def judge(
         self, ref: PayloadRef, policy: Acceptance, *, share: PartyKey, name: str = ""
@@ -257,6 +260,7 @@ class _Place:
         self._line: socket.socket | None = None
         self._pid = 0
         self._lock = asyncio.Lock()
+        self.is_asking = False
 
     @property
     def pid(self) -> int:
@@ -279,6 +283,13 @@ class _Place:
         line = self._line
         if line is None:
             raise EOFError
+        self.is_asking = True
+        try:
+            return await self._asked(line, order, body)
+        finally:
+            self.is_asking = False
+
+    async def _asked(self, line: socket.socket, order: bytes, body: bytes) -> Inspection:
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(line, wire.REQUEST.pack(len(order), len(body)) + order)
         await loop.sock_sendall(line, body)
@@ -287,8 +298,14 @@ class _Place:
             raise ValueError("the answer is too long")
         return wire.decode_inspection(await _read(line, size))
 
+    def interrupt(self) -> None:
+        """Let whoever waits for an answer read the end; the line is still theirs to close."""
+        if self._line is not None:
+            with contextlib.suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
+
     def drop(self) -> None:
-        """End the process that is here, whatever it is doing."""
+        """End the process that is here, whatever it is doing; not while somebody else waits for its answer."""
         if self._line is not None:
             self._line.close()
             self._line = None

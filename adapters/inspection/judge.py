@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from adapters.inspection import signatures, structure
+from adapters.inspection.conclusions import Setting
 from adapters.inspection.reader import ContentsTooLong, QuickReader
 from adapters.inspection.trust import Anchors
 from gateway.model.finding import Finding, Severity
@@ -99,7 +100,7 @@ class _Case:
                 "pdf-unreadable", Severity.WARNING, "its cross-references are damaged and had to be rebuilt"
             )
         # 3. its signatures
-        setting = signatures.Setting(
+        setting = Setting(
             anchors=_anchors(self.options.trust),
             moment=self.options.moment or datetime.now(UTC),
             accept_any_signer=self.options.unsafe_accept_any_signer,

@@ -31,6 +31,7 @@ _ACTIONS = frozenset(
 _MEDIA = frozenset({"/RichMedia", "/Movie", "/Sound", "/Screen", "/3D"})
 _SHRINKING = frozenset({"/FlateDecode", "/Fl", "/LZWDecode", "/LZW", "/RunLengthDecode", "/RL"})
 _FLATE = frozenset({"/FlateDecode", "/Fl"})
+_REPAIRS = ("reconstruct", "damaged", "error decoding stream data", "object stream")
 _MAX_DEFLATE_RATIO = 1032
 _STEP = 1 << 20
 _NO_HEX = bytes(range(256)).translate(None, b"0123456789abcdefABCDEF")
@@ -74,14 +75,23 @@ def examine(data: bytes, *, max_objects: int, max_stream_bytes: int) -> Structur
                 raise TooCostly(f"more than {max_objects} objects")
             for one in pdf.objects:
                 _look(one, found, max_stream_bytes)
-            found.is_repaired = any(
-                "reconstruct" in str(w) or "damaged" in str(w) for w in pdf.get_warnings()
-            )
+            _heed(pdf, found)
             return found
     except pikepdf.PasswordError as exc:
         raise Encrypted from exc
     except pikepdf.PdfError as exc:
         raise Unreadable(_BUFFER.sub("", str(exc))[:200]) from exc
+
+
+def _heed(pdf: pikepdf.Pdf, found: Structure) -> None:
+    """qpdf goes on where it can; what it had to leave out, a viewer with more memory may show."""
+    for warning in map(str, pdf.get_warnings()):
+        if "bad_alloc" in warning:
+            raise TooCostly("a stream takes more memory than allowed")
+        if any(word in warning for word in _REPAIRS):
+            found.is_repaired = True
+    if not found.pages:
+        raise Unreadable("it has no pages")
 
 
 def _page_count(pdf: pikepdf.Pdf) -> int:

@@ -64,8 +64,11 @@ class Leases:
 
     def introduce(self, connection: Connection, owners: Collection[Owner]) -> None:
         """Make sure that *owners* are in the store; unless they have said that they live, they are dead."""
-        for owner in sorted(set(owners) - self.known):
-            self._introduce.run(connection, who=owner, until=0)
+        unknown = sorted(set(owners) - self.known)
+        if unknown:
+            now = micros(self._clock(connection))
+            for owner in unknown:
+                self._introduce.run(connection, who=owner, until=now)
 
     def live(self, connection: Connection, owner: Owner, lasting: timedelta) -> None:
         """*owner* lives from now on.  If it had died, that was another life: its work is free."""
@@ -77,7 +80,7 @@ class Leases:
 
     def die(self, connection: Connection, owner: Owner) -> None:
         """*owner* is dead, and its work free."""
-        self._live.run(connection, who=owner, until=0)
+        self._live.run(connection, who=owner, until=micros(self._clock(connection)))
         self._release.run(connection, who=owner)
 
     def sweep(self, connection: Connection) -> None:

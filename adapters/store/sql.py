@@ -155,6 +155,7 @@ def _compiled(dialect: Dialect, statement: ClauseElement) -> tuple[str, list[str
     compiled = statement.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)
     names = list(compiled.positiontup or ())
-    stray = [name for name in names if compiled.params.get(name) is not None]
+    values = compiled.params  # a new dictionary at each look
+    stray = [name for name in names if values[name] is not None]
     assert not stray, stray  # a literal in the statement would need a place in every row
     return str(compiled), names

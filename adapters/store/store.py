@@ -47,8 +47,10 @@ class Options:
 class Store:
     """The database, open.  ``ledger``, ``lives``, ``inboxes`` and ``records`` are ports of the core."""
 
-    def __init__(self, options: Options, *, now: Callable[[], datetime] | None = None) -> None:
-        """Use ``open``; *now* is a clock in place of the store's own, for tests."""
+    def __init__(
+        self, options: Options, loop: asyncio.AbstractEventLoop, now: Callable[[], datetime] | None
+    ) -> None:
+        """Use ``open``."""
         self._options = options
         self._url = parse(options.url)
         clock = _fixed(now) if now else store_clock
@@ -56,7 +58,7 @@ class Store:
         dialect = self._engine.dialect
         leases = Leases(dialect, clock)
         changes = Changes(dialect, options.realm, options.retention, leases)
-        self._writer = Writer(self._engine, changes)
+        self._writer = Writer(self._engine, changes, loop)
         self._readers = Readers(open_readers(self._url, options.readers), options.readers)
         self._leases = leases
         self.ledger = SqlLedger(dialect, self._writer, self._readers, leases)
@@ -68,14 +70,16 @@ class Store:
     async def open(cls, options: Options, *, now: Callable[[], datetime] | None = None) -> Store:
         """Bring the tables up to date and open them.  Any number of processes may do so at once.
 
+        *now* is a clock in place of the store's own: the server's, or for SQLite the machine's.
         Raises ``ConfigError`` for a URL that can't be meant, ``Unavailable`` where nobody answers.
         """
         url = parse(options.url)
         try:
             await asyncio.to_thread(migrate, url)
+            # Compiling all statements takes longer than a loop may be held.
+            store = await asyncio.to_thread(cls, options, asyncio.get_running_loop(), now)
         except (SQLAlchemyError, OSError) as error:
             raise unavailable(error) from error
-        store = cls(options, now=now)
         try:
             await store._writer.call(store._leases.sweep)
         except BaseException:

@@ -57,12 +57,12 @@ class _Job:
 
 
 class Writer:
-    """Owns the thread and its connection.  Made on the event loop whose futures it answers."""
+    """Owns the thread and its connection.  Answers on *loop*, from which alone it is called."""
 
-    def __init__(self, engine: Engine, changes: Changes) -> None:
+    def __init__(self, engine: Engine, changes: Changes, loop: asyncio.AbstractEventLoop) -> None:
         self._engine = engine
         self._changes = changes
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._held: list[_Job] = []
         self._connection: Connection | None = None
@@ -146,6 +146,8 @@ class Writer:
                 elif is_passing(error):
                     failure = error
                     time.sleep(random.uniform(0, 0.005 * 2**attempt))
+                elif is_outage(error) and attempt == 0:
+                    failure = error  # an idle connection may have died unnoticed
                 else:
                     failure = error
                     break

@@ -275,7 +275,7 @@ async def _all_there(listens: Callable[[], bool]) -> None:
     """Wait until every queue is consumed, but not for ever: a queue that is missing is readiness' matter."""
     try:
         async with asyncio.timeout(READY_WITHIN_S):
-            while not listens():
+            while not listens():  # noqa: ASYNC110 - the consumer tells its state, not its changes
                 await asyncio.sleep(0.05)
     except TimeoutError:
         log.warning("not every queue is consumed yet")

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import aio_pika
+import aiormq
 import uvloop
 
 from gateway.model.change import Change, Outcome
@@ -92,13 +92,13 @@ def main() -> None:
     """One worker that will die."""
     facts = json.loads(sys.stdin.buffer.readline())
     dying = Dying(sys.argv[1], Path(facts["var"]))
-    acknowledge = aio_pika.IncomingMessage.ack
+    acknowledge = aiormq.Channel.basic_ack
 
-    async def ack(message: aio_pika.IncomingMessage, multiple: bool = False) -> None:
-        await acknowledge(message, multiple)
+    async def basic_ack(channel: aiormq.Channel, *args: Any, **kwargs: Any) -> None:
+        await acknowledge(channel, *args, **kwargs)
         dying.at("after-acknowledge")
 
-    aio_pika.IncomingMessage.ack = ack  # type: ignore[method-assign]  # the library's, not ours
+    aiormq.Channel.basic_ack = basic_ack  # type: ignore[method-assign]  # the library's, not ours
     uvloop.run(work(facts, wrap=lambda world: crashing(world, dying)))
 
 

@@ -55,8 +55,8 @@ async def test_twenty_random_kills_and_a_broker_restart_during_two_hundred_docum
         async def kill() -> None:
             for round_ in range(20):
                 await sender.until(lambda at=round_ * 9: done() >= at)
-                if pids := list(town.stack.worker_pids):
-                    os.kill(draw.choice(pids), signal.SIGKILL)
+                await sender.until_also(lambda: town.stack.worker_pids)
+                os.kill(draw.choice(list(town.stack.worker_pids)), signal.SIGKILL)
                 if round_ == 10:
                     await broker_node.restart()
 
