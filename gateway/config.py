@@ -104,11 +104,11 @@ class InspectionSection:
     """Judging, in processes that can be ended."""
 
     anchors: str = ""
-    processes: int = 1
+    processes: int = 2
     memory_mb: int = 512
     cpu_s: float = 10.0
-    wall_s: float = 30.0
-    share: int = 2
+    wall_s: float = 20.0
+    share: int = 1
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)

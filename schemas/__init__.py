@@ -1,7 +1,7 @@
 """Data that code and people share: reason codes, rules, XML schemas, the AMQP and HTTP contracts.
 
-    from schemas import reasons
-    reasons()["recipient-unknown"].vi
+from schemas import reasons
+reasons()["recipient-unknown"].vi
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any
 
 from pamqp import decode
 
-_DEEPEST = 8
+_DEEPEST = 16
 _MOST_FIELDS = 1000
 _FIXED = {
     **{"t": 1, "b": 1, "B": 1, "s": 2, "u": 2, "I": 4, "i": 4, "l": 8, "L": 8},
@@ -25,7 +25,7 @@ _FIXED = {
 _SIZES = {ord(kind): size for kind, size in _FIXED.items()}
 
 
-class _Budget(Exception):
+class _BudgetError(Exception):
     """The table is deeper or longer than anything of ours."""
 
 
@@ -37,10 +37,10 @@ def install() -> None:
 
 def timestamp(value: bytes) -> tuple[int, datetime]:
     """Seconds since 1970; what no ``datetime`` can hold becomes 1970 (nobody decides by it)."""
-    (seconds,) = struct.unpack_from(">Q", value)
     try:
+        (seconds,) = struct.unpack_from(">Q", value)
         return 8, datetime.fromtimestamp(seconds, tz=UTC)
-    except (ValueError, OverflowError, OSError):
+    except (struct.error, ValueError, OverflowError, OSError):
         return 8, datetime.fromtimestamp(0, tz=UTC)
 
 
@@ -52,20 +52,24 @@ def short_text(value: bytes) -> tuple[int, str]:
 
 def table(value: bytes) -> tuple[int, dict[str, Any]]:
     """A field table.  One that is malformed, or beyond the bounds, is skipped and empty."""
+    if len(value) < 4:
+        return len(value), {}
     (length,) = struct.unpack_from(">I", value)
     try:
         found = _table(value, 4, 4 + length, 1, [_MOST_FIELDS])
-    except (_Budget, struct.error, IndexError, ValueError, ArithmeticError):
+    except (_BudgetError, struct.error, IndexError, ValueError, ArithmeticError):
         found = {}
     return 4 + length, found
 
 
 def array(value: bytes) -> tuple[int, list[Any]]:
     """A field array, by the same rules."""
+    if len(value) < 4:
+        return len(value), []
     (length,) = struct.unpack_from(">I", value)
     try:
         found = _array(value, 4, 4 + length, 1, [_MOST_FIELDS])
-    except (_Budget, struct.error, IndexError, ValueError, ArithmeticError):
+    except (_BudgetError, struct.error, IndexError, ValueError, ArithmeticError):
         found = []
     return 4 + length, found
 
@@ -90,7 +94,7 @@ def _array(value: bytes, at: int, end: int, depth: int, left: list[int]) -> list
 def _field(value: bytes, at: int, end: int, depth: int, left: list[int]) -> tuple[int, Any]:
     left[0] -= 1
     if left[0] < 0 or depth > _DEEPEST:
-        raise _Budget
+        raise _BudgetError
     kind = value[at]
     at += 1
     if (size := _SIZES.get(kind)) is not None:
@@ -100,7 +104,7 @@ def _field(value: bytes, at: int, end: int, depth: int, left: list[int]) -> tupl
     at += 4
     after = at + length
     if after > end:
-        raise _Budget
+        raise _BudgetError
     match chr(kind):
         case "S":
             raw = bytes(value[at:after])
@@ -114,4 +118,4 @@ def _field(value: bytes, at: int, end: int, depth: int, left: list[int]) -> tupl
             return after, _array(value, at, after, depth + 1, left)
         case "x":
             return after, bytes(value[at:after])
-    raise _Budget
+    raise _BudgetError

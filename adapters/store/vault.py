@@ -80,7 +80,7 @@ class FileVault:
             for start in range(0, len(ref.body), CHUNK):
                 yield ref.body[start : start + CHUNK]
             return
-        file = await self._run(_Opened, self._path(ref))
+        file = await self._run(self._open, ref)
         try:
             while chunk := await self._run(file.read):
                 yield chunk
@@ -112,8 +112,6 @@ class FileVault:
     async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
-        except FileNotFoundError as error:
-            raise Unavailable("payload-missing") from error
         except OSError as error:
             reason = "disk-full" if error.errno in _FULL else "store-away"
             raise Unavailable(reason, error.strerror or type(error).__name__) from error
@@ -167,8 +165,17 @@ class FileVault:
             _sync(folder.parent)  # even where it was here: who made it may not have come so far
         self._durable.add(folder)
 
+    def _open(self, ref: PayloadRef) -> _Opened:
+        try:
+            return _Opened(self._path(ref))
+        except FileNotFoundError as error:
+            raise Unavailable("payload-missing") from error
+
     def _read(self, ref: PayloadRef) -> bytes:
-        body = self._path(ref).read_bytes()
+        try:
+            body = self._path(ref).read_bytes()
+        except FileNotFoundError as error:
+            raise Unavailable("payload-missing") from error
         if len(body) != ref.size or sha256(body).hexdigest() != ref.sha256:
             raise Unavailable("digest-mismatch")
         return body

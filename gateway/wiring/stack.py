@@ -20,6 +20,7 @@ from adapters.broker.node import PrivateNode
 from adapters.broker.topology import plan
 from adapters.clock import SystemClock
 from adapters.directory import write_access
+from adapters.http import metrics
 from adapters.store import Store
 from gateway.config import Config, secret
 from gateway.errors import ConfigError, Unavailable
@@ -85,13 +86,15 @@ class Stack:
             "http": {"host": host, "port": port, "public_url": public},
             "claim_secret": claim_secret(config, ground).hex(),
         }
+        # Read by the workers when they are imported, and by ``metrics.forget``.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_emptied(config.var / "run" / "metrics"))
         self._supervisor = Supervisor(
             self._command,
             facts,
             self._workers,
             self._bury,
             grace_s=config.sections.pace.grace_s + 10,
-            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(_emptied(config.var / "run" / "metrics"))},
+            env=dict(os.environ),
         )
         await self._supervisor.start()
         clients_url = secret(config.sections.broker.client_url, "broker.client_url") or address.without_user
@@ -170,6 +173,7 @@ class Stack:
         raise ConfigError("http.port: no port is free")
 
     async def _bury(self, owner: Owner) -> None:
+        metrics.forget(int(owner.partition("-")[0]))
         if self._store is not None:
             try:
                 await self._store.lives.bury(owner)

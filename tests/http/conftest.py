@@ -20,7 +20,7 @@ Serve = Callable[..., Awaitable["Caller"]]
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what has no event of its own: the server's loop is this one, so it goes on meanwhile."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - there is nothing to be woken by
+        while not condition():
             await asyncio.sleep(0)
 
 

@@ -195,7 +195,7 @@ def _told(inspection: Inspection) -> tuple[Verdict, list[str]]:
 
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - other processes set no events of ours
+        while not condition():
             await asyncio.sleep(0)
 
 

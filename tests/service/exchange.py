@@ -90,6 +90,7 @@ class Clerk:
     arrivals: list[Arrival] = field(default_factory=list)
     undelivered: list[tuple[str, str, str, str]] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
+    finished: int = 0
     door_is_open: asyncio.Event = field(default_factory=asyncio.Event)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -99,6 +100,7 @@ class Clerk:
     async def submit(self, arrival: Arrival) -> Ticket:
         await self._note(lambda: self.arrivals.append(arrival))
         await self.door_is_open.wait()
+        self.finished += 1
         if self.failures:
             raise self.failures.pop(0)
         return Ticket(door=Door.ACCEPTED, document=None, state=SubmissionState.RECEIVED)
@@ -142,7 +144,7 @@ class Broker:
 
     async def becomes(self, queue: str, depth: int, within_s: float = 30) -> None:
         async with asyncio.timeout(within_s):
-            while await self.depth(queue) != depth:  # noqa: ASYNC110 - RabbitMQ has to be asked
+            while await self.depth(queue) != depth:
                 await asyncio.sleep(0.02)
 
 
@@ -212,7 +214,7 @@ async def submit(channel: AbstractChannel, key: str, body: bytes = b"<edXML/>", 
 
 async def until(condition: Callable[[], bool], within_s: float = 60) -> None:
     async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - states are told by properties
+        while not condition():
             await asyncio.sleep(0.01)
 
 

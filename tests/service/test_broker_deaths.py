@@ -48,6 +48,15 @@ async def test_a_bug_makes_a_dead_letter_that_comes_again_as_one(broker: Broker,
     assert dead == replace(living, is_dead_letter=True)
 
 
+async def test_a_dead_letter_that_waits_for_better_times_does_not_die_of_it(broker: Broker) -> None:
+    clerk = Clerk(failures=[ZeroDivisionError(), *[Unavailable("disk-full")] * 4])
+    async with consuming(broker, clerk), client(broker, "client-a") as own:
+        await submit(own, named("submit", A))
+        await clerk.sees(lambda c: len(c.arrivals) == 6)
+        await broker.becomes("vanthu.dead.submit", 0)
+    assert [a.is_dead_letter for a in clerk.arrivals] == [False, True, False, False, False, False]
+
+
 async def test_a_dead_letter_that_only_fails_is_parked_and_does_not_loop(broker: Broker) -> None:
     clerk = Clerk(failures=[ZeroDivisionError()] * 20)
     async with consuming(broker, clerk), client(broker, "client-a") as own:
@@ -94,7 +103,7 @@ def _into(
 
 async def _settled(broker: Broker, queue: str) -> None:
     """Wait until the message of a life that ended is back, or dead."""
-    while await broker.depth(queue) + await broker.depth("vanthu.dead.submit") == 0:  # noqa: ASYNC110
+    while await broker.depth(queue) + await broker.depth("vanthu.dead.submit") == 0:
         await asyncio.sleep(0.01)
 
 
@@ -126,7 +135,7 @@ async def test_a_delivery_that_is_rejected_or_never_settled_comes_back(broker: B
             async with client(broker, "client-a") as own:
                 queue = await own.get_queue(named("deliver", A))
                 async with asyncio.timeout(20):
-                    while (await queue.get(fail=False)) is None:  # noqa: ASYNC110
+                    while (await queue.get(fail=False)) is None:
                         await asyncio.sleep(0.01)
         await clerk.sees(lambda c: len(c.undelivered) == 3)
         await broker.becomes("vanthu.dead.deliver", 0)

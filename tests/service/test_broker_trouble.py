@@ -245,6 +245,7 @@ async def test_a_restart_of_the_broker_loses_nothing_and_everybody_comes_back(br
                 ids.append(taken.message_id)
             assert ids[0] == a_delivery(1).id, "what was taken is durable"
     assert len(set(clerk.arrivals)) == 1, "the submission came again, the same"
+    assert clerk.finished == len(clerk.arrivals), "a lost connection cancels nothing at the intake"
 
 
 async def test_a_broker_that_is_stopped_costs_a_deadline_and_no_more(broker: Broker) -> None:

@@ -1,0 +1,212 @@
+"""Whatever is asked of them in whatever order: the twin and the stores in SQL give the same answers."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.memory import FixedClock, MemoryStore
+from adapters.store import Options, Store
+from gateway.model.change import Change, Fence, Postponed, WorkKind
+from gateway.model.envelope import DocumentReference
+from gateway.model.ids import DocumentId, OfficialId, OrganCode, Owner, PartyKey
+from gateway.model.journey import HandOverState, SubmissionState
+from tests.builders import COMMUNE, DEPARTMENT, NOON, PROVINCE, a_submission
+from tests.contract.conftest import AnyStore, empty
+from tests.contract.entries import a_copy, a_header, an_event, an_item, some_evidence, some_work
+
+# Few names and few versions, so that the steps meet.
+DOCUMENTS = [DocumentId(f"d{n}") for n in range(3)]
+PARTIES = [PartyKey(DEPARTMENT), PartyKey(COMMUNE)]
+OWNERS = [Owner("life-1"), Owner("life-2"), Owner("never-alive")]
+KEYS = ["delivery:a", "delivery:b", "receipt:c", "document:d"]
+SECOND = timedelta(seconds=1)
+
+Step = tuple[str, Any]
+
+documents = st.sampled_from(DOCUMENTS)
+parties = st.sampled_from(PARTIES)
+owners = st.sampled_from(OWNERS)
+keys = st.sampled_from(KEYS)
+versions = st.integers(1, 3)
+instants = st.integers(-2, 5).map(lambda n: NOON + n * SECOND)
+texts = st.sampled_from(["", "x", "Đ", "517/QĐ-UBND"])
+spans = st.integers(1, 3).map(lambda n: n * SECOND)
+
+submissions = st.builds(
+    lambda document, message_id, version, state, at: a_submission(
+        document=document, message_id=message_id, version=version, state=state, received_at=at
+    ),
+    documents,
+    st.sampled_from(["m1", "m2", "m3"]),
+    versions,
+    st.sampled_from(SubmissionState),
+    instants,
+)
+headers = st.builds(
+    lambda document, version, official_id, code: replace(
+        a_header(document, official_id=official_id, code=code), version=version
+    ),
+    documents,
+    versions,
+    texts,
+    texts,
+)
+copies = st.builds(
+    lambda document, party, version, state: a_copy(document, party, version=version, state=state),
+    documents,
+    parties,
+    versions,
+    st.sampled_from(HandOverState),
+)
+items = st.builds(
+    lambda id, party, version, taken, at, urgent: an_item(
+        id, party=party, version=version, taken_at=taken, expires_at=at, is_urgent=urgent
+    ),
+    st.sampled_from(["i1", "i2"]),
+    parties,
+    versions,
+    st.none() | instants,
+    instants,
+    st.booleans(),
+)
+pieces_of_work = st.builds(
+    lambda key, owner, at, urgent: some_work(key, owner=owner, due_at=at, is_urgent=urgent),
+    keys,
+    st.none() | owners,
+    instants,
+    st.booleans(),
+)
+
+
+def few(strategy: st.SearchStrategy[Any], unique_by: Callable[[Any], Any] | None = None) -> Any:
+    """None, one or two; two rows of one change are never the same row."""
+    return st.lists(strategy, max_size=2, unique_by=unique_by).map(tuple)
+
+
+changes = st.builds(
+    Change,
+    fence=st.none() | st.builds(Fence, key=keys, owner=owners),
+    submission=st.none() | submissions,
+    header=st.none() | headers,
+    handovers=few(copies, lambda c: (c.document, c.recipient)),
+    items=few(items, lambda i: (i.party, i.id)),
+    events=few(st.builds(an_event, texts, documents, instants)),
+    evidence=few(st.builds(some_evidence, documents, st.none() | parties, st.integers(0, 3)), lambda e: e.id),
+    work=few(pieces_of_work, lambda w: w.key),
+    postponed=few(st.builds(Postponed, key=keys, due_at=instants), lambda p: p.key),
+    forgets=few(keys, lambda key: key),
+)
+references = st.builds(
+    lambda organ, code, official_id: DocumentReference(
+        organ=OrganCode(organ),
+        code=code,
+        dated=a_header().dated,
+        official_id=OfficialId(official_id),
+    ),
+    st.sampled_from([PROVINCE, COMMUNE]),
+    texts,
+    texts,
+)
+steps = st.one_of(
+    st.tuples(st.just("commit"), changes),
+    st.tuples(st.just("together"), st.lists(changes, min_size=2, max_size=4)),
+    st.tuples(
+        st.just("lease"),
+        st.tuples(owners, st.integers(0, 3), st.frozensets(st.sampled_from(WorkKind), min_size=1)),
+    ),
+    st.tuples(st.just("beat"), st.tuples(owners, spans)),
+    st.tuples(st.just("bury"), owners),
+    st.tuples(st.just("lock"), st.tuples(parties, st.sampled_from(["i1", "i2"]), texts, spans)),
+    st.tuples(st.just("find"), st.tuples(references, parties)),
+    st.tuples(st.just("search"), st.sampled_from(["d0", "m1", "x", "Đ", "517/QĐ-UBND"])),
+    st.tuples(st.just("pass"), spans),
+)
+
+
+async def take(store: AnyStore, clock: FixedClock, step: Step) -> Any:
+    """One step, and its answer."""
+    name, of = step
+    match name:
+        case "commit":
+            return await store.ledger.commit(of)
+        case "together":
+            return list(await asyncio.gather(*map(store.ledger.commit, of)))
+        case "lease":
+            return list(await store.ledger.lease(*of))
+        case "beat":
+            return await store.lives.beat(*of)
+        case "bury":
+            return await store.lives.bury(of)
+        case "lock":
+            return await store.inboxes.lock(*of)
+        case "find":
+            return list(await store.ledger.find(*of))
+        case "search":
+            return list(await store.records.search(of))
+        case "pass":
+            return clock.advance(of)
+    raise AssertionError(name)
+
+
+async def everything(store: AnyStore) -> list[Any]:
+    """All that can be seen of a store."""
+    seen: list[Any] = [await store.records.waiting()]
+    for document in DOCUMENTS:
+        seen += [await store.ledger.load(document)]
+        seen += [await store.ledger.load(document, party) for party in PARTIES]
+        seen += [list(await store.records.timeline(document)), list(await store.records.evidence(document))]
+    for party in PARTIES:
+        seen += [list(await store.inboxes.peek(party, 10)), list(await store.records.copies(party))]
+        seen += [await store.inboxes.item(party, id) for id in ("i1", "i2")]
+    return seen
+
+
+async def answers(store: AnyStore, clock: FixedClock, plan: list[Step]) -> list[Any]:
+    told = [await take(store, clock, step) for step in plan]
+    return [*told, *await everything(store), list(await store.ledger.lease(Owner("the-last"), 10))]
+
+
+def compare(plan: list[Step], open_store: Callable[[FixedClock], Awaitable[Store]]) -> None:
+    async def go() -> None:
+        clock, other = FixedClock(NOON), FixedClock(NOON)
+        expected = await answers(MemoryStore(clock), clock, plan)
+        store = await open_store(other)
+        try:
+            for mine, theirs in zip(await answers(store, other, plan), expected, strict=True):
+                assert mine == theirs
+        finally:
+            await store.close()
+
+    asyncio.run(go())
+
+
+quick = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+@settings(quick, max_examples=120)
+@given(plan=st.lists(steps, min_size=1, max_size=25))
+def test_sqlite_answers_like_the_twin(store_file: Path, plan: list[Step]) -> None:
+    """Random changes (alone and together), leases, beats, burials, locks and questions."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "ledger.sqlite")
+        file.write_bytes(store_file.read_bytes())
+        options = Options(url=f"sqlite:///{file}", realm="H53")
+        compare(plan, lambda clock: Store.open(options, now=clock.now))
+
+
+@settings(quick, max_examples=40)
+@given(plan=st.lists(steps, min_size=1, max_size=25))
+def test_postgresql_answers_like_the_twin(store_database: str, plan: list[Step]) -> None:
+    """The same on PostgreSQL."""
+    empty(store_database)
+    options = Options(url=store_database, realm="H53")
+    compare(plan, lambda clock: Store.open(options, now=clock.now))
