@@ -53,8 +53,16 @@ def _has_broker() -> bool:
 
 
 def _has_font() -> bool:
-    folder = Path("/usr/share/fonts/truetype/liberation")
-    return all((folder / f"LiberationSerif-{face}.ttf").exists() for face in ("Regular", "Bold", "Italic"))
+    # Debian 12 has two: "liberation" is 1.07, which lacks the Vietnamese letters that "liberation2" has.
+    return any(
+        all(_is_vietnamese(folder / f"LiberationSerif-{face}.ttf") for face in ("Regular", "Bold", "Italic"))
+        for folder in Path("/usr/share/fonts/truetype").glob("liberation*")
+    )
+
+
+def _is_vietnamese(font: Path) -> bool:
+    # The font's table of glyph names holds plain ASCII; U+1EA0 is Adotbelow.
+    return font.is_file() and b"Adotbelow" in font.read_bytes()
 
 
 def _has_postgres() -> bool:
@@ -75,7 +83,7 @@ PDF_JUDGE = Need(
     vi="pdfsig (công cụ độc lập kiểm tra chữ ký PDF)",
 )
 FONT = Need(
-    packages=("fonts-liberation",),
+    packages=("fonts-liberation2",),
     is_met=_has_font,
     en="a font of Times New Roman's measures with Vietnamese letters",
     vi="phông chữ tiếng Việt có kích thước như Times New Roman",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -53,6 +54,7 @@ class Stack:
         self._store: Store | None = None
         self._supervisor: Supervisor | None = None
         self._socket: socket.socket | None = None
+        self._keeper: asyncio.Task[None] | None = None
 
     @property
     def worker_pids(self) -> Sequence[int]:
@@ -125,6 +127,10 @@ class Stack:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+            self._keeper = None
         if self._node is not None:
             node, self._node = self._node, None
             await node.stop()
@@ -143,9 +149,24 @@ class Stack:
         self._node = PrivateNode(NodeOptions(folder=self._config.var / "broker"))
         await self._node.start()
         node = self._node
+        self._keeper = asyncio.create_task(self._keep(node), name="keep-broker")
         return node.amqp_url, ManagementOptions(
             url=node.management_url, user=node.user, password=node.password
         )
+
+    async def _keep(self, node: PrivateNode) -> None:
+        """Start the private node again where it died by itself; the workers connect again as it comes back."""
+        pause = 0.5
+        while True:
+            await node.wait()
+            log.error("private broker died")
+            try:
+                await node.start()
+                pause = 0.5
+            except (ConfigError, Unavailable) as error:
+                log.error("private broker not restarted", detail=str(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 30.0)
 
     def _reserve(self) -> tuple[str, int]:
         """A port that all workers share: bound here without listening, so that nobody else takes it."""
