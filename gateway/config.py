@@ -41,6 +41,7 @@ class StoreSection:
 
     url: str = ""
     readers: int = 2
+    require_tls: bool = False
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)
@@ -59,6 +60,7 @@ class BrokerSection:
     client_url: str = ""
     publish_deadline_s: float = 10.0
     bytes_in_flight: int = 32 * 1024 * 1024
+    ca_file: str = ""
     require_tls: bool = False
 
 
@@ -71,6 +73,9 @@ class HttpSection:
     public_url: str = ""
     secret_file: str = ""
     metrics_token: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+    require_tls: bool = False
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)
@@ -303,8 +308,25 @@ def _check(source: Path | None, sections: Sections) -> None:
         raise ConfigError(f"{where}: patience.expiry_days: at most 30, as the contract promises")
     if not 0 <= sections.http.port < 65536:
         raise ConfigError(f"{where}: http.port: not a port")
+    _check_tls(str(where), sections)
     broker = sections.broker
-    if broker.require_tls and broker.url and not broker.url.startswith(("amqps:", "env:")):
-        raise ConfigError(f"{where}: broker.url: TLS is required, so it must begin with amqps:")
     if bool(broker.url) != bool(broker.management_url):
         raise ConfigError(f"{where}: broker.management_url: needed together with broker.url")
+
+
+def _check_tls(where: str, sections: Sections) -> None:
+    broker, http, store = sections.broker, sections.http, sections.store
+    if broker.require_tls and not secret(broker.url, "broker.url").startswith("amqps:"):
+        raise ConfigError(f"{where}: broker.url: TLS is required, so it must begin with amqps:")
+    if http.require_tls and not http.certificate_file:
+        raise ConfigError(f"{where}: http.certificate_file: TLS is required, so a certificate is needed")
+    if bool(http.certificate_file) != bool(http.key_file):
+        raise ConfigError(f"{where}: http.key_file: needed together with http.certificate_file")
+    url = secret(store.url, "store.url")
+    if store.require_tls and url.startswith("postgresql") and not _SAFE_POSTGRES.search(url):
+        raise ConfigError(
+            f"{where}: store.url: TLS is required, so it must carry sslmode=verify-full or verify-ca"
+        )
+
+
+_SAFE_POSTGRES = re.compile(r"[?&]sslmode=verify-(full|ca)(&|$)")

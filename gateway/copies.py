@@ -6,6 +6,7 @@ loads again and decides anew.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -55,6 +56,7 @@ class Copies:
             draft = self._register.open(document)
             self.settle(draft, dossier.submission, handover, moved, now)
             if not isinstance(await self._world.ledger.commit(draft.change()), Stale):
+                draft.tell(self._world.observer)
                 return draft.errands
         raise Unavailable("store-away", "a dead letter could not be settled")
 
@@ -164,9 +166,15 @@ class Copies:
                 after, statements = receipt.overdue(handover, now)
                 if after == handover and not statements:
                     continue
+                statements = [replace(s, reasons=_in_both_languages(s.reasons)) for s in statements]
                 after = self._register.attest_copy(draft, dossier.submission, after, statements, now)
                 draft.handovers.append(replace(after, version=handover.version + 1))
             change = draft.change(fence=self._us.fence(work), forgets=(work.key,))
             if not isinstance(await self._world.ledger.commit(change), Stale):
+                draft.tell(self._world.observer)
                 return draft.errands
-        return ()
+        raise Unavailable("store-away", "a deadline lost every race")
+
+
+def _in_both_languages(why: Sequence[EventReason]) -> tuple[EventReason, ...]:
+    return tuple(reason for told in why for reason in explain(Refusal(reason=told.code)))

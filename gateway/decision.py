@@ -33,27 +33,25 @@ class Decision:
         )
         return await self.commit(draft, work, submission) or ()
 
-    async def wait(self, received: Received, work: Work, away: Unavailable) -> None:
+    async def wait(self, received: Received, work: Work, away: Unavailable) -> Errands:
         """Something that we need is not there: wait, visibly, until it is or the document expires."""
         now = self._world.clock.now()
         submission = received.submission
         if now >= submission.expires_at:
-            await self.refuse(received, work, Refusal(reason=away.reason, detail=away.detail))
-            return
+            return await self.refuse(received, work, Refusal(reason=away.reason, detail=away.detail))
         due = now + deliver.back_off(self._policy.patience, work.attempts, self._world.ids.jitter())
         draft = self._register.open(submission.document)
-        change = None
         if submission.state is not SubmissionState.WAITING or submission.reason != away.reason:
             draft.note(now, "sign", "waiting", reason=away.reason, detail=away.detail)
-            change = submission.after(SubmissionEvent.WAIT, away.reason)
         self._world.observer.document("waiting", submission.document, away.reason)
         await self._world.ledger.commit(
             draft.change(
                 fence=self._us.fence(work),
-                submission=change,
+                submission=submission.after(SubmissionEvent.WAIT, away.reason),
                 postponed=(Postponed(key=work.key, due_at=due, reason=away.reason),),
             )
         )
+        return ()
 
     async def commit(
         self, draft: Draft, work: Work, submission: Submission, header: Header | None = None
@@ -70,6 +68,5 @@ class Decision:
         if isinstance(outcome, Stale):
             return None
         self._world.observer.document(submission.state, submission.document, submission.reason or "")
-        for issued in draft.evidence:
-            self._world.observer.receipt(issued.event)
+        draft.tell(self._world.observer)
         return draft.errands

@@ -11,7 +11,7 @@ from gateway.errors import Refused, Unavailable
 from gateway.model.change import Stale
 from gateway.model.handover import InboxItem, ItemType
 from gateway.model.ids import PartyKey
-from gateway.model.journey import HandOverEvent
+from gateway.model.journey import HandOverEvent, HandOverState
 from gateway.model.payload import PayloadRef
 from gateway.ports import Clock, Inboxes, Ledger, Records
 from gateway.register import Register
@@ -50,6 +50,8 @@ class InboxDesk:
         found = await self._own(party, item)
         if found.taken_at is not None:
             raise Refused("item-taken")
+        if found.expires_at <= self._shelf.clock.now():
+            raise Refused("delivery-expired")
         locked = await self._shelf.inboxes.lock(party, item, token, min(lasting, LONGEST_LOCK))
         if locked is None:
             found = await self._own(party, item)
@@ -82,6 +84,8 @@ class InboxDesk:
             if found.type is not ItemType.RECEIPT:
                 dossier = await self._shelf.ledger.load(found.document, party)
                 copy = dossier.of(party) if dossier else None
+                if copy is not None and copy.state is HandOverState.EXPIRED:
+                    raise Refused("delivery-expired")  # the sender has been told so: an end is an end
                 if dossier is not None and copy is not None:
                     moved = deliver.advance(copy, HandOverEvent.HAND_OVER, now)
                     statements = [Statement(handover=moved.handover, event=event) for event in moved.proofs]

@@ -93,6 +93,7 @@ class Doorkeeper:
         if isinstance(outcome, Known):
             return await self.known(arrival, party, outcome, kind)
         self._world.observer.document("refused", submission.document, refusal.reason)
+        draft.tell(self._world.observer)
         ticket = Ticket(
             door=Door.REFUSED,
             document=submission.document,

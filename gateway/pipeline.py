@@ -38,7 +38,7 @@ from gateway.model.document import (
     Valid,
     ValidStatus,
 )
-from gateway.model.envelope import Edoc, StatusReport
+from gateway.model.envelope import Edoc, Kind, StatusReport
 from gateway.model.evidence import EventName
 from gateway.model.handover import Delivery, HandOver, Parcel, Receipt
 from gateway.model.ids import ClientId, DocumentId, PartyKey
@@ -46,10 +46,9 @@ from gateway.model.journey import (
     FINAL_SUBMISSIONS,
     HandOverEvent,
     SubmissionEvent,
-    SubmissionState,
     moves,
 )
-from gateway.model.party import Link
+from gateway.model.party import Link, Party
 from gateway.model.policy import Policy
 from gateway.model.signature import Sealed
 from gateway.model.submission import Arrival, Door, Ticket
@@ -58,9 +57,13 @@ from gateway.stages import deliver, receipt, receive, route, sign, transform, va
 from gateway.stages.receipt import Statement
 from gateway.world import TRIES, Errand, Errands, Us, World
 
+REMEMBERED = 1000
+"""Of how many documents it is remembered whether they travel as claims."""
+
 
 class Pipeline:
-    """The way of one document.  Holds no state of its own; any process may take any step."""
+    """The way of one document.  Holds no state of its own but memory of what never changes; any process may
+    take any step."""
 
     def __init__(self, world: World, register: Register, policy: Policy, us: Us) -> None:
         self._world = world
@@ -70,6 +73,7 @@ class Pipeline:
         self._door = Doorkeeper(world, register, policy, us)
         self._decision = Decision(world, register, policy, us)
         self._copies = Copies(world, register, self._decision, us)
+        self._claims: dict[DocumentId, bool] = {}
 
     # --- 1 receive ----------------------------------------------------------------------------------
 
@@ -156,6 +160,8 @@ class Pipeline:
         try:
             if await self._is_poison(errand.work, received):
                 return await self._decision.refuse(received, errand.work, _because("poison"))
+            if self._world.directory.party(received.sender.key) is None:
+                return await self._decision.refuse(received, errand.work, _because("party-unknown"))
             with stage("validate", document):
                 valid = await self.validate(received, errand.lane_is_urgent)
             if isinstance(valid, Refusal):
@@ -174,15 +180,15 @@ class Pipeline:
             refusal = Refusal(reason=refused.reason, detail=refused.detail)
             return await self._decision.refuse(received, errand.work, refusal)
         except Unavailable as away:
-            await self._decision.wait(received, errand.work, away)
-            return ()
+            return await self._decision.wait(received, errand.work, away)
 
     async def _is_poison(self, work: Work, received: Received) -> bool:
         """Count one more death before the work begins again: a life ended, or broke, while it had this
-        document in hand.  What waits in good order is no suspect."""
-        if work.attempts < 2 or received.submission.state is not SubmissionState.RECEIVED:
+        document in hand.  What waited in good order was no death: each such wait wrote one version."""
+        if work.attempts < 2:
             return False
-        return await self._world.lives.died(work.key) >= self._policy.patience.deaths
+        waits = received.submission.version - 1
+        return await self._world.lives.died(work.key) - waits >= self._policy.patience.deaths
 
     # --- 2 validate ---------------------------------------------------------------------------------
 
@@ -351,8 +357,9 @@ class Pipeline:
             self._copies.settle(draft, dossier.submission, handover, moved, now)
             change = draft.change(fence=self._us.fence(errand.work), forgets=(errand.work.key,))
             if not isinstance(await self._world.ledger.commit(change), Stale):  # T3
+                draft.tell(self._world.observer)
                 return draft.errands
-        return ()
+        raise Unavailable("store-away", "a hand-over lost every race")
 
     async def undeliverable(
         self, document: DocumentId, recipient: PartyKey, delivery: str, cause: str
@@ -368,6 +375,18 @@ class Pipeline:
         later = Postponed(key=work.key, due_at=due, reason=reason)
         await self._world.ledger.commit(Change(fence=self._us.fence(work), postponed=(later,)))
         return ()
+
+    async def leave(self, errand: Errand, reason: Reason) -> None:
+        """Leave *errand* to a later lease, because what it needed (the store, as a rule) was away.  A document
+        waits then, visibly, and is no suspect; what our own mistakes broke is put off and counts."""
+        received = errand.received
+        if errand.work.kind is WorkKind.DOCUMENT and reason != "internal":
+            again = await self.resume(errand.work) if received is None else errand
+            if again is None or again.received is None:
+                return
+            await self._decision.wait(again.received, errand.work, Unavailable(reason))
+            return
+        await self.put_off(errand.work, reason)
 
     # --- 7 receipt ----------------------------------------------------------------------------------
 
@@ -402,8 +421,10 @@ class Pipeline:
         errand = None
         if dossier is not None:
             match work.kind:
+                case WorkKind.DOCUMENT if dossier.submission.state not in FINAL_SUBMISSIONS:
+                    errand = Errand(work=work, received=self._again(dossier.submission))
                 case WorkKind.DOCUMENT:
-                    errand = self._again(work, dossier)
+                    pass
                 case WorkKind.DELIVERY | WorkKind.RECEIPT:
                     parcel = await self._parcel(work, dossier)
                     errand = Errand(work=work, parcel=parcel) if parcel else None
@@ -413,13 +434,11 @@ class Pipeline:
             await self._world.ledger.commit(Change(fence=self._us.fence(work), forgets=(work.key,)))
         return errand
 
-    def _again(self, work: Work, dossier: Dossier) -> Errand | None:
-        if dossier.submission.state in FINAL_SUBMISSIONS:
-            return None
-        sender = self._world.directory.party(dossier.submission.party)
-        if sender is None:
-            return None
-        return Errand(work=work, received=Received(submission=dossier.submission, sender=sender))
+    def _again(self, submission: Submission) -> Received:
+        # A sender who was struck from the directory since is known by its key alone; `carry` refuses it.
+        sender = self._world.directory.party(submission.party)
+        nameless = Party(key=submission.party, name=str(submission.party), codes=())
+        return Received(submission=submission, sender=sender or nameless)
 
     async def _parcel(self, work: Work, dossier: Dossier) -> Parcel | None:
         submission = dossier.submission
@@ -428,13 +447,28 @@ class Pipeline:
             if copy is None or not moves(copy.state, HandOverEvent.CONSIGN):
                 return None
             sender = self._register.parcel_sender(submission)
-            return deliver.parcel(submission, copy, sender, work.attempts, as_claim=False)
+            as_claim = await self._travels_as_claim(copy)
+            return deliver.parcel(submission, copy, sender, work.attempts, as_claim=as_claim)
         issued = await self._world.records.one_evidence(work.evidence) if work.evidence else None
         party = self._world.directory.party(submission.party)
         if issued is None or party is None:
             return None
         copy = dossier.of(issued.recipient) if issued.recipient else None
         return receipt.send(issued, submission, copy.addressed_as if copy else None, party)
+
+    async def _travels_as_claim(self, copy: HandOver) -> bool:
+        """Whether the document went out as a claim: its copies are what T2 made them, so one look is enough."""
+        if copy.kind is Kind.STATUS:
+            return False
+        known = self._claims.get(copy.document)
+        if known is None:
+            whole = await self._world.ledger.load(copy.document)
+            queues = sum(1 for h in whole.handovers if h.link is Link.AMQP) if whole else 0
+            known = deliver.travels_as_claim(queues, self._policy)
+            while len(self._claims) >= REMEMBERED:
+                self._claims.pop(next(iter(self._claims)))
+            self._claims[copy.document] = known
+        return known
 
     async def broken(self, errand: Errand) -> Errands:
         """The errand raised what it must not.  It is tried again; ``carry`` counts how often it may be."""

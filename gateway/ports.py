@@ -336,7 +336,7 @@ class Desk(Protocol):
 
     async def lock(self, party: PartyKey, item: str, lasting: timedelta) -> InboxItem:
         """Lock one item; raises ``Refused("item-locked")`` where another lock holds, ``item-taken`` where
-        it was acknowledged."""
+        it was acknowledged, ``delivery-expired`` where its time is over."""
         ...
 
     async def content(self, party: PartyKey, item: str) -> tuple[InboxItem, PayloadRef]:
@@ -345,7 +345,8 @@ class Desk(Protocol):
 
     async def acknowledge(self, party: PartyKey, item: str, lock: str) -> None:
         """The party has it: the copy is handed over, with evidence.  A second time is harmless.
-        Raises ``Refused("lock-lost")`` where *lock* no longer holds."""
+        Raises ``Refused("lock-lost")`` where *lock* no longer holds, ``delivery-expired`` where the copy has
+        ended so."""
         ...
 
 

@@ -23,7 +23,7 @@ from gateway.model.ids import DocumentId, OrganCode, PartyKey
 from gateway.model.journey import HandOverEvent
 from gateway.model.party import Link, Party
 from gateway.model.payload import PayloadRef
-from gateway.ports import Directory, Notary
+from gateway.ports import Directory, Notary, Observer
 from gateway.stages import deliver, receipt
 from gateway.stages.receipt import Statement
 from gateway.world import Errand, Us
@@ -67,6 +67,11 @@ class Draft:
                 detail=detail[:500],
             )
         )
+
+    def tell(self, observer: Observer) -> None:
+        """Tell *observer* which evidence was issued; call it once the change is committed."""
+        for issued in self.evidence:
+            observer.receipt(issued.event)
 
     def change(
         self,
@@ -256,6 +261,7 @@ class Register:
             document=submission.document,
             correlation=about,
             headers=(
+                ("vanthu-document", submission.document),
                 ("vanthu-sender", sender),
                 ("vanthu-sha256", payload.sha256),
                 ("vanthu-version", receipt.VERSION),

@@ -18,7 +18,7 @@ from itertools import count
 import structlog
 
 from gateway.errors import Reason, Unavailable
-from gateway.model.change import Work, WorkKind
+from gateway.model.change import WorkKind
 from gateway.model.ids import DocumentId, Owner, PartyKey
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
@@ -105,7 +105,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._suspects = asyncio.Lock()
-        self._dropped: list[Work] = []
+        self._dropped: list[tuple[Errand, Reason]] = []
         self._draining = False
 
     # --- Intake -------------------------------------------------------------------------------------
@@ -194,22 +194,30 @@ class Worker:
 
     async def _lease(self) -> None:
         while True:
-            room = min(self._documents.free + self._parcels.free, 100)
-            taken = 0
-            if room and self.has_room():
-                try:
-                    await self._put_back()
-                    taken = await self._take(room)
-                except Unavailable as away:
-                    log.warning("no lease", reason=away.reason)
-            if taken < room or not room:
+            if not await self.tick():
                 await asyncio.sleep(self._pace.tick.total_seconds())
 
+    async def tick(self) -> bool:
+        """Look once for due work and begin what there is room for; whether there may be more at once."""
+        room = min(self._documents.free + self._parcels.free, 100)
+        if not room or not self.has_room():
+            return False
+        try:
+            await self._put_back()
+            return await self._take(room) == room
+        except Unavailable as away:
+            log.warning("no lease", reason=away.reason)
+            return False
+
     async def _put_back(self) -> None:
-        # The store did not answer when these failed: they are still leased to us, yet nobody works on them.
+        # What these needed was away when they failed: they are still leased to us, yet nobody works on them.
         while self._dropped:
-            await self._pipeline.put_off(self._dropped[-1], Reason("store-away"))
-            self._dropped.pop()
+            errand, reason = self._dropped.pop()  # first: others may be dropped while we wait
+            try:
+                await self._pipeline.leave(errand, reason)
+            except BaseException:
+                self._dropped.append((errand, reason))
+                raise
 
     async def _take(self, room: int) -> int:
         kinds = frozenset(WorkKind)
@@ -224,8 +232,11 @@ class Worker:
         try:
             errand = await self._pipeline.resume(leased.work)
         except Unavailable as away:
-            log.warning("not resumed", work=leased.work.key, reason=away.reason)
-            self._dropped.append(leased.work)
+            self._drop(leased, away.reason)
+            return
+        except Exception as bug:
+            log.exception("not resumed", work=leased.work.key, error=type(bug).__name__)
+            self._drop(leased, Reason("internal"))
             return
         if errand is not None:
             await self._run(errand)
@@ -253,15 +264,23 @@ class Worker:
                     return await self._pipeline.run(errand)
             return await self._pipeline.run(errand)
         except Unavailable as away:
-            log.warning("put off", work=errand.work.key, reason=away.reason)
+            self._drop(errand, away.reason)
+            return ()
         except Exception as bug:  # the last line of defence: nothing may be lost by our own mistakes
             log.exception("errand failed", work=errand.work.key, error=type(bug).__name__)
         try:
             return await self._pipeline.broken(errand)
         except Unavailable as away:
-            log.warning("dropped for now", work=errand.work.key, reason=away.reason)
-            self._dropped.append(errand.work)
-            return ()
+            self._drop(errand, away.reason)
+        except Exception as bug:
+            log.exception("errand failed again", work=errand.work.key, error=type(bug).__name__)
+            self._drop(errand, Reason("internal"))
+        return ()
+
+    def _drop(self, errand: Errand, reason: Reason) -> None:
+        """Let go of *errand* for now; it is put back into the store at the next tick that finds one."""
+        log.warning("dropped for now", work=errand.work.key, reason=reason)
+        self._dropped.append((errand, reason))
 
     def _spawn(self, coroutine: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(coroutine, name=name)

@@ -1,27 +1,46 @@
 """Breaks each promise on purpose, in a copy, and demands that the named test notices.
 
     python -m tools.sabotage                # all
-    python -m tools.sabotage --only chain   # those whose name contains "chain"
+    python -m tools.sabotage --only chain   # those whose name or promise contains "chain"
+    python -m tools.sabotage --jobs 2       # two at a time (the default)
 
 A patch in ``tests/sabotage/`` begins with two lines, ``promise: <number> <words>`` and ``test: <pytest node id>``,
-then a unified diff.  A patch that no longer applies, a test that does not pass without it, and a test that
-still passes with it are all failures.
+then a unified diff.  A patch that no longer applies or leaves no Python, a test that does not pass without it,
+and a test that still passes with it are all failures; so is one that cannot be run, or never ends: only an
+assertion that fails counts as noticed.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).parent.parent
+PATCHES = ROOT / "tests" / "sabotage"
 TEST_TIME_S = 300
+PROMISES = range(1, 12)
+"""The numbers of what the README promises."""
+
+
+class Verdict(Enum):
+    """How a run of one test ended."""
+
+    PASSED = "passes"
+    FAILED = "fails"
+    BROKEN = "cannot be run"
+    ENDLESS = f"does not end within {TEST_TIME_S} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +52,59 @@ class Sabotage:
     test: str
     diff: str
 
+    @property
+    def number(self) -> int:
+        """The number of the promise; 0 where the header names none."""
+        first = self.promise.split(" ", 1)[0]
+        return int(first) if first.isdecimal() else 0
+
 
 def load(folder: Path) -> list[Sabotage]:
-    """Every sabotage in *folder*; exits with a sentence where one has no promise or no test."""
+    """Every sabotage in *folder*; exits with a sentence where one has no promise, no test or no diff."""
     found = []
     for path in sorted(folder.glob("*.patch")):
-        text = path.read_text(encoding="utf-8")
-        head, _, diff = text.partition("\n--- ")
+        head, _, diff = path.read_text(encoding="utf-8").partition("\n--- ")
         fields = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
         if not {"promise", "test"} <= fields.keys() or not diff:
             raise SystemExit(f"{path.name}: needs the lines promise: and test:, and a diff")
-        found.append(Sabotage(path.stem, fields["promise"], fields["test"], f"--- {diff}"))
+        one = Sabotage(path.stem, fields["promise"].strip(), fields["test"].strip(), f"--- {diff}")
+        if one.number not in PROMISES:
+            raise SystemExit(f"{path.name}: the promise begins with a number from 1 to {PROMISES[-1]}")
+        found.append(one)
     return found
+
+
+def exists(test: str, root: Path = ROOT) -> bool:
+    """Whether the file of the node id *test* defines the function that it names."""
+    file, _, name = test.partition("::")
+    path = root / file
+    if not path.is_file():
+        return False
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name.partition("[")[0]
+        for node in tree.body
+    )
+
+
+def apply(diff: str, folder: Path, *, dry: bool = False) -> str:
+    """Apply *diff* in *folder*; ``""`` where it fits and leaves Python, else what is wrong.
+
+    One line of context must match, so that a patch outlives changes around it.
+    """
+    command = ["git", "apply", "-p1", "-C1", *(["--check"] if dry else []), "-"]
+    # without a repository around it, git would not look at a folder inside another repository
+    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)}
+    done = subprocess.run(command, cwd=folder, input=diff, text=True, capture_output=True, env=environment)
+    if done.returncode != 0:
+        return f"the patch no longer applies: {done.stderr.strip()[:300]}"
+    changed = [line[6:].split("\t")[0] for line in diff.splitlines() if line.startswith("+++ b/")]
+    for name in [] if dry else changed:
+        try:
+            compile((folder / name).read_bytes(), name, "exec")
+        except SyntaxError as error:
+            return f"the patch leaves no Python: {error}"
+    return ""
 
 
 def copy_of(source: Path, target: Path) -> None:
@@ -58,61 +118,126 @@ def copy_of(source: Path, target: Path) -> None:
             shutil.copy2(source / name, target / name)
 
 
-def passes(copy: Path, tests: Sequence[str]) -> bool | None:
-    """Whether *tests* pass in *copy*; ``None`` where they could not even be run."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests],
-        cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=TEST_TIME_S,
-    )
-    if done.returncode not in (0, 1):
+def run(copy: Path, tests: Sequence[str]) -> dict[str, Verdict]:
+    """How each of *tests* ends in *copy*."""
+    report = copy / "var" / "sabotage.xml"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            [*command, "-x"] if len(tests) == 1 else command,
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=TEST_TIME_S * (1 + len(tests) // 10),
+        )
+    except subprocess.TimeoutExpired:
+        return dict.fromkeys(tests, Verdict.ENDLESS)
+    if done.returncode not in (0, 1) or not report.is_file():
         print(done.stdout[-2000:], done.stderr[-1000:], sep="\n")
-        return None
-    return done.returncode == 0
+        return dict.fromkeys(tests, Verdict.BROKEN)
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    return {test: _verdict(test, cases) for test in tests}
 
 
-def notices(one: Sabotage, scratch: Path) -> str:
+def _verdict(test: str, cases: Sequence[ElementTree.Element]) -> Verdict:
+    file, _, name = test.partition("::")
+    place = file.removesuffix(".py").replace("/", ".")
+    mine = [
+        case
+        for case in cases
+        if case.get("classname") == place and f"{case.get('name')}[".startswith(f"{name}[")
+    ]
+    if any(case.find("failure") is not None for case in mine):
+        return Verdict.FAILED
+    is_whole = mine and not any(case.find(kind) is not None for case in mine for kind in ("error", "skipped"))
+    return Verdict.PASSED if is_whole else Verdict.BROKEN
+
+
+def unfit(pristine: Path, scratch: Path, tests: Sequence[str], jobs: int) -> dict[str, str]:
+    """Those of *tests* that do not pass in an untouched copy, and why; shared by all patches that name them."""
+    groups = [sorted(tests)[at::jobs] for at in range(jobs)]
+
+    def passing(group: Sequence[str], number: int) -> dict[str, Verdict]:
+        copy = scratch / f"untouched-{number}"
+        shutil.copytree(pristine, copy)
+        verdicts = run(copy, group)
+        # a machine that is busy with the others is no reason: each that failed once more, alone
+        again = [test for test, verdict in verdicts.items() if verdict is not Verdict.PASSED]
+        for test in again:
+            verdicts |= run(copy, [test])
+        shutil.rmtree(copy, ignore_errors=True)
+        return verdicts
+
+    found: dict[str, str] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        for verdicts in pool.map(passing, [group for group in groups if group], range(jobs)):
+            for test, verdict in verdicts.items():
+                if verdict is not Verdict.PASSED:
+                    found[test] = f"{test} {verdict.value} even without the sabotage"
+    return found
+
+
+def notices(one: Sabotage, pristine: Path, scratch: Path) -> str:
     """``""`` where the test notices the sabotage, else what is wrong."""
     copy = scratch / one.name
-    copy_of(ROOT, copy)
-    if passes(copy, [one.test]) is not True:
-        return f"{one.test} does not pass even without the sabotage"
-    applied = subprocess.run(
-        ["git", "apply", "-p1", "-C1", "-"], cwd=copy, input=one.diff, text=True, capture_output=True
-    )
-    if applied.returncode != 0:
-        return f"the patch no longer applies: {applied.stderr.strip()[:300]}"
-    outcome = passes(copy, [one.test])
-    shutil.rmtree(copy, ignore_errors=True)
-    if outcome is None:
-        return f"{one.test} cannot be run with the sabotage: it must fail, not break"
-    return f"{one.test} still passes" if outcome else ""
+    shutil.copytree(pristine, copy)
+    try:
+        if wrong := apply(one.diff, copy):
+            return wrong
+        verdict = run(copy, [one.test])[one.test]
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+    return "" if verdict is Verdict.FAILED else f"{one.test} {verdict.value} with the sabotage: it must fail"
 
 
-def main() -> None:
-    """Run them, one after the other; exit 1 where one goes unnoticed."""
+def unnoticed(wanted: Sequence[Sabotage], jobs: int, source: Path = ROOT) -> int:
+    """How many of *wanted* go unnoticed in a copy of *source*; prints a line for each."""
+    count = 0
+    with tempfile.TemporaryDirectory(prefix="vanthu-sabotage-") as folder:
+        scratch = Path(folder)
+        scratch.chmod(0o755)  # servers that a test starts may run as a user of their own
+        pristine = scratch / "pristine"
+        copy_of(source, pristine)
+        missing = {one.test for one in wanted if not exists(one.test, pristine)}
+        tests = sorted({one.test for one in wanted} - missing)
+        wrong = {test: f"{test} does not exist" for test in missing}
+        wrong |= unfit(pristine, scratch, tests, jobs)
+
+        def outcome(one: Sabotage) -> tuple[Sabotage, str, float]:
+            began = time.monotonic()
+            return one, wrong.get(one.test) or notices(one, pristine, scratch), time.monotonic() - began
+
+        with ThreadPoolExecutor(jobs) as pool:
+            for done in as_completed([pool.submit(outcome, one) for one in wanted]):
+                one, why, seconds = done.result()
+                count += bool(why)
+                word = "UNNOTICED" if why else "noticed  "
+                detail = f"\n    {why}" if why else ""
+                print(f"{word} {seconds:5.1f} s  {one.name}: {one.promise}{detail}", flush=True)
+    return count
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run them; exit 1 where one goes unnoticed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="", help="part of a name")
-    wanted = [s for s in load(ROOT / "tests/sabotage") if parser.parse_args().only in s.name]
+    parser.add_argument("--only", default="", help="part of a name or of a promise's words")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
+    parser.add_argument("--patches", type=Path, default=PATCHES, help="the folder of the patches")
+    parser.add_argument("--source", type=Path, default=ROOT, help="the repository to break a copy of")
+    given = parser.parse_args(arguments)
+    wanted = [s for s in load(given.patches) if given.only in s.name or given.only in s.promise]
     if not wanted:
         raise SystemExit("no sabotage of that name")
-    unnoticed = 0
-    with tempfile.TemporaryDirectory(prefix="vanthu-sabotage-") as scratch:
-        for one in wanted:
-            wrong = notices(one, Path(scratch))
-            unnoticed += bool(wrong)
-            print(
-                f"{'UNNOTICED' if wrong else 'noticed  '} {one.name}: {one.promise}"
-                + (f"\n    {wrong}" if wrong else ""),
-                flush=True,
-            )
-    print(f"{len(wanted) - unnoticed} passed, {unnoticed} failed")
-    raise SystemExit(1 if unnoticed else 0)
+    began = time.monotonic()
+    count = unnoticed(wanted, max(1, given.jobs), given.source)
+    seconds = time.monotonic() - began
+    print(f"{len(wanted)} sabotages in {seconds:.0f} s: {len(wanted) - count} noticed, {count} not")
+    raise SystemExit(1 if count else 0)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
+import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,7 +163,7 @@ def _show(one: dict[str, Any]) -> None:
         "Đã giao · handed over",
         "Lý do · reason",
     ):
-        copies.add_column(heading, overflow="fold")
+        copies.add_column(heading, overflow="fold", no_wrap=heading.startswith(("Sẵn", "Đã")))
     for c in one["copies"]:
         copies.add_row(
             f"{c['recipient']} {c['name']}",
@@ -175,7 +176,7 @@ def _show(one: dict[str, Any]) -> None:
         console.print(copies)
     way = Table(title="Hành trình · timeline")
     for heading in ("Lúc · at", "Bước · stage", "Việc · event", "Nơi nhận · recipient", "Lý do · reason"):
-        way.add_column(heading, overflow="fold")
+        way.add_column(heading, overflow="fold", no_wrap=heading.startswith(("Lúc", "Việc", "Nơi")))
     for e in one["timeline"]:
         way.add_row(
             _local(e["at"]),
@@ -196,8 +197,9 @@ def _local(text: str | None) -> str:
     if not text:
         return ""
     at = datetime.fromisoformat(text)
-    return at.replace(tzinfo=at.tzinfo or UTC).astimezone(VIETNAM).strftime("%Y-%m-%d %H:%M:%S")
+    return at.replace(tzinfo=at.tzinfo or UTC).astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S")
 
 
 def _console() -> Console:
-    return Console(soft_wrap=False, highlight=False)
+    # Piped, there is no terminal to be narrow: wide enough for every column.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)

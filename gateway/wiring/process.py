@@ -125,7 +125,8 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         clock=clock,
     )
     inspector = ProcessInspector(vault, _inspection(config, ground))
-    link = ConnectionOptions(url=facts["amqp_url"])
+    ca_file = _optional(config, sections.broker.ca_file)
+    link = ConnectionOptions(url=facts["amqp_url"], ca_file=ca_file)
     publishing = Connection(link, "outlet")
     outlet = AmqpOutlet(_outlet(config, facts), publishing, vault, clock, claim_secret)
     metrics = Metrics()
@@ -162,7 +163,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     )
     site = Site(vhost=address_of(facts["amqp_url"]).vhost, gateway_user=address_of(facts["amqp_url"]).user)
     topology = plan(ground.directory.parties(), ground.directory.clients())
-    management = Management(ManagementOptions(**facts["management"]), site)
+    management = Management(ManagementOptions(**facts["management"], ca_file=ca_file), site)
 
     async def contract() -> str:
         differences = await management.read_back(topology)
@@ -190,6 +191,8 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             memory_bytes=policy.limits.message_bytes,
             header_bytes=policy.limits.header_bytes,
             reuse_port=True,
+            certificate_file=_optional(config, sections.http.certificate_file),
+            key_file=_optional(config, sections.http.key_file),
             grace=timedelta(seconds=sections.pace.grace_s),
             metrics_token_sha256=_digest(secret(sections.http.metrics_token, "http.metrics_token")),
         ),
@@ -287,6 +290,10 @@ async def _parent_gone(service: Service) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     await reader.read()
     service.request_stop()
+
+
+def _optional(config: Config, name: str) -> Path | None:
+    return config.file(name, Path()) if name else None
 
 
 def _inspection(config: Config, ground: Ground) -> InspectorOptions:

@@ -79,7 +79,8 @@ class Stack:
         async with Management(management, site) as api:
             await api.ensure(topology, passwords)
         host, port = self._reserve()
-        public = config.sections.http.public_url or f"http://{host}:{port}"
+        scheme = "https" if config.sections.http.certificate_file else "http"
+        public = config.sections.http.public_url or f"{scheme}://{host}:{port}"
         facts = {
             "config": str(config.source) if config.source else None,
             "var": str(config.var),
@@ -145,7 +146,10 @@ class Stack:
             if not where:
                 raise ConfigError("broker.management_url: needed together with broker.url")
             address = address_of(url)
-            return url, ManagementOptions(url=where.rstrip("/"), user=address.user, password=address.password)
+            ca_file = self._config.file(broker.ca_file, Path()) if broker.ca_file else None
+            return url, ManagementOptions(
+                url=where.rstrip("/"), user=address.user, password=address.password, ca_file=ca_file
+            )
         self._node = PrivateNode(NodeOptions(folder=self._config.var / "broker"))
         await self._node.start()
         node = self._node
