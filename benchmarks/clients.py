@@ -68,8 +68,8 @@ class Exchange:
             return
         del self._open[message_id]
         if event != "ContentConsignment":
-            reason = message.headers.get("vanthu-reason")
-            entry.done.set_exception(Failed(f"{event} {reason}"))
+            reason = str(message.headers.get("vanthu-reason"))
+            entry.done.set_exception(Failed(f"{event}: {reason}"))
             return
         document = str(message.headers["vanthu-document"])
         if document in self._delivered:
@@ -136,9 +136,14 @@ def _taking(take: Callable[[AbstractIncomingMessage], None]) -> Any:
     return on_message
 
 
-async def offices(access_file: Path, count: int, exchange: Exchange) -> list[Office]:
+def accesses(access_file: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Everybody's access, by organ."""
+    found: Mapping[str, Mapping[str, Any]] = json.loads(access_file.read_text("utf-8"))
+    return found
+
+
+async def offices(access: Mapping[str, Mapping[str, Any]], count: int, exchange: Exchange) -> list[Office]:
     """The first *count* organs with queues, connected."""
-    access = json.loads(access_file.read_text("utf-8"))
     organs = sorted(organ for organ, entry in access.items() if entry["amqp_url"])[:count]
     found = [Office(organ, access[organ], exchange) for organ in organs]
     await asyncio.gather(*(office.open() for office in found))

@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import limits, papers
-from benchmarks.clients import Exchange, Office, offices
+from benchmarks.clients import Exchange, Office, accesses, offices
 from benchmarks.processes import GATEWAY, Usage, usage
 from demo.edxml import read_edoc
 from demo.pki import LeaderAuthority
@@ -68,7 +68,7 @@ class Bench:
 
     async def open(self, access_file: Path) -> None:
         """Connect, and let every office send once of each kind: keys are made when they are first used."""
-        self.offices = await offices(access_file, self._plan.senders, self.exchange)
+        self.offices = await offices(accesses(access_file), self._plan.senders, self.exchange)
         for kind in KINDS:
             await asyncio.gather(*(self._send(at, kind) for at in range(len(self.offices))))
             signatures = 1 + (kind == "signed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy import BindParameter, Connection, Dialect, and_, bindparam, or_, select
+from sqlalchemy import BindParameter, Connection, Dialect, and_, bindparam, or_, select, union
 
 from adapters.store import rows, tables
 from adapters.store.leases import Leases
@@ -46,19 +46,22 @@ class SqlLedger:
         states: list[BindParameter[str]] = [
             bindparam(f"state{n}", state) for n, state in enumerate(HAD_A_COPY)
         ]
-        same_organ = h.c.organ == bindparam("organ")
-        by_id = and_(same_organ, h.c.official_id == official_id, h.c.official_id != "")
-        by_code = and_(same_organ, h.c.code == bindparam("code"), h.c.dated == bindparam("dated"))
+        of_organ = h.c.organ == bindparam("organ")
         # where both have an official id, that one decides
         one_has_none = or_(h.c.official_id == "", official_id == "")
+        by_code = and_(h.c.code == bindparam("code"), h.c.dated == bindparam("dated"), one_has_none)
+        named = union(
+            select(h.c.document).where(of_organ, h.c.official_id == official_id, h.c.official_id != ""),
+            select(h.c.document).where(of_organ, by_code),
+        ).subquery("named")
         self._matching = One(
             dialect,
-            select(h.c.document)
-            .join(s, s.c.document == h.c.document)
-            .join(c, c.c.document == h.c.document)
-            .where(or_(by_id, and_(by_code, one_has_none)))
-            .where(c.c.recipient == bindparam("recipient"), c.c.state.in_(states))
-            .order_by(s.c.received_at, h.c.document)
+            # Few documents have one name, but a recipient has copies of very many: the names come first.
+            select(named.c.document)
+            .join(s, s.c.document == named.c.document)
+            .join(c, and_(c.c.document == named.c.document, c.c.recipient == bindparam("recipient")))
+            .where(c.c.state.in_(states))
+            .order_by(s.c.received_at, named.c.document)
             .limit(MOST_FOUND),
         )
         self._asked: dict[_Asked, list[asyncio.Future[Dossier | None]]] = {}

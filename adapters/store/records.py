@@ -48,7 +48,7 @@ class SqlRecords:
             select(s.c.document).where(s.c.message_id == plain),
             select(h.c.document).where(h.c.official_id == text),
             select(h.c.document).where(h.c.code == text),
-        ).subquery()
+        ).subquery("named")
         self._search = One(
             dialect,
             select(s.c.document)

@@ -1,0 +1,87 @@
+"""Promise 1 where no crash test can look: what is answered is on the disk, not merely on its way there.
+
+A killed process loses nothing that the kernel has; a machine that loses power does.  So these tests watch the
+order of the calls that make things durable.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.store import FileVault, VaultOptions
+from adapters.store.engine import open_writer, parse
+
+
+class Disk:
+    """Notes what is synced and renamed, by path, while it happens as ever."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.notes: list[tuple[str, Path]] = []
+        fsync, fdatasync, replace = os.fsync, os.fdatasync, os.replace
+
+        def noting_fsync(descriptor: int) -> None:
+            self.notes.append(("fsync", Path(os.readlink(f"/proc/self/fd/{descriptor}"))))
+            fsync(descriptor)
+
+        def noting_fdatasync(descriptor: int) -> None:
+            self.notes.append(("fdatasync", Path(os.readlink(f"/proc/self/fd/{descriptor}"))))
+            fdatasync(descriptor)
+
+        def noting_replace(source: Any, target: Any, **more: Any) -> None:
+            self.notes.append(("rename", Path(target)))
+            replace(source, target, **more)
+
+        patch.setattr(os, "fsync", noting_fsync)
+        patch.setattr(os, "fdatasync", noting_fdatasync)
+        patch.setattr(os, "replace", noting_replace)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+async def test_a_payload_is_synced_before_it_gets_its_name_and_its_folder_before_the_answer(
+    tmp_path: Path, disk: Disk
+) -> None:
+    """Temporary file, fdatasync, rename, fsync of the folder: in this order."""
+    vault = FileVault(VaultOptions(folder=tmp_path))
+    ref = await vault.put(b"one")
+    path = tmp_path / ref.sha256[:2] / ref.sha256[2:3] / ref.sha256
+    synced, renamed, named = disk.notes[-3:]
+    assert (synced[0], synced[1].parent) == ("fdatasync", tmp_path / "tmp")
+    assert (renamed, named) == (("rename", path), ("fsync", path.parent))
+    assert path.read_bytes() == b"one"
+    await vault.close()
+
+
+async def test_new_folders_of_the_vault_are_durable_as_well(tmp_path: Path, disk: Disk) -> None:
+    vault = FileVault(VaultOptions(folder=tmp_path))
+    ref = await vault.put(b"one")
+    synced = [path for call, path in disk.notes if call == "fsync"]
+    assert {tmp_path, tmp_path / ref.sha256[:2]} <= set(synced)
+    await vault.close()
+
+
+async def test_a_payload_that_is_here_already_is_synced_again(tmp_path: Path, disk: Disk) -> None:
+    """Another writer may have given the name and not yet synced it."""
+    vault = FileVault(VaultOptions(folder=tmp_path))
+    ref = await vault.put(b"one")
+    disk.notes.clear()
+    await vault.put(b"one")
+    assert ("fsync", tmp_path / ref.sha256[:2] / ref.sha256[2:3]) in disk.notes
+    await vault.close()
+
+
+def test_sqlite_waits_for_the_disk_with_each_commit(tmp_path: Path) -> None:
+    """spec: SQLite, PRAGMA synchronous - 2 is FULL: with a write-ahead log, NORMAL loses the last commits."""
+    engine = open_writer(parse(f"sqlite:///{tmp_path / 'ledger.sqlite'}"))
+    with engine.connect() as connection:
+        level = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+        journal = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    engine.dispose()
+    assert (level, journal) == (2, "wal")

@@ -1,0 +1,292 @@
+"""What the store in SQL promises beyond its ports: its tables, its indexes, its health."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event, make_url, text
+
+from adapters.store import Options, Retention, Store
+from adapters.store.engine import parse
+from adapters.store.migrate import migrate
+from adapters.store.migrations import HEAD
+from adapters.store.tables import metadata
+from gateway.errors import ConfigError, Unavailable
+from gateway.model.change import Change, Committed, Fence
+from gateway.model.envelope import DocumentReference
+from gateway.model.ids import EvidenceId, MessageId, OrganCode, PartyKey
+from gateway.model.journey import HandOverState
+from tests.builders import COMMUNE, DEPARTMENT, NOON, PROVINCE
+from tests.contract.conftest import empty
+from tests.contract.entries import (
+    D1,
+    ME,
+    a_copy,
+    a_header,
+    accepted,
+    an_event,
+    an_item,
+    registered,
+    some_evidence,
+    some_work,
+)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, store_file: Path, tmp_path: Path) -> str:
+    """A database of each kind with our tables, empty."""
+    if request.param == "postgresql":
+        found: str = request.getfixturevalue("store_database")
+        empty(found)
+        return found
+    file = tmp_path / "ledger.sqlite"
+    file.write_bytes(store_file.read_bytes())
+    return f"sqlite:///{file}"
+
+
+# --- migrations -------------------------------------------------------------------------------------
+
+
+def test_the_migrations_make_the_tables_that_the_code_means(url: str) -> None:
+    """``tables`` is what the newest migration leaves."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_the_newest_migration_is_the_one_that_a_start_looks_for() -> None:
+    """``HEAD`` spares a start the loading of Alembic; numbers sort as texts."""
+    config = Config()
+    config.set_main_option("script_location", "adapters.store:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_current_head() == HEAD
+    assert all(len(script.revision) == 4 for script in scripts.walk_revisions())
+
+
+async def test_a_database_that_is_ahead_is_left_as_it_is(url: str) -> None:
+    """An older process works beside a newer one: expand, then contract."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("ALTER TABLE submissions ADD COLUMN from_the_future TEXT"))
+    async with await Store.open(Options(url=url, realm="H53")) as store:
+        assert await store.ledger.commit(accepted()) == Committed()
+        dossier = await store.ledger.load(D1)
+        assert dossier is not None
+        assert dossier.submission == accepted().submission
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "9999"
+        connection.execute(text("ALTER TABLE submissions DROP COLUMN from_the_future"))
+        connection.execute(text(f"UPDATE alembic_version SET version_num = '{HEAD}'"))
+    engine.dispose()
+
+
+def test_a_second_migration_changes_nothing(url: str) -> None:
+    """Every start runs it."""
+    migrate(parse(url))
+    migrate(parse(url))
+
+
+# --- indexes ----------------------------------------------------------------------------------------
+
+
+async def test_no_question_of_the_hot_path_reads_a_whole_table(url: str) -> None:
+    """So that it is as quick with a million documents as with none: each has its index."""
+    party, document = PartyKey(COMMUNE), D1
+    about = DocumentReference(organ=OrganCode(PROVINCE), code="517", dated=NOON.date())
+    async with await Store.open(Options(url=url, realm="H53"), now=lambda: NOON) as store:
+        with statements() as said:
+            await store.lives.beat(ME, timedelta(minutes=1))
+            change = replace(accepted(), items=(an_item(),), work=(some_work(owner=ME),))
+            await store.ledger.commit(change)
+            fence = Fence(key=some_work().key, owner=ME)
+            copy = a_copy(state=HandOverState.AVAILABLE, version=2)
+            await store.ledger.commit(
+                Change(
+                    fence=fence,
+                    handovers=(copy,),
+                    header=replace(a_header(), version=2),
+                    items=(an_item(version=2),),
+                    forgets=(fence.key,),
+                )
+            )
+            await store.ledger.commit(Change(handovers=(copy,)))  # stale: looked up carefully
+            await store.ledger.load(document)
+            await store.ledger.load(document, party)
+            await store.ledger.find(about, party)
+            await store.ledger.lease(ME, 10)
+            await store.lives.bury(ME)
+            await store.lives.died("key")
+            await store.inboxes.peek(party, 10)
+            await store.inboxes.item(party, "item-1")
+            await store.inboxes.lock(party, "item-1", "token", timedelta(minutes=1))
+            await store.records.timeline(document)
+            await store.records.evidence(document)
+            await store.records.one_evidence(EvidenceId("e"))
+            await store.records.search("517")
+            await store.records.copies(party)
+        asked = [(s, p) for s, p in said if s.startswith(("SELECT", "UPDATE", "DELETE")) and " " in s]
+        assert len({s for s, _ in asked}) > 20
+        plans = {statement: plan_of(url, statement, parameters) for statement, parameters in asked}
+        assert {s: scans for s, plan in plans.items() if (scans := whole_table_scans(plan))} == {}
+        if url.startswith("postgresql"):
+            return  # which index it prefers depends on what is in the tables
+        # A recipient has ever more copies: only the question for its newest ones may start from there.
+        (newest,) = (s for s, plan in plans.items() if "handovers_by_recipient" in " ".join(plan))
+        assert "LIMIT" in newest
+        assert "JOIN" not in newest
+
+
+@contextmanager
+def statements() -> Iterator[list[tuple[str, Any]]]:
+    """What is said to any database meanwhile, each statement with (the first of) its parameters."""
+    said: list[tuple[str, Any]] = []
+
+    def hear(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, is_many: bool) -> None:
+        said.append((statement, parameters[0] if is_many else parameters))
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        yield said
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+
+
+def plan_of(url: str, statement: str, parameters: Any) -> list[str]:
+    """The steps in which the database would do it."""
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(str(make_url(url).database))
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+        connection.close()
+        return plan
+    conninfo = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(conninfo, autocommit=True) as postgres:
+        # Tables this small are scanned even where there is an index: unless that is forbidden.
+        postgres.execute("SET enable_seqscan = off")
+        return [row[0] for row in postgres.execute(f"EXPLAIN {statement}", parameters)]
+
+
+def whole_table_scans(plan: list[str]) -> list[str]:
+    """Steps that read a table from end to end.  ``lives`` has a row per process, and ``named`` are the few
+    documents that a search has found already."""
+    sqlite = [s for s in plan if s.startswith("SCAN ") and s.split()[1] not in ("lives", "named")]
+    return sqlite + [s for s in plan if "Seq Scan" in s and "on lives" not in s]
+
+
+# --- options and health -----------------------------------------------------------------------------
+
+
+async def test_a_healthy_store_says_ok(url: str) -> None:
+    """The health check asks a reader and the writer."""
+    async with await Store.open(Options(url=url, realm="H53")) as store:
+        assert await store.check() == "ok"
+
+
+async def test_a_disk_that_is_nearly_full_is_reported(tmp_path: Path) -> None:
+    """For SQLite, whose disk is ours to watch."""
+    options = Options(url=f"sqlite:///{tmp_path / 'a' / 'ledger.sqlite'}", min_free_bytes=2**80)
+    async with await Store.open(options) as store:
+        assert "MiB of disk are free for the store" in await store.check()
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "mysql://host/db", "sqlite://", "sqlite:///:memory:"])
+async def test_a_url_that_cannot_be_meant_is_a_configuration_error(url: str) -> None:
+    """It names the key."""
+    with pytest.raises(ConfigError, match=r"store\.url"):
+        await Store.open(Options(url=url))
+
+
+async def test_a_database_that_nobody_serves_is_unavailable(tmp_path: Path) -> None:
+    """At the start, too, no library exception comes out."""
+    (tmp_path / "file").write_bytes(b"")
+    for url in (
+        "postgresql://nobody:secret@127.0.0.1:1/none",
+        f"sqlite:///{tmp_path / 'file' / 'ledger.sqlite'}",
+    ):
+        with pytest.raises(Unavailable):
+            await Store.open(Options(url=url))
+
+
+def test_a_password_is_not_shown() -> None:
+    """Options may end up in a log."""
+    assert "secret" not in repr(Options(url="postgresql://user:secret@host/db"))
+
+
+async def test_each_data_class_has_its_own_end(url: str) -> None:
+    """``delete_after`` by content, metadata and evidence; without retention it is left open."""
+    days = [timedelta(days=n) for n in (1, 2, 3)]
+    kept = Retention(content=days[0], metadata=days[1], evidence=days[2])
+    async with await Store.open(Options(url=url, realm="H53", retention=kept)) as store:
+        change = replace(accepted(), evidence=(some_evidence(),))
+        await store.ledger.commit(change)
+        assert change.submission is not None
+        await store.ledger.commit(Change(submission=replace(change.submission, version=2)))
+    async with await Store.open(Options(url=url, realm="H53")) as store:
+        await store.ledger.commit(replace(registered("open"), evidence=(some_evidence("open"),)))
+    engine = create_engine(url)
+    with engine.connect() as connection:
+
+        def of(table: str) -> list[int | None]:
+            found = connection.execute(text(f"SELECT delete_after FROM {table} ORDER BY document"))
+            return [row[0] for row in found]
+
+        noon = int(NOON.timestamp()) * 1_000_000
+        assert of("submissions") == [noon + days[0] // timedelta(microseconds=1), None]
+        assert of("evidence") == [noon + days[2] // timedelta(microseconds=1), None]
+        assert of("headers")[0] is not None
+    engine.dispose()
+
+
+async def test_another_realm_sees_another_inbox_and_other_actions(url: str) -> None:
+    """A realm is part of the keys of what has no document of its own."""
+    ours = await Store.open(Options(url=url, realm="H53"), now=lambda: NOON)
+    theirs = await Store.open(Options(url=url, realm="H01"), now=lambda: NOON)
+    await ours.ledger.commit(Change(items=(an_item(),)))
+    assert await theirs.inboxes.peek(PartyKey(COMMUNE), 10) == []
+    assert await theirs.inboxes.item(PartyKey(COMMUNE), "item-1") is None
+    assert await theirs.inboxes.lock(PartyKey(COMMUNE), "item-1", "t", timedelta(minutes=1)) is None
+    assert await theirs.ledger.commit(Change(items=(an_item(),))) == Committed()
+    await ours.close()
+    await theirs.close()
+
+
+async def test_the_loop_is_not_held_by_a_large_group(url: str) -> None:
+    """The writer works in its thread: the loop goes on turning while a thousand rows are written."""
+    async with await Store.open(Options(url=url, realm="H53")) as store:
+        turns = 0
+        recipients = [f"R.{n:04}" for n in range(1500)]
+        change = replace(registered(), handovers=tuple(a_copy(recipient=r) for r in recipients))
+        commit = asyncio.ensure_future(store.ledger.commit(change))
+        while not commit.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert await commit == Committed()
+        assert turns > 20
+
+
+async def test_a_message_id_may_be_long_and_strange(url: str) -> None:
+    """Every character that the door lets in survives, and tells one submission from another."""
+    strange = MessageId("'; DROP TABLE submissions; -- %s :x ? Đ 🖋" + "x" * 150)
+    async with await Store.open(Options(url=url, realm="H53")) as store:
+        await store.ledger.commit(registered(D1, message_id=strange, party=DEPARTMENT))
+        await store.ledger.commit(Change(events=(an_event(strange),)))
+        assert await store.records.search(strange) == [D1]
+        dossier = await store.ledger.load(D1)
+        assert dossier is not None
+        assert dossier.submission.message_id == strange
+        assert (await store.records.timeline(D1))[0].event == strange

@@ -1,0 +1,165 @@
+"""Ports with weather: each is the twin beside it, but may be away, slow, or broken when a journey asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from adapters.memory import MemoryInspector, MemoryOutlet, MemoryStore
+from gateway.errors import Unavailable
+from gateway.model.change import Change, Outcome, Stale, Work, WorkKind
+from gateway.model.document import Dossier
+from gateway.model.envelope import DocumentReference
+from gateway.model.evidence import EventName
+from gateway.model.handover import Delivery, HandOverResult, Parcel
+from gateway.model.ids import DocumentId, Owner, PartyKey
+from gateway.model.payload import PayloadRef
+from gateway.model.policy import Acceptance
+from gateway.model.signature import Inspection
+
+POISON = b"%PDF-1.7\n%POISON\n%%EOF\n"
+"""A PDF on which the inspector's author had not counted."""
+
+
+class Hold:
+    """Stops whoever comes by until it is lifted; ``waiting`` counts who stands there."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self._free = asyncio.Event()
+        self._free.set()
+
+    def close(self) -> None:
+        """From now on nobody passes."""
+        self._free.clear()
+
+    def lift(self) -> None:
+        """Everybody passes."""
+        self._free.set()
+
+    async def passing(self) -> None:
+        """Pass, or stand and wait."""
+        self.waiting += 1
+        try:
+            await self._free.wait()
+        finally:
+            self.waiting -= 1
+
+
+class WeatheredLedger:
+    """``Ledger`` over the store's twin.  ``is_away``: it answers nothing.  ``fails_next``: how many of the
+    next commits are not written; ``stale`` counts the commits that came too late."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.is_away = False
+        self.fails_next = 0
+        self.stale = 0
+        self.changes: list[Change] = []
+
+    def _look(self) -> None:
+        if self.is_away:
+            raise Unavailable("store-away")
+
+    async def load(self, document: DocumentId, recipient: PartyKey | None = None) -> Dossier | None:
+        """``Ledger.load``."""
+        self._look()
+        return await self._store.load(document, recipient)
+
+    async def commit(self, change: Change) -> Outcome:
+        """``Ledger.commit``."""
+        self._look()
+        if self.fails_next:
+            self.fails_next -= 1
+            raise Unavailable("store-away")
+        outcome = await self._store.commit(change)
+        self.stale += isinstance(outcome, Stale)
+        self.changes.append(change)
+        return outcome
+
+    async def lease(
+        self, owner: Owner, limit: int, kinds: frozenset[WorkKind] = frozenset(WorkKind)
+    ) -> Sequence[Work]:
+        """``Ledger.lease``."""
+        self._look()
+        return await self._store.lease(owner, limit, kinds)
+
+    async def find(self, reference: DocumentReference, recipient: PartyKey) -> Sequence[DocumentId]:
+        """``Ledger.find``."""
+        self._look()
+        return await self._store.find(reference, recipient)
+
+
+class WeatheredOutlet:
+    """``Outlet`` over the broker's twin.  ``before`` holds parcels on their way there, ``after`` holds the
+    answers of what is there already; receipts pass freely.  ``handed`` is what was brought, in order."""
+
+    def __init__(self, outlet: MemoryOutlet) -> None:
+        self._outlet = outlet
+        self.before = Hold()
+        self.after = Hold()
+        self.handed: list[Parcel] = []
+
+    @property
+    def waiting(self) -> int:
+        """How many parcels stand at a hold."""
+        return self.before.waiting + self.after.waiting
+
+    async def hand_over(self, parcel: Parcel) -> HandOverResult:
+        """``Outlet.hand_over``."""
+        if isinstance(parcel, Delivery):
+            await self.before.passing()
+        result = await self._outlet.hand_over(parcel)
+        self.handed.append(parcel)
+        if isinstance(parcel, Delivery):
+            await self.after.passing()
+        return result
+
+
+class WeatheredInspector:
+    """``Inspector`` over its twin that breaks on ``POISON``; ``hold`` stops who is being judged."""
+
+    def __init__(self, inspector: MemoryInspector) -> None:
+        self._inspector = inspector
+        self.hold = Hold()
+        self.broken = 0
+        self.names: list[str] = []
+
+    async def judge(
+        self, ref: PayloadRef, policy: Acceptance, *, share: PartyKey, name: str = ""
+    ) -> Inspection:
+        """``Inspector.judge``."""
+        await self.hold.passing()
+        self.names.append(name)
+        if ref.body == POISON:
+            self.broken += 1
+            raise ZeroDivisionError("a bug of ours")
+        return await self._inspector.judge(ref, policy, share=share, name=name)
+
+
+class MemoryObserver:
+    """``Observer`` that remembers how often it was told what."""
+
+    def __init__(self) -> None:
+        self.told: Counter[tuple[str, ...]] = Counter()
+
+    @contextmanager
+    def stage(self, stage: str, document: DocumentId) -> Iterator[None]:
+        """``Observer.stage``."""
+        self.told["stage", stage] += 1
+        yield
+
+    def document(self, outcome: str, document: DocumentId | None, reason: str = "") -> None:
+        """``Observer.document``."""
+        self.told["document", outcome, reason] += 1
+
+    def hand_over(self, document: DocumentId, link: str, outcome: str, reason: str = "") -> None:
+        """``Observer.hand_over``."""
+        self.told["hand-over", outcome, reason] += 1
+
+    def receipt(self, event: EventName) -> None:
+        """``Observer.receipt``."""
+        self.told["receipt", event] += 1
+
