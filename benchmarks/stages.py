@@ -58,7 +58,7 @@ from adapters.signing.sealer import PadesSealer
 from adapters.store import FileVault, VaultOptions
 from benchmarks import papers
 from benchmarks.clients import Exchange, accesses, offices
-from benchmarks.processes import thread_family_ms
+from benchmarks.processes import account, accounts_ms
 from demo.pki import LeaderAuthority
 from gateway.config import load
 from gateway.model.change import WorkKind
@@ -85,6 +85,7 @@ STAGES = (
 NAMES = {"receive": "receive (T1)", "dispatch": "dispatch (T2)", "deliver": "deliver (T3)"}
 ORGANS = 3
 KINDS = ("unsigned", "signed")
+START_WITHIN_S = 60.0
 
 
 @dataclass(slots=True)
@@ -92,23 +93,23 @@ class Meter:
     """Implements ``gateway.ports.Observer``: adds up CPU by stage, in milliseconds."""
 
     judges: Sequence[int] = ()
+    """Open files that tell the scheduler's account of each judging process."""
     spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     took: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def read(self) -> tuple[float, float]:
         """CPU of this process's threads and of the judges so far."""
-        return time.process_time() * 1000, thread_family_ms(list(self.judges))
+        judges = accounts_ms(self.judges)
+        return time.process_time() * 1000, judges
 
     @contextmanager
     def of(self, stage: str) -> Iterator[None]:
         """What happens within is this stage's."""
-        own, judges, began = *self.read(), time.perf_counter()
+        began, own = time.perf_counter(), time.process_time()
         try:
             yield
         finally:
-            own_after, judges_after = self.read()
-            self.spent[stage] += own_after - own
-            self.spent["judges"] += judges_after - judges
+            self.spent[stage] += (time.process_time() - own) * 1000
             self.took[stage] += (time.perf_counter() - began) * 1000
 
     @contextmanager
@@ -283,7 +284,7 @@ def _judges() -> Sequence[int]:
         if int(fields[1]) in mine:
             mine.add(pid)
             pids.append(pid)
-    return pids
+    return [account(pid) for pid in pids]
 
 
 # --- the clients' process -----------------------------------------------------------------------------
@@ -322,7 +323,9 @@ async def measure(var: Path, documents: int, profile: Path | None) -> dict[str, 
         clients.start()
         theirs.close()
         try:
-            await asyncio.to_thread(ours.recv)
+            if not await asyncio.to_thread(ours.poll, START_WITHIN_S):
+                raise SystemExit("the clients did not come up")
+            ours.recv()
             gc.collect()
             gc.freeze()  # as `vanthu work` does
             rows: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
@@ -364,6 +367,7 @@ async def _one(desk: Desk, pipe: Pipe, number: int, kind: str) -> tuple[dict[str
         await clerk.done
     meter.spent["consume"] = own_arrived - own
     own_done, judges_done = meter.read()
+    meter.spent["judges"] = judges_done - judges
     meter.spent["total"] = own_done - own + judges_done - judges
     await asyncio.sleep(0.005)  # the acknowledgement is written, the client has its receipts
     return dict(meter.spent), dict(meter.took)

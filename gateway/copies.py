@@ -119,12 +119,12 @@ class Copies:
                 return errands
             fresh = await self._world.ledger.load(about.submission.document, handover.recipient)
             own = await self._world.ledger.load(submission.document)
-            copy = fresh.of(handover.recipient) if fresh else None
-            if fresh is None or copy is None or own is None:
+            if fresh is None or own is None or own.submission.state in FINAL_SUBMISSIONS:
                 return ()
-            if own.submission.state in FINAL_SUBMISSIONS:
-                return ()
-            about, handover = fresh, copy
+            again = validate.match(valid.received, valid.report, [fresh])
+            if isinstance(again, Refusal):  # the copy has ended in between
+                return await self._decision.refuse(valid.received, work, again)
+            about, handover = again.about, again.handover
         raise Unavailable("store-away", "a status lost every race")
 
     def _carry_back(self, draft: Draft, submission: Submission, about: Dossier, now: datetime) -> None:

@@ -70,6 +70,7 @@ class Doorkeeper:
                 document=None,
                 state=SubmissionState.REFUSED,
                 reason=refusal.reason,
+                detail=refusal.detail,
             )
             return ticket, ()
         now = self._world.clock.now()
@@ -99,6 +100,7 @@ class Doorkeeper:
             document=submission.document,
             state=submission.state,
             reason=refusal.reason,
+            detail=refusal.detail,
             received_at=now,
         )
         return ticket, draft.errands

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from adapters.broker.node import PrivateNode
 from tests.services import Postgres, private_broker, private_postgres
+
+pytest_plugins = ["tests.watchdog"]
+
+# Rich tracebacks take a third of a second each, on the loop that wrote the line.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

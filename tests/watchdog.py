@@ -12,7 +12,7 @@ import asyncio
 import gc
 import time
 from asyncio import events
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -38,14 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
     events.Handle._run = _watched  # type: ignore[method-assign]  # asyncio offers no hook that sees each callback
 
 
-@pytest.fixture(autouse=True)
-def watchdog(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail the test that held the loop."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail the test that held the loop.  What its fixtures did to get ready does not count."""
     gc.collect()
     gc.freeze()  # as `vanthu work` does: a collection of everything ever imported takes close to 100 ms itself
     _slow.clear()
-    yield
-    held = list(_slow)
-    excused: Any = request.node.get_closest_marker("heavy_body")
-    if held and excused is None:
-        pytest.fail("the loop was held:\n  " + "\n  ".join(held), pytrace=False)
+    result = yield
+    if _slow and item.get_closest_marker("heavy_body") is None:
+        pytest.fail("the loop was held:\n  " + "\n  ".join(_slow), pytrace=False)
+    return result

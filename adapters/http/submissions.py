@@ -124,7 +124,9 @@ def _answer(ticket: Ticket, *, language: str) -> web.Response:
     if ticket.door is Door.REFUSED or ticket.state is SubmissionState.REFUSED:
         # A repeat of what was refused meanwhile is told so: 202 would read as acceptance.
         members: dict[str, object] = {"document": ticket.document, "links": links} if links else {}
-        return problem.of_reason(ticket.reason or "rule-broken", language=language, members=members)
+        return problem.of_reason(
+            ticket.reason or "rule-broken", detail=ticket.detail, language=language, members=members
+        )
     return as_json(
         {
             "document": ticket.document,

@@ -33,6 +33,10 @@ class MemoryDirectory:
         """Register *party*, or change the one with its key."""
         self._parties = (*(p for p in self._parties if p.key != party.key), party)
 
+    def strike(self, key: PartyKey) -> None:
+        """Forget the party *key*."""
+        self._parties = tuple(p for p in self._parties if p.key != key)
+
     def admit(self, client: Client) -> None:
         """Register *client*, or change the one with its name."""
         self._clients = (*(c for c in self._clients if c.id != client.id), client)

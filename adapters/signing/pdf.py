@@ -12,6 +12,7 @@ once, at the end, and hashed in place.  The strict reader comes first; files tha
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -23,6 +24,7 @@ from typing import Any
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.xref import ObjStreamRef
 from pyhanko.sign.fields import FieldMDPSpec, SigSeedSubFilter, enumerate_sig_fields
 from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigObjSetup
 from pyhanko.sign.signers.constants import ESIC_EXTENSION_1
@@ -37,6 +39,11 @@ logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
 
 _VIETNAM = timezone(timedelta(hours=7))
 _NO_CHANGES = 1
+
+# The Contents of a signature as everybody writes them; its group is what the digits stand for.
+_LONG_CONTENTS = re.compile(rb"/Contents ?<([0-9A-Fa-f]{1024,})>")
+_TOKEN = b"vanthu contents"  # stands in their place while the object is parsed
+_LARGEST_CONTENTS = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,11 +211,67 @@ def _resolved(found: Any) -> Any:
     return found
 
 
+class _Reader(PdfFileReader):
+    """pyHanko's reader, which would read the hex digits of a signature's Contents one by one (6 ms).
+
+    An object that holds them is parsed from a copy in which a token stands in their place.  In any doubt it
+    is read as pyHanko reads it.
+    """
+
+    def __init__(self, pdf: bytes, *, strict: bool) -> None:
+        self._pdf = pdf
+        super().__init__(BytesIO(pdf), strict=strict)
+
+    def _read_object(
+        self,
+        ref: generic.Reference,
+        marker: int | ObjStreamRef | None,
+        never_decrypt: bool = False,
+        as_metadata_stream: bool = False,
+    ) -> generic.PdfObject:
+        if isinstance(marker, int) and not self.encrypted:
+            found = self._shortened(ref, marker)
+            if found is not None:
+                return found
+        whole: generic.PdfObject = super()._read_object(ref, marker, never_decrypt, as_metadata_stream)
+        return whole
+
+    def _shortened(self, ref: generic.Reference, start: int) -> generic.PdfObject | None:
+        """The object at *start*, if it is a dictionary with long Contents of its own."""
+        close = self._pdf.find(b"endobj", start, start + _LARGEST_CONTENTS)
+        if close - start < 1024:
+            return None
+        match = _LONG_CONTENTS.search(self._pdf, start, close)
+        if match is None:
+            return None
+        first, last = match.span(1)
+        copy = b"".join((self._pdf[start:first], _TOKEN.hex().encode(), self._pdf[last:close], b"endobj\n0"))
+        stream, self.stream = self.stream, BytesIO(copy)
+        try:
+            found = super()._read_object(ref, 0)
+        except Exception:  # the whole object will raise the same, or show that the copy was at fault
+            return None
+        finally:
+            self.stream = stream
+        if type(found) is not generic.DictionaryObject:
+            return None
+        token = found.get("/Contents")
+        if not isinstance(token, generic.ByteStringObject | generic.TextStringObject):
+            return None
+        if token.original_bytes != _TOKEN or len(match[1]) % 2:
+            return None
+        contents = generic.ByteStringObject(bytes.fromhex(match[1].decode("ascii")))
+        contents.container_ref = token.container_ref
+        dict.__setitem__(found, generic.NameObject("/Contents"), contents)
+        return found
+
+
 class _Update(IncrementalPdfFileWriter):
     """pyHanko's writer without its clock and its dice."""
 
     def __init__(self, pdf: bytes, *, strict: bool, seed: bytes) -> None:
-        super().__init__(BytesIO(pdf), strict=strict)
+        reader = _Reader(pdf, strict=strict)
+        super().__init__(reader.stream, prev=reader, strict=strict)
         first, second = sha256(b"1" + seed).digest()[:16], sha256(b"2" + seed).digest()[:16]
         try:
             # spec: ISO 32000-2 §14.4 - the first half is the original's and stays

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, bindparam, null, select, update
 
 from adapters.store import rows, tables
-from adapters.store.engine import process_micros
+from adapters.store.engine import Contradicted, process_micros
 from adapters.store.leases import Leases
 from adapters.store.rows import Row, micros
 from adapters.store.sql import Bulk, Listed, One, deleting, inserting, replacing
@@ -29,10 +29,6 @@ from gateway.model.ids import DocumentId, Owner
 from gateway.model.journey import SubmissionState
 
 _VERSIONED = ("submissions", "headers", "handovers", "items")
-
-
-class Contradicted(Exception):
-    """Some row is not what a change expected: nothing may be committed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

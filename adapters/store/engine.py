@@ -85,27 +85,30 @@ def process_micros() -> int:
     return micros(datetime.now(UTC))
 
 
+class Contradicted(Exception):
+    """Some row is not what a change expected: nothing may be committed."""
+
+
 def is_contradiction(error: Exception) -> bool:
-    """Whether a row that was to be new existed already."""
-    return isinstance(error, IntegrityError)
+    """Whether a row was not as expected: of another version, or there although it was to be new."""
+    return isinstance(error, Contradicted | IntegrityError)
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the same transaction may succeed at once: a lock, a deadlock, a lost race."""
-    if not isinstance(error, OperationalError):
-        return False
-    state = getattr(error.orig, "sqlstate", None)
-    if state is not None:
-        # spec: PostgreSQL, Appendix A - serialization_failure, deadlock_detected, lock_not_available
-        return state in ("40001", "40P01", "55P03")
-    return "locked" in str(error.orig) or "busy" in str(error.orig)
+    """Whether the same transaction may succeed at once: a deadlock, a lock, a lost race."""
+    # spec: PostgreSQL, Appendix A - serialization_failure, deadlock_detected, lock_not_available
+    state = getattr(error.orig, "sqlstate", None) if isinstance(error, OperationalError) else None
+    return state in ("40001", "40P01", "55P03")
+
+
+def is_broken(error: Exception) -> bool:
+    """Whether it was the connection that broke."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def is_outage(error: Exception) -> bool:
     """Whether the database as a whole does not serve, whatever it was asked."""
-    return isinstance(error, OperationalError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )
+    return isinstance(error, OperationalError) or is_broken(error)
 
 
 def unavailable(error: Exception) -> Unavailable:

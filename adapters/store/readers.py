@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from adapters.store.engine import is_outage, unavailable
+from adapters.store.engine import is_broken, unavailable
 from gateway.errors import Unavailable
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Readers:
             except Exception as error:
                 self._drop(connection)
                 # An idle connection may have died unnoticed, for example when the server was restarted.
-                if is_outage(error) and not is_fresh:
+                if is_broken(error) and not is_fresh:
                     continue
                 raise unavailable(error) from error
 

@@ -52,7 +52,7 @@ def instant(number: int) -> datetime:
 def identity(realm: str, party: str, message_id: str, slot: str) -> str:
     """The four parts that make a submission unique, as one key.  Lengths keep the parts apart."""
     parts = (realm, party, message_id, slot)
-    return sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
+    return sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()[:32]
 
 
 def identity_of(submission: Submission) -> str:

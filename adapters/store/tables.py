@@ -38,7 +38,8 @@ submissions = Table(
     "submissions",
     metadata,
     _key("document"),
-    # SHA-256 over (realm, party, message_id, slot): unique, and short enough that one list asks for many
+    # 128 bits of SHA-256 over (realm, party, message_id, slot): unique, and short, so that one list asks for
+    # many and the index stays small
     _needed("identity"),
     _needed("realm"),
     _needed("party"),
@@ -195,6 +196,8 @@ _free = work.c.owner.is_(None)
 Index("work_free", work.c.lane, work.c.due_at, work.c.key, sqlite_where=_free, postgresql_where=_free)
 _owned = work.c.owner.is_not(None)
 Index("work_owned", work.c.owner, sqlite_where=_owned, postgresql_where=_owned)
+
+Index("work_by_kind", work.c.kind)  # to count what is undone without reading it all
 
 lives = Table(
     "lives",

@@ -21,8 +21,8 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.store.changes import Changes, Contradicted
-from adapters.store.engine import is_contradiction, is_outage, is_passing, unavailable
+from adapters.store.changes import Changes
+from adapters.store.engine import is_broken, is_contradiction, is_outage, is_passing, unavailable
 from gateway.errors import Unavailable
 from gateway.model.change import Change, Outcome, Stale
 
@@ -134,37 +134,35 @@ class Writer:
     def _settle(self, jobs: list[_Job]) -> None:
         """Answer all *jobs*, or keep them for the next group."""
         is_careful = False
-        failure: Exception = Unavailable("store-away", "no end of contradictions")
+        failure: Exception
         for attempt in range(TRIES):
             try:
                 answers = self._transact(jobs, is_careful)
-            except Contradicted:
-                is_careful = True
             except Exception as error:
+                failure = error
                 if is_contradiction(error):
-                    is_careful, failure = True, error
+                    is_careful = True
                 elif is_passing(error):
-                    failure = error
                     time.sleep(random.uniform(0, 0.005 * 2**attempt))
-                elif is_outage(error) and attempt == 0:
-                    failure = error  # an idle connection may have died unnoticed
-                else:
-                    failure = error
+                elif not (is_broken(error) and attempt == 0):  # an idle connection may have died unnoticed
                     break
             else:
                 self._answer(answers)
                 self._held += [job for job, answer in answers if answer is None and job.change]
                 return
-        if len(jobs) > 1 and not is_outage(failure):
+        if len(jobs) > 1 and (is_passing(failure) or not is_outage(failure)):
             middle = len(jobs) // 2
             self._settle(jobs[:middle])
             self._settle(jobs[middle:])
             return
-        answer = unavailable(failure)
-        log.warning("not written", changes=len(jobs), reason=answer.reason, error=type(failure).__name__)
+        if is_contradiction(failure) and jobs[0].change is not None:
+            self._answer([(job, Stale()) for job in jobs])  # somebody else is always quicker
+            return
+        log.warning("not written", jobs=len(jobs), error=type(failure).__name__)
         for job in jobs:
-            is_late = job.change is not None and is_contradiction(failure)
-            self._answer([(job, Stale() if is_late else answer)])
+            answer = unavailable(failure)
+            answer.__cause__ = failure
+            self._answer([(job, answer)])
 
     def _transact(self, jobs: Sequence[_Job], is_careful: bool) -> list[tuple[_Job, Any]]:
         connection = self._connect()

@@ -50,11 +50,12 @@ class Ticket:
     """The answer to an arrival, durable when given.  The broker's message may be acknowledged.
 
     ``document`` is ``None`` only where nothing could be registered, because nobody is known to whom
-    the refusal could be told.
+    the refusal could be told.  ``detail`` is what a refusal at the door found in the peer's own message.
     """
 
     door: Door
     document: DocumentId | None
     state: SubmissionState
     reason: Reason | None = None
+    detail: str = ""
     received_at: datetime | None = None

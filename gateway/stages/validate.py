@@ -138,10 +138,12 @@ def _error(code: str, where: str) -> Finding:
 
 
 def _at(name: str, finding: Finding) -> Finding:
+    # An inspector that was told the name may have put it there already.
+    is_named = finding.where == name or finding.where.startswith(f"{name} ")
     return Finding(
         code=finding.code,
         severity=finding.severity,
-        where=f"{name} {finding.where}".strip(),
+        where=finding.where if is_named else f"{name} {finding.where}".strip(),
         detail=finding.detail,
         message=finding.message,
         message_vi=finding.message_vi,

@@ -92,6 +92,7 @@ async def test_an_embedded_file_is_a_warning(bench: Bench) -> None:
     assert [(f.code, f.severity) for f in inspection.findings] == [("pdf-embedded-file", Severity.WARNING)]
 
 
+@pytest.mark.heavy_body("makes a key and signs")
 async def test_a_signature_by_somebody_unknown_is_indeterminate(bench: Bench) -> None:
     """*… and what its signatures are worth.*"""
     inspection = await bench.ask(bench.untrusted())
@@ -119,6 +120,7 @@ async def test_a_broken_signature_is_invalid(bench: Bench) -> None:
     assert [(f.code, f.severity) for f in inspection.findings] == [("signature-broken", Severity.ERROR)]
 
 
+@pytest.mark.heavy_body("makes a bomb")
 async def test_what_costs_too_much_is_refused_as_such(bench: Bench) -> None:
     """*What breaks either is ``refused`` with the finding ``pdf-too-costly``.*"""
     inspection = await bench.ask(bench.costly())

@@ -395,6 +395,7 @@ async def test_work_forgotten_by_one_change_is_made_anew_by_the_next(store: AnyS
     assert [w.attempts for w in await store.ledger.lease(YOU, 10)] == [6]
 
 
+@pytest.mark.heavy_body("makes thousands of rows")
 async def test_a_fan_out_to_many_recipients_is_one_change(store: AnyStore) -> None:
     """More rows than any database takes as parameters of one statement."""
     recipients = [f"R.{n:04}" for n in range(2500)]

@@ -105,6 +105,7 @@ def test_a_second_migration_changes_nothing(url: str) -> None:
 # --- indexes ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy_body("fills the tables")
 async def test_no_question_of_the_hot_path_reads_a_whole_table(url: str) -> None:
     """So that it is as quick with a million documents as with none: each has its index."""
     party, document = PartyKey(COMMUNE), D1

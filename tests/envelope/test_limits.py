@@ -97,6 +97,7 @@ async def _held(body: bytes) -> float:
     return worst
 
 
+@pytest.mark.heavy_body("holds the loop on purpose")
 async def test_the_watch_sees_a_loop_that_is_held() -> None:
     options = {"header_elements": 1_000_000, "header_bytes": 4 * MIB, "rest_bytes": 4 * MIB}
     start = time.thread_time()
@@ -105,6 +106,7 @@ async def test_the_watch_sees_a_loop_that_is_held() -> None:
     assert await _held(COSTLY["tiny elements"]()) > 0.001
 
 
+@pytest.mark.heavy_body("makes 60 MiB of XML; watches the loop itself")
 @pytest.mark.parametrize("name", COSTLY)
 async def test_no_document_holds_the_loop_for_a_tenth_of_a_second(name: str) -> None:
     body = COSTLY[name]()
@@ -149,6 +151,7 @@ def test_reading_a_large_file_takes_its_bytes_once() -> None:
     assert peak < 1.5 * size
 
 
+@pytest.mark.heavy_body("makes large documents; watches the loop itself")
 async def test_large_documents_are_read_and_written_beside_the_loop() -> None:
     body = an_edxml(attached=os.urandom(12 * MIB))
     assert await _held(body) < 0.1

@@ -96,6 +96,11 @@ async def test_a_refusal_at_the_door_names_its_reason_and_leads_to_its_evidence(
     }
 
 
+async def test_a_refusal_at_the_door_tells_what_was_found(caller: Caller) -> None:
+    status, told = await submit(caller, b"no xml")
+    assert (status, told["reason"], told["detail"]) == (422, "xml-malformed", "line 1, column 0")
+
+
 async def test_a_refusal_that_was_not_registered_names_no_document(caller: Caller) -> None:
     status, told = await submit(caller, **{"Vanthu-Expires": "yesterday"})
     assert (status, told["reason"]) == (400, "expires-invalid")

@@ -215,7 +215,7 @@ class TableIntake:
         try:
             self.screen(body)
         except Refused as refused:
-            return self._refused(refused.reason)
+            return self._refused(refused.reason, refused.detail)
         if arrival.expires == "yesterday":
             return Ticket(
                 door=Door.REFUSED,
@@ -235,7 +235,7 @@ class TableIntake:
 
     def screen(self, head: bytes) -> None:
         if not head.startswith(b"<"):
-            raise Refused("xml-malformed")
+            raise Refused("xml-malformed", "line 1, column 0")
         if "(MẬT)".encode() in head:
             raise Refused("state-secret")
 
@@ -244,12 +244,13 @@ class TableIntake:
     ) -> None:
         return None
 
-    def _refused(self, reason: str) -> Ticket:
+    def _refused(self, reason: str, detail: str = "") -> Ticket:
         return Ticket(
             door=Door.REFUSED,
             document=self._tables.put_document(),
             state=SubmissionState.REFUSED,
             reason=Reason(reason),
+            detail=detail,
             received_at=self._tables.clock.now(),
         )
 

@@ -34,6 +34,7 @@ async def inspector() -> AsyncIterator[ProcessInspector]:
         yield started
 
 
+@pytest.mark.heavy_body("makes a bomb")
 async def test_a_memory_bomb_is_too_costly() -> None:
     options = Options(workers=1, cpu=timedelta(minutes=1), wall=timedelta(minutes=2), memory_bytes=192 << 20)
     async with ProcessInspector(Shelf(), options) as inspector:
@@ -42,6 +43,7 @@ async def test_a_memory_bomb_is_too_costly() -> None:
         assert (await _judge(inspector, vectors.plain())).verdict is Verdict.UNSIGNED
 
 
+@pytest.mark.heavy_body("makes a runaway")
 async def test_a_runaway_is_ended_while_its_neighbour_goes_on(inspector: ProcessInspector) -> None:
     runaway = asyncio.create_task(_judge(inspector, a_runaway(), share=SLOW))
     neighbours = 0

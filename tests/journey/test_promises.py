@@ -142,12 +142,12 @@ async def test_other_bytes_under_the_same_id_are_refused_and_leave_the_first_doc
 
 async def test_the_file_that_arrives_is_the_sealed_one_and_the_others_are_as_they_were(house: House) -> None:
     table = bytes(range(256)) + b"\r\n\r\n"
-    files = (b.an_attachment(), b.an_attachment("so-lieu.bin", table))
+    files = (b.an_attachment("so-lieu.bin", table), b.an_attachment())
     _, errands = await house.pipeline.receive(house.arrival(attachments=files))
     await house.finish(errands)
     (letter,) = house.deliveries()
     edoc, _ = await house.envelopes.read(PayloadRef.of(letter.body))
-    main, other = (a.payload.body for a in edoc.attachments)  # type: ignore[union-attr]
+    other, main = (a.payload.body for a in edoc.attachments)  # type: ignore[union-attr]
     assert main is not None
     assert main.startswith(b.PDF + b"\n%VANTHU-SEAL ")
     assert other == table

@@ -25,7 +25,6 @@ from adapters.memory import (
     MemoryDirectory,
     MemoryEnvelopes,
     MemoryInspector,
-    MemoryNotary,
     MemoryOutlet,
     MemorySealer,
     MemoryStore,
@@ -39,7 +38,7 @@ from gateway.model.envelope import DocumentCode, Kind, Organ
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem
 from gateway.model.ids import ClientId, DocumentId, MessageId, OfficialId, OrganCode, Owner, PartyKey, Realm
-from gateway.model.party import CodeValidity, Link, Party
+from gateway.model.party import CodeValidity, Link
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Limits, Policy
 from gateway.model.submission import Arrival, Ticket
@@ -49,7 +48,13 @@ from gateway.register import Register
 from gateway.worker import Pace, Worker
 from gateway.world import Us, World
 from tests.builders import COMMUNE, PDF, PROVINCE, a_client, a_party, a_status, an_attachment, an_edoc
-from tests.journey.weather import MemoryObserver, WeatheredInspector, WeatheredLedger, WeatheredOutlet
+from tests.journey.weather import (
+    MemoryObserver,
+    WeatheredInspector,
+    WeatheredLedger,
+    WeatheredNotary,
+    WeatheredOutlet,
+)
 
 LABOUR, HEALTH, JUSTICE = "000.00.11.H53", "000.00.12.H53", "000.00.13.H53"
 LOCKED, CLOSED, MERGED = "000.00.21.H53", "000.00.22.H53", "000.00.23.H53"
@@ -90,7 +95,7 @@ class Town:
         )
         self.outlet = WeatheredOutlet(outlet)
         self.sealer: Sealer = MemorySealer(vault=self.vault, clock=self.clock)
-        self.notary = MemoryNotary()
+        self.notary = WeatheredNotary()
         self.observer = MemoryObserver()
         self.lives: list[Life] = []
         self._letters: dict[str, list[Letter]] = defaultdict(list)
@@ -146,19 +151,23 @@ class Town:
                 await self.store.beat(life.owner, self.pace.lease)
             is_more = [await life.worker.tick() for life in awake]
             before = sum(life.worker.in_hand for life in self.lives)
-            held = self.outlet.waiting + self.inspector.hold.waiting
+            held = self.outlet.waiting + self.inspector.hold.waiting + self.ledger.hold.waiting
             if not any(is_more) and before <= held:
                 return
             await asyncio.sleep(0)
         raise AssertionError("the town did not come to rest")
 
     async def pass_time(self, by: timedelta) -> None:
-        """*by* has passed, the workers were awake all the while, and have done what was due at its end."""
+        """*by* has passed, and the workers have done what was due at its end."""
+        await self.advance(by)
+        await self.settle()
+
+    async def advance(self, by: timedelta) -> None:
+        """*by* has passed; the workers were alive all the while, but have not yet looked what is due."""
         for life in self.lives:
             if not life.is_frozen:
                 await self.store.beat(life.owner, by + self.pace.lease)
         self.clock.advance(by)
-        await self.settle()
 
     async def bring_dead_letters(self) -> int:
         """What the broker's dead-letter consumer does; how many there were."""
@@ -171,7 +180,9 @@ class Town:
 
     # --- the senders --------------------------------------------------------------------------------
 
-    def edoc(self, *recipients: str, pdfs: Sequence[bytes] = (PDF,), number: int = 517, **changes: Any) -> bytes:
+    def edoc(
+        self, *recipients: str, pdfs: Sequence[bytes] = (PDF,), number: int = 517, **changes: Any
+    ) -> bytes:
         """An edoc of the province; *number* tells it from others."""
         files = tuple(an_attachment(f"{number}-{n}.pdf", body) for n, body in enumerate(pdfs))
         given = {
@@ -188,7 +199,9 @@ class Town:
         given = {"reporter": Organ(code=OrganCode(reporter)), "about": about}
         return write_status(a_status(code, **(given | changes)))
 
-    async def send(self, body: bytes, sender: str = PROVINCE, *, life: Life | None = None, **changes: Any) -> Ticket:
+    async def send(
+        self, body: bytes, sender: str = PROVINCE, *, life: Life | None = None, **changes: Any
+    ) -> Ticket:
         """Bring *body* to the door as *sender*'s client would; every message has an id of its own."""
         self._message += 1
         arrival = Arrival(
@@ -294,4 +307,3 @@ def _directory(extra: Sequence[str]) -> MemoryDirectory:
 def _id(ticket: Ticket) -> DocumentId:
     assert ticket.document is not None
     return ticket.document
-

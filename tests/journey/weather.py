@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from adapters.memory import MemoryInspector, MemoryOutlet, MemoryStore
+from adapters.memory import MemoryInspector, MemoryNotary, MemoryOutlet, MemoryStore
 from gateway.errors import Unavailable
 from gateway.model.change import Change, Outcome, Stale, Work, WorkKind
 from gateway.model.document import Dossier
 from gateway.model.envelope import DocumentReference
-from gateway.model.evidence import EventName
+from gateway.model.evidence import EventName, Evidence
 from gateway.model.handover import Delivery, HandOverResult, Parcel
 from gateway.model.ids import DocumentId, Owner, PartyKey
 from gateway.model.payload import PayloadRef
@@ -27,36 +27,52 @@ class Hold:
     """Stops whoever comes by until it is lifted; ``waiting`` counts who stands there."""
 
     def __init__(self) -> None:
-        self.waiting = 0
-        self._free = asyncio.Event()
-        self._free.set()
+        self._standing: Counter[asyncio.Event] = Counter()
+        self._gate = asyncio.Event()
+        self._gate.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many stand here and may not go on."""
+        return sum(count for gate, count in self._standing.items() if not gate.is_set())
 
     def close(self) -> None:
         """From now on nobody passes."""
-        self._free.clear()
+        self._gate = asyncio.Event()
+
+    def let_others_by(self) -> None:
+        """Newcomers pass; who stands here stands on."""
+        self._gate = asyncio.Event()
+        self._gate.set()
 
     def lift(self) -> None:
         """Everybody passes."""
-        self._free.set()
+        self._gate.set()
+        for gate in self._standing:
+            gate.set()
 
     async def passing(self) -> None:
         """Pass, or stand and wait."""
-        self.waiting += 1
+        gate = self._gate
+        self._standing[gate] += 1
         try:
-            await self._free.wait()
+            await gate.wait()
         finally:
-            self.waiting -= 1
+            self._standing[gate] -= 1
 
 
 class WeatheredLedger:
     """``Ledger`` over the store's twin.  ``is_away``: it answers nothing.  ``fails_next``: how many of the
-    next commits are not written; ``stale`` counts the commits that came too late."""
+    next commits are not written; ``breaks_next``: how many of the next loads meet a bug.  ``stale`` counts
+    the commits that came too late; ``changes`` are those that were written; ``hold`` stops commits."""
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self.is_away = False
         self.fails_next = 0
+        self.breaks_next = 0
         self.stale = 0
+        self.hold = Hold()
         self.changes: list[Change] = []
 
     def _look(self) -> None:
@@ -66,6 +82,9 @@ class WeatheredLedger:
     async def load(self, document: DocumentId, recipient: PartyKey | None = None) -> Dossier | None:
         """``Ledger.load``."""
         self._look()
+        if self.breaks_next:
+            self.breaks_next -= 1
+            raise ZeroDivisionError("a bug of ours")
         return await self._store.load(document, recipient)
 
     async def commit(self, change: Change) -> Outcome:
@@ -74,9 +93,12 @@ class WeatheredLedger:
         if self.fails_next:
             self.fails_next -= 1
             raise Unavailable("store-away")
+        await self.hold.passing()
         outcome = await self._store.commit(change)
-        self.stale += isinstance(outcome, Stale)
-        self.changes.append(change)
+        if isinstance(outcome, Stale):
+            self.stale += 1
+        else:
+            self.changes.append(change)
         return outcome
 
     async def lease(
@@ -119,11 +141,14 @@ class WeatheredOutlet:
 
 
 class WeatheredInspector:
-    """``Inspector`` over its twin that breaks on ``POISON``; ``hold`` stops who is being judged."""
+    """``Inspector`` over its twin that breaks on ``POISON``; ``hold`` stops who is being judged, ``is_away``
+    says that there are no judges, and of ``stops_at`` nobody ever comes back."""
 
     def __init__(self, inspector: MemoryInspector) -> None:
         self._inspector = inspector
         self.hold = Hold()
+        self.is_away = False
+        self.stops_at = b""
         self.broken = 0
         self.names: list[str] = []
 
@@ -132,11 +157,29 @@ class WeatheredInspector:
     ) -> Inspection:
         """``Inspector.judge``."""
         await self.hold.passing()
+        if self.is_away:
+            raise Unavailable("judge-away")
+        if ref.body == self.stops_at:
+            await asyncio.Event().wait()
         self.names.append(name)
         if ref.body == POISON:
             self.broken += 1
             raise ZeroDivisionError("a bug of ours")
         return await self._inspector.judge(ref, policy, share=share, name=name)
+
+
+class WeatheredNotary:
+    """``Notary`` over its twin; ``is_broken``: it meets a bug of ours."""
+
+    def __init__(self) -> None:
+        self._notary = MemoryNotary()
+        self.is_broken = False
+
+    def attest(self, evidence: Evidence) -> bytes:
+        """``Notary.attest``."""
+        if self.is_broken:
+            raise ZeroDivisionError("a bug of ours")
+        return self._notary.attest(evidence)
 
 
 class MemoryObserver:
@@ -162,4 +205,3 @@ class MemoryObserver:
     def receipt(self, event: EventName) -> None:
         """``Observer.receipt``."""
         self.told["receipt", event] += 1
-

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -189,6 +190,20 @@ async def test_a_change_that_cannot_be_written_does_not_poison_the_others(url: s
                 assert outcome.reason == "internal"
             else:
                 assert outcome == Committed()
+
+
+async def test_a_writer_waits_for_the_one_before_it(tmp_path: Path) -> None:
+    """SQLite knows one writer at a time: another process's transaction delays ours, and does not break it."""
+    file = tmp_path / "ledger.sqlite"
+    async with await Store.open(Options(url=f"sqlite:///{file}", realm="H53")) as store:
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        commit = asyncio.ensure_future(store.ledger.commit(registered(D1)))
+        assert await store.ledger.load(D1) is None  # who reads does not wait
+        assert not commit.done()
+        other.execute("COMMIT")
+        assert await commit == Committed()
+        other.close()
 
 
 # --- PostgreSQL's own troubles ----------------------------------------------------------------------

@@ -67,6 +67,13 @@ def test_a_seal_that_does_not_cover_the_whole_file_is_caught(
         read_back_file(PDF, spoil(_sealed(key)), CmsTemplate(key.identity))
 
 
+def test_a_true_seal_over_another_original_is_caught(key: LoadedKey) -> None:
+    altered = PDF.replace(b"%PDF-1.7", b"%PDF-1.6")
+    assert altered != PDF
+    with pytest.raises(NotWhatWeSealed, match="original"):
+        read_back_file(altered, _sealed(key), CmsTemplate(key.identity))
+
+
 def test_a_signature_by_another_key_is_caught(key: LoadedKey, tmp_path: Path) -> None:
     other = load(pki().agency("b", "B", key=rsa_key("other")).write_pem(tmp_path / "b.pem"))
     with pytest.raises(NotWhatWeSealed, match="certificate"):

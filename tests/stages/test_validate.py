@@ -72,6 +72,15 @@ def test_a_broken_or_dangerous_pdf_is_refused_with_its_reason(examined, reason):
     assert "517.pdf" in answer.detail
 
 
+@pytest.mark.parametrize("where", ["", "517.pdf", "517.pdf page 1", "page 1"])
+def test_a_finding_names_its_file_once(where):
+    found = Finding(code="pdf-encrypted", severity=Severity.ERROR, where=where)
+    answer = _judge(b.examined(Verdict.REFUSED, findings=(found,)))
+    assert isinstance(answer, Refusal)
+    assert answer.detail.startswith("517.pdf")
+    assert answer.detail.count("517.pdf") == 1
+
+
 def test_every_finding_is_told_at_once():
     answer = _judge(
         b.examined(

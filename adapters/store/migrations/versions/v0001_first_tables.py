@@ -193,6 +193,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key"),
         sqlite_with_rowid=False,
     )
+    op.create_index("work_by_kind", "work", ["kind"], unique=False)
     op.create_index(
         "work_free",
         "work",
