@@ -86,6 +86,8 @@ class InboxDesk:
                 copy = dossier.of(party) if dossier else None
                 if copy is not None and copy.state is HandOverState.EXPIRED:
                     raise Refused("delivery-expired")  # the sender has been told so: an end is an end
+                if copy is not None and copy.state is HandOverState.EXPIRED:
+                    raise Refused("delivery-expired")
                 if dossier is not None and copy is not None:
                     moved = deliver.advance(copy, HandOverEvent.HAND_OVER, now)
                     statements = [Statement(handover=moved.handover, event=event) for event in moved.proofs]

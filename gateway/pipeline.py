@@ -344,8 +344,9 @@ class Pipeline:
         with self._world.observer.stage("deliver", delivery.document):
             result = await self._world.outlet.hand_over(delivery)
         self._world.observer.hand_over(delivery.document, Link.AMQP, result.handed, result.reason or "")
+        dossier = errand.known
         for _ in range(TRIES):
-            dossier = await self._world.ledger.load(delivery.document, delivery.party)
+            dossier = dossier or await self._world.ledger.load(delivery.document, delivery.party)
             handover = dossier.of(delivery.party) if dossier else None
             if dossier is None or handover is None:
                 return ()
@@ -359,6 +360,7 @@ class Pipeline:
             if not isinstance(await self._world.ledger.commit(change), Stale):  # T3
                 draft.tell(self._world.observer)
                 return draft.errands
+            dossier = None  # somebody was quicker: look again
         raise Unavailable("store-away", "a hand-over lost every race")
 
     async def undeliverable(
@@ -427,7 +429,7 @@ class Pipeline:
                     pass
                 case WorkKind.DELIVERY | WorkKind.RECEIPT:
                     parcel = await self._parcel(work, dossier)
-                    errand = Errand(work=work, parcel=parcel) if parcel else None
+                    errand = Errand(work=work, parcel=parcel, known=dossier) if parcel else None
                 case WorkKind.DEADLINE:
                     errand = Errand(work=work)
         if errand is None:

@@ -158,15 +158,15 @@ class Envelopes(Protocol):
     def peek(self, head: bytes, *, is_whole: bool) -> Marks:
         """What the header tells, from the first bytes alone.
 
-        Raises ``Refused`` with ``xml-malformed``, ``xml-forbidden`` (DTD, entities), ``header-incomplete``
-        (no complete header in *head*) or ``kind-unknown``.
+        Raises ``Refused`` with ``xml-malformed``, ``xml-forbidden`` (DTD, entities), ``xml-too-costly``,
+        ``header-incomplete`` (no complete header in *head*) or ``kind-unknown``.
         """
         ...
 
     async def read(self, ref: PayloadRef) -> tuple[Envelope | None, tuple[Finding, ...]]:
         """The envelope, and every finding at once; no envelope where an error leaves none to speak of.
 
-        Raises ``Refused`` with ``xml-malformed`` or ``xml-forbidden``.
+        Raises ``Refused`` with ``xml-malformed``, ``xml-forbidden`` or ``xml-too-costly``.
         """
         ...
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from gateway.errors import Reason
 from gateway.model.change import Change, Event, Fence, Postponed, Work, WorkKind
-from gateway.model.document import Header, Refusal, Submission
+from gateway.model.document import Dossier, Header, Refusal, Submission
 from gateway.model.evidence import EventName, EventReason, EvidenceParty, EvidenceRecord
 from gateway.model.finding import Finding, Severity
 from gateway.model.handover import HandOver, InboxItem, ItemType
@@ -202,7 +202,8 @@ class Register:
         draft.work.append(work)
         parcel = deliver.parcel(submission, replace(handover, payload=body), sender, 1, as_claim=as_claim)
         if owner and parcel:
-            draft.errands.append(Errand(work=work, parcel=parcel))
+            known = Dossier(submission=submission, header=None, handovers=(handover,))
+            draft.errands.append(Errand(work=work, parcel=parcel, known=known))
         return handover
 
     def repeat(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.model.change import Fence, Work
-from gateway.model.document import Received
+from gateway.model.document import Dossier, Received
 from gateway.model.handover import Parcel
 from gateway.model.ids import OrganCode, Owner, Realm
 from gateway.ports import (
@@ -61,10 +61,15 @@ class Us:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """Work that this process goes on with, and what it already has in hand for it."""
+    """Work that this process goes on with, and what it already has in hand for it.
+
+    ``known`` is what the ledger held of a parcel's copy when the parcel was made; a commit tells whether it
+    still holds.
+    """
 
     work: Work
     parcel: Parcel | None = None
+    known: Dossier | None = None
     received: Received | None = None
     lane_is_urgent: bool | None = None
 

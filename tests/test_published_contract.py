@@ -105,3 +105,24 @@ def fits(instance: object, reference: Mapping[str, Any]) -> None:
     schema = {"components": CONTRACT["components"], **found(reference)}
     checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
     jsonschema.Draft202012Validator(schema, format_checker=checker).validate(instance)
+
+
+# --- openapi.yaml -------------------------------------------------------------------------------------
+
+OPENAPI: Mapping[str, Any] = yaml.safe_load(read("openapi.yaml"))
+
+
+@pytest.mark.parametrize("name", [n for n, s in OPENAPI["components"]["schemas"].items() if "examples" in s])
+def test_an_example_of_the_http_contract_fits_its_schema(name: str) -> None:
+    schema = {"$ref": f"#/components/schemas/{name}", "components": OPENAPI["components"]}
+    validator = jsonschema.Draft202012Validator(
+        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+    for example in OPENAPI["components"]["schemas"][name]["examples"]:
+        validator.validate(example)
+
+
+def test_the_status_in_the_http_contract_is_the_one_of_the_amqp_contract() -> None:
+    content = OPENAPI["paths"]["/v1/submissions"]["post"]["requestBody"]["content"]["application/xml"]
+    (example, *_) = MESSAGES["statusReport"]["examples"]
+    assert content["examples"]["status"]["value"] == example["payload"]
