@@ -278,10 +278,11 @@ class Register:
 
 
 def explain(refusal: Refusal) -> tuple[EventReason, ...]:
-    """Why a document was refused: the reason first, then every finding, in both languages."""
-    detail = refusal.detail
-    first = _reason(refusal.reason, detail)
-    return (first, *remarks(refusal.findings))[:MOST_REASONS]
+    """Why a document was refused: the reason first, then every other finding, in both languages."""
+    found = remarks(refusal.findings)
+    # A reason that is itself a finding is told once, with what the finding knows of it.
+    first = [r for r in found if r.code == refusal.reason] or [_reason(refusal.reason, refusal.detail)]
+    return (*first, *(r for r in found if r.code != refusal.reason))[:MOST_REASONS]
 
 
 def remarks(findings: Iterable[Finding]) -> tuple[EventReason, ...]:

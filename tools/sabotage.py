@@ -231,12 +231,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="", help="part of a name or of a promise's words")
+    parser.add_argument("--only", nargs="+", default=[""], help="parts of names or of promises' words")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
     parser.add_argument("--patches", type=Path, default=PATCHES, help="the folder of the patches")
     parser.add_argument("--source", type=Path, default=ROOT, help="the repository to break a copy of")
     given = parser.parse_args(arguments)
-    wanted = [s for s in load(given.patches) if given.only in s.name or given.only in s.promise]
+    wanted = [
+        s for s in load(given.patches) if any(part in s.name or part in s.promise for part in given.only)
+    ]
     if not wanted:
         raise SystemExit("no sabotage of that name")
     began = time.monotonic()

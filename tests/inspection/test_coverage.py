@@ -11,13 +11,15 @@ from hashlib import sha256
 
 import pytest
 
-from adapters.inspection import judge
+from adapters.inspection.judge import Options, judge
 from adapters.signing.cms import CmsTemplate
 from adapters.signing.keys import LoadedKey, load
 from gateway.model.signature import Verdict
-from tests.inspection.files import ANYBODY, signed_by_leader
+from tests.inspection.files import signed_by_leader
 from tests.pki import pki
+from tests.vectors import make_pdfs as vectors
 
+ANYBODY = Options(unsafe_accept_any_signer=True)
 Span = tuple[int, int, int, int]
 _BYTE_RANGE = re.compile(rb"/ByteRange ?\[ ?0 (\d+) (\d+) (\d+) *\] *")
 
@@ -66,3 +68,10 @@ def test_a_signature_over_the_whole_file_is_valid(key: LoadedKey) -> None:
 )
 def test_a_true_signature_over_a_part_is_never_valid(key: LoadedKey, change: Callable[[Span], Span]) -> None:
     assert judge(signed_over(key, change), ANYBODY).verdict in (Verdict.INVALID, Verdict.INDETERMINATE)
+
+
+def test_an_object_in_a_later_revision_that_its_table_hides_breaks_the_signature() -> None:
+    """Readers that rebuild the table would show it; the revision itself is of the harmless kind."""
+    hidden = b"77 0 obj\n<< /Type /Page >>\nendobj\n"
+    assert judge(vectors.hole_filled(signed_by_leader(), 99), ANYBODY).verdict is Verdict.VALID
+    assert judge(vectors.hole_filled(signed_by_leader() + hidden, 99), ANYBODY).verdict is Verdict.INVALID

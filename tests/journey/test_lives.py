@@ -204,6 +204,24 @@ async def test_a_document_that_kills_its_worker_three_times_is_poison_and_those_
         await is_whole(town, innocent, LABOUR, receipts=2)
 
 
+async def test_what_a_dead_worker_left_is_tried_one_at_a_time_so_that_a_killer_takes_nobody_with_it():
+    town = await a_town()
+    town.inspector.hold.close()  # whoever is being judged dies with its worker
+    killer = await town.send(town.edoc(LABOUR, number=1))
+    others = [await town.send(town.edoc(LABOUR, number=n)) for n in (2, 3)]
+    await town.settle()
+    for name in ("second", "third", "fourth"):
+        await town.end_life(town.lives[0])
+        await town.begin_life(name)
+        await rest(town)
+        assert town.inspector.hold.waiting == 1
+    town.inspector.hold.lift()
+    await town.settle()
+    assert (await town.dossier(killer)).submission.reason == "poison"
+    for innocent in others:
+        await is_whole(town, innocent, LABOUR, receipts=2)
+
+
 async def test_waiting_is_no_death_but_dying_after_a_wait_is():
     town = await a_town()
     town.inspector.is_away = True

@@ -258,6 +258,24 @@ async def test_a_status_that_a_dead_letter_overtakes_proves_nothing(code):
     assert town.events(ticket, LABOUR) == [CONSIGNED, "ContentHandoverFailure"]
 
 
+async def test_a_confirm_that_a_status_overtakes_in_the_store_decides_anew():
+    town = await a_town()
+    town.outlet.after.close()
+    ticket = await town.send(town.edoc(LABOUR))
+    await town.settle()
+    town.ledger.hold.close()
+    town.outlet.after.lift()
+    await town.settle()
+    assert town.ledger.hold.waiting == 1
+    town.ledger.hold.let_others_by()
+    await town.report(LABOUR, "01")
+    town.ledger.hold.lift()
+    await town.settle()
+    assert town.events(ticket, LABOUR) == [CONSIGNED, HANDED]
+    assert await town.open_work() == 0
+    check_letters(town.receipts(about=ticket))
+
+
 async def test_a_status_that_another_overtakes_decides_anew():
     town, ticket = await delivered()
     await town.send(town.status(LABOUR, "03"), LABOUR)

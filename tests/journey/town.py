@@ -40,7 +40,7 @@ from gateway.model.handover import HandOver, InboxItem
 from gateway.model.ids import ClientId, DocumentId, MessageId, OfficialId, OrganCode, Owner, PartyKey, Realm
 from gateway.model.party import CodeValidity, Link
 from gateway.model.payload import PayloadRef
-from gateway.model.policy import Limits, Policy
+from gateway.model.policy import Policy
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
 from gateway.ports import Sealer
@@ -280,7 +280,7 @@ async def a_town(
 ) -> Town:
     """A town with one worker awake.  *departments* adds so many organs with queues."""
     town = Town(
-        policy=policy or Policy(limits=Limits()),
+        policy=policy or Policy(),
         pace=pace or Pace(grace=timedelta()),
         queue_room=queue_room,
         departments=departments,
