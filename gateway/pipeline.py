@@ -38,27 +38,23 @@ from gateway.model.document import (
     Valid,
     ValidStatus,
 )
-from gateway.model.envelope import Edoc, Kind, StatusReport
+from gateway.model.envelope import Edoc, StatusReport
 from gateway.model.evidence import EventName
-from gateway.model.handover import Delivery, HandOver, Parcel, Receipt
+from gateway.model.handover import Delivery, HandOver, Receipt
 from gateway.model.ids import ClientId, DocumentId, PartyKey
 from gateway.model.journey import (
-    FINAL_SUBMISSIONS,
     HandOverEvent,
     SubmissionEvent,
-    moves,
 )
-from gateway.model.party import Link, Party
+from gateway.model.party import Link
 from gateway.model.policy import Policy
 from gateway.model.signature import Sealed
 from gateway.model.submission import Arrival, Door, Ticket
 from gateway.register import Draft, Register, explain, remarks
+from gateway.resumption import Resumption
 from gateway.stages import deliver, receipt, receive, route, sign, transform, validate
 from gateway.stages.receipt import Statement
 from gateway.world import TRIES, Errand, Errands, Us, World
-
-REMEMBERED = 1000
-"""Of how many documents it is remembered whether they travel as claims."""
 
 
 class Pipeline:
@@ -73,7 +69,7 @@ class Pipeline:
         self._door = Doorkeeper(world, register, policy, us)
         self._decision = Decision(world, register, policy, us)
         self._copies = Copies(world, register, self._decision, us)
-        self._claims: dict[DocumentId, bool] = {}
+        self._resumption = Resumption(world, register, policy, us)
 
     # --- 1 receive ----------------------------------------------------------------------------------
 
@@ -425,58 +421,7 @@ class Pipeline:
 
     async def resume(self, work: Work) -> Errand | None:
         """An errand for leased *work*, read again from the ledger; ``None`` where it is done already."""
-        dossier = await self._world.ledger.load(work.document, work.recipient)
-        errand = None
-        if dossier is not None:
-            match work.kind:
-                case WorkKind.DOCUMENT if dossier.submission.state not in FINAL_SUBMISSIONS:
-                    errand = Errand(work=work, received=self._again(dossier.submission))
-                case WorkKind.DOCUMENT:
-                    pass
-                case WorkKind.DELIVERY | WorkKind.RECEIPT:
-                    parcel = await self._parcel(work, dossier)
-                    errand = Errand(work=work, parcel=parcel, known=dossier) if parcel else None
-                case WorkKind.DEADLINE:
-                    errand = Errand(work=work)
-        if errand is None:
-            await self._world.ledger.commit(Change(fence=self._us.fence(work), forgets=(work.key,)))
-        return errand
-
-    def _again(self, submission: Submission) -> Received:
-        # A sender who was struck from the directory since is known by its key alone; `carry` refuses it.
-        sender = self._world.directory.party(submission.party)
-        nameless = Party(key=submission.party, name=str(submission.party), codes=())
-        return Received(submission=submission, sender=sender or nameless)
-
-    async def _parcel(self, work: Work, dossier: Dossier) -> Parcel | None:
-        submission = dossier.submission
-        if work.kind is WorkKind.DELIVERY:
-            copy = dossier.of(work.recipient) if work.recipient else None
-            if copy is None or not moves(copy.state, HandOverEvent.CONSIGN):
-                return None
-            sender = self._register.parcel_sender(submission)
-            as_claim = await self._travels_as_claim(copy)
-            return deliver.parcel(submission, copy, sender, work.attempts, as_claim=as_claim)
-        issued = await self._world.records.one_evidence(work.evidence) if work.evidence else None
-        party = self._world.directory.party(submission.party)
-        if issued is None or party is None:
-            return None
-        copy = dossier.of(issued.recipient) if issued.recipient else None
-        return receipt.send(issued, submission, copy.addressed_as if copy else None, party)
-
-    async def _travels_as_claim(self, copy: HandOver) -> bool:
-        """Whether the document went out as a claim: its copies are what T2 made them, so one look is enough."""
-        if copy.kind is Kind.STATUS:
-            return False
-        known = self._claims.get(copy.document)
-        if known is None:
-            whole = await self._world.ledger.load(copy.document)
-            queues = sum(1 for h in whole.handovers if h.link is Link.AMQP) if whole else 0
-            known = deliver.travels_as_claim(queues, self._policy)
-            while len(self._claims) >= REMEMBERED:
-                self._claims.pop(next(iter(self._claims)))
-            self._claims[copy.document] = known
-        return known
+        return await self._resumption.errand(work)
 
     async def broken(self, errand: Errand) -> Errands:
         """The errand raised what it must not.  It is tried again; ``carry`` counts how often it may be."""
