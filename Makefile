@@ -8,7 +8,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) -m tools.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup setup-check setup-run setup-demo setup-test demo serve test check sabotage lock clean
+.PHONY: help python setup setup-check setup-run setup-demo setup-test demo serve test check sabotage bench lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -49,6 +49,10 @@ check: setup-check ## formatting, types, import rules
 
 sabotage: setup-test ## break each promise in a copy and demand that its test notices
 	@$(BIN)/python -m tools.sabotage
+
+bench: setup-demo ## measure the running gateway: documents per second, CPU per document and per stage
+	@$(BIN)/python -m benchmarks.stages
+	@$(BIN)/python -m benchmarks.exchange
 
 lock: python ## lock the dependencies anew (make lock ARGS=--upgrade for newer ones)
 	@$(SETUP) lock $(ARGS)

@@ -133,6 +133,7 @@ class PatienceSection:
 
     first_s: float = 1.0
     longest_s: float = 300.0
+    crowded_s: float = 15.0
     expiry_days: float = 30.0
     deaths: int = 3
 
@@ -213,6 +214,7 @@ class Config:
             patience=Patience(
                 first=timedelta(seconds=s.patience.first_s),
                 longest=timedelta(seconds=s.patience.longest_s),
+                crowded=timedelta(seconds=s.patience.crowded_s),
                 expiry=timedelta(days=s.patience.expiry_days),
                 deaths=s.patience.deaths,
             ),
@@ -287,7 +289,7 @@ def _explained(source: Path | None, error: ValidationError) -> str:
 
 _POSITIVE = (
     ("pace", ("workers", "documents", "parcels", "backlog", "tick_ms", "lease_s")),
-    ("patience", ("first_s", "longest_s", "expiry_days", "deaths")),
+    ("patience", ("first_s", "longest_s", "crowded_s", "expiry_days", "deaths")),
     ("limits", ("header_bytes", "document_bytes", "message_bytes", "recipients")),
     ("inspection", ("processes", "memory_mb", "cpu_s", "wall_s", "share")),
     ("broker", ("publish_deadline_s", "bytes_in_flight")),

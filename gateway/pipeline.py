@@ -42,10 +42,7 @@ from gateway.model.envelope import Edoc, StatusReport
 from gateway.model.evidence import EventName
 from gateway.model.handover import Delivery, HandOver, Receipt
 from gateway.model.ids import ClientId, DocumentId, PartyKey
-from gateway.model.journey import (
-    HandOverEvent,
-    SubmissionEvent,
-)
+from gateway.model.journey import HandOverEvent, SubmissionEvent
 from gateway.model.party import Link
 from gateway.model.policy import Policy
 from gateway.model.signature import Sealed
@@ -58,8 +55,7 @@ from gateway.world import TRIES, Errand, Errands, Us, World
 
 
 class Pipeline:
-    """The way of one document.  Holds no state of its own but memory of what never changes; any process may
-    take any step."""
+    """The way of one document.  Holds no state of its own; any process may take any step."""
 
     def __init__(self, world: World, register: Register, policy: Policy, us: Us) -> None:
         self._world = world
@@ -374,7 +370,7 @@ class Pipeline:
     async def put_off(self, work: Work, reason: Reason | None) -> Errands:
         """Leave *work* to whoever leases it after the back-off."""
         due = self._world.clock.now() + deliver.back_off(
-            self._policy.patience, work.attempts, self._world.ids.jitter()
+            self._policy.patience, work.attempts, self._world.ids.jitter(), reason
         )
         later = Postponed(key=work.key, due_at=due, reason=reason)
         await self._world.ledger.commit(Change(fence=self._us.fence(work), postponed=(later,)))

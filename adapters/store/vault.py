@@ -124,8 +124,8 @@ class FileVault:
             return ref
         draft = _Draft(self._temporary / uuid4().hex)
         try:
-            draft.write(body)
-            self._keep(draft)
+            draft.write(body, is_counted=False)  # hashed above
+            self._name(draft, ref)
         finally:
             draft.discard()
         return ref
@@ -133,11 +133,15 @@ class FileVault:
     def _keep(self, draft: _Draft) -> PayloadRef:
         ref = draft.ref
         if not self._refresh(ref):
-            path = self._path(ref)
-            self._make(path.parent)
-            draft.become(path)
-            _sync(path.parent)
+            self._name(draft, ref)
         return ref
+
+    def _name(self, draft: _Draft, ref: PayloadRef) -> None:
+        """Make what is whole in *draft* durable under the name of *ref*."""
+        path = self._path(ref)
+        self._make(path.parent)
+        draft.become(path)
+        _sync(path.parent)
 
     def _refresh(self, ref: PayloadRef) -> bool:
         """Make a payload that is here young again; false where it is not here, or not whole."""
@@ -157,13 +161,18 @@ class FileVault:
         return self._folder / ref.sha256[:2] / ref.sha256[2:3] / ref.sha256
 
     def _make(self, folder: Path) -> None:
+        """Have *folder*, durably: with all its brothers at once, because each sync costs as much as a file's."""
         if folder in self._durable:
             return
-        if folder != self._folder:
-            self._make(folder.parent)
-            folder.mkdir(exist_ok=True)
-            _sync(folder.parent)  # even where it was here: who made it may not have come so far
-        self._durable.add(folder)
+        outer = folder.parent
+        brothers = [outer / digit for digit in "0123456789abcdef"]
+        outer.mkdir(exist_ok=True)
+        for brother in brothers:
+            brother.mkdir(exist_ok=True)
+        # even where they were here: who made them may not have come so far
+        _sync(outer)
+        _sync(self._folder)
+        self._durable.update(brothers)
 
     def _open(self, ref: PayloadRef) -> _Opened:
         try:
@@ -242,13 +251,14 @@ class _Draft(_Hashed):
         super().__init__(path, "xb")
         self._path: Path | None = path
 
-    def write(self, chunk: bytes) -> None:
-        """Add *chunk*."""
+    def write(self, chunk: bytes, *, is_counted: bool = True) -> None:
+        """Add *chunk*, which takes part in ``ref`` unless it is not *is_counted*."""
         with self._busy:
             left = memoryview(chunk)
             while left:
                 left = left[self._file.write(left) :]
-            self._count(chunk)
+            if is_counted:
+                self._count(chunk)
 
     def become(self, path: Path) -> None:
         """Be durable, under the name *path*; the folder is yet to be synced."""

@@ -35,10 +35,14 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How often and how long we try.  Back-off doubles from ``first`` to ``longest``, with jitter."""
+    """How often and how long we try.  Back-off doubles from ``first`` to ``longest``, with jitter.
+
+    ``crowded`` is the longest pause where a queue is full: its reader is alive as a rule, and makes room.
+    """
 
     first: timedelta = timedelta(seconds=1)
     longest: timedelta = timedelta(minutes=5)
+    crowded: timedelta = timedelta(seconds=15)
     expiry: timedelta = timedelta(days=30)
     deaths: int = 3
 

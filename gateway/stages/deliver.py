@@ -174,8 +174,10 @@ def returned(handover: HandOver, cause: str, now: datetime) -> Moved:
     return Moved(handover=second.handover, proofs=first.proofs + second.proofs)
 
 
-def back_off(patience: Patience, attempts: int, jitter: float) -> timedelta:
-    """How long to wait after *attempts* tries: doubling, capped, the upper half drawn by *jitter* in [0, 1)."""
+def back_off(patience: Patience, attempts: int, jitter: float, reason: Reason | None = None) -> timedelta:
+    """How long to wait after *attempts* tries that ended for *reason*: doubling, capped, the upper half drawn
+    by *jitter* in [0, 1)."""
     doublings = min(max(attempts - 1, 0), 20)
-    whole: timedelta = min(patience.first * (1 << doublings), patience.longest)
+    cap = min(patience.crowded, patience.longest) if reason == "queue-full" else patience.longest
+    whole: timedelta = min(patience.first * (1 << doublings), cap)
     return whole / 2 + whole / 2 * jitter

@@ -6,14 +6,23 @@ order of the calls that make things durable.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
-from adapters.store import FileVault, VaultOptions
-from adapters.store.engine import open_writer, parse
+from adapters.store import FileVault, Retention, VaultOptions
+from adapters.store.changes import Changes
+from adapters.store.engine import open_writer, parse, store_clock
+from adapters.store.leases import Leases
+from adapters.store.migrate import migrate
+from adapters.store.writer import Writer
+from gateway.model.change import Committed
+from tests.contract.entries import registered
 
 
 class Disk:
@@ -85,3 +94,29 @@ def test_sqlite_waits_for_the_disk_with_each_commit(tmp_path: Path) -> None:
         journal = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
     engine.dispose()
     assert (level, journal) == (2, "wal")
+
+
+async def test_nobody_is_answered_before_the_commit_has_come_back(tmp_path: Path) -> None:
+    """The commit is held while we look: whoever asked still waits."""
+    url = parse(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    await asyncio.to_thread(migrate, url)
+    engine = open_writer(url)
+    begun, released = threading.Event(), threading.Event()
+
+    def hold(_connection: Any) -> None:
+        begun.set()
+        released.wait(10)
+
+    event.listen(engine, "commit", hold)
+    changes = Changes(engine.dialect, "H53", Retention(), Leases(engine.dialect, store_clock))
+    writer = Writer(engine, changes, asyncio.get_running_loop())
+    asked = asyncio.create_task(writer.commit(registered()))
+    assert await asyncio.to_thread(begun.wait, 10)
+    for _ in range(5):
+        await asyncio.sleep(0)  # whatever the thread has left for the loop is done by now
+    was_answered = asked.done()
+    released.set()
+    assert await asked == Committed()
+    assert not was_answered
+    await writer.close()
+    engine.dispose()

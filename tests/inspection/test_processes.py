@@ -82,7 +82,8 @@ async def test_slow_files_of_one_party_do_not_hold_up_another() -> None:
 async def test_a_file_that_never_ends_is_ended_by_the_clock() -> None:
     options = Options(workers=1, cpu=timedelta(minutes=1), wall=timedelta(seconds=1))
     async with ProcessInspector(Shelf(), options) as inspector:
-        inspection = await _judge(inspector, a_runaway())
+        async with asyncio.timeout(20):
+            inspection = await _judge(inspector, a_runaway())
         assert _told(inspection) == (Verdict.REFUSED, ["pdf-too-costly"])
         assert "too long" in inspection.findings[0].detail
 

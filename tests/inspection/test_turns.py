@@ -32,7 +32,8 @@ async def test_a_party_holds_no_more_than_its_share_while_places_are_free() -> N
     taken = [await turns.take(A), await turns.take(A)]
     third = asyncio.create_task(turns.take(A))
     await asyncio.sleep(0)  # so that it asks before B does
-    assert await turns.take(B) == "three"
+    async with asyncio.timeout(5):
+        assert await turns.take(B) == "three"
     assert not third.done()
     turns.give_back(taken[0], A)
     assert await third == "one"

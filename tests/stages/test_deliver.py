@@ -152,3 +152,9 @@ def test_back_off_doubles_up_to_its_cap_and_jitters_in_the_upper_half():
     assert deliver.back_off(patience, 1, 0.0) == timedelta(seconds=0.5)
     assert deliver.back_off(patience, 3, 0.5) == timedelta(seconds=3)
     assert deliver.back_off(patience, 10_000, 0.0) == timedelta(seconds=5)
+
+
+def test_a_full_queue_is_tried_again_sooner_than_what_is_away():
+    full = deliver.back_off(Patience(), 10, 0.0, Reason("queue-full"))
+    assert full == Patience().crowded / 2
+    assert deliver.back_off(Patience(), 10, 0.0, Reason("broker-away")) == Patience().longest / 2
