@@ -16,6 +16,7 @@ import cProfile
 import gc
 import json
 import multiprocessing
+import os
 import shutil
 import statistics
 import subprocess
@@ -86,6 +87,7 @@ NAMES = {"receive": "receive (T1)", "dispatch": "dispatch (T2)", "deliver": "del
 ORGANS = 3
 KINDS = ("unsigned", "signed")
 START_WITHIN_S = 60.0
+FOLDERS_WARM = 1500
 
 
 @dataclass(slots=True)
@@ -229,6 +231,8 @@ async def a_worker(var: Path, trusted: bytes) -> AsyncIterator[Desk]:
         store = await open_the_store(config)
         stack.push_async_callback(store.close)
         vault = FileVault(VaultOptions(folder=ground.vault))
+        for _ in range(FOLDERS_WARM):  # a vault that has been in use for an hour has its folders
+            await vault.put(os.urandom(16))
         ring = KeyRing(
             KeyOptions(
                 keys=ground.keys,

@@ -88,6 +88,12 @@ FONT = Need(
     en="a font of Times New Roman's measures with Vietnamese letters",
     vi="phông chữ tiếng Việt có kích thước như Times New Roman",
 )
+SIGNATURE_JUDGES = Need(
+    packages=("xmlsec1", "mupdf-tools"),
+    is_met=_has("xmlsec1", "mutool"),
+    en="xmlsec1 and mutool, which share no code with ours (for the tests)",
+    vi="xmlsec1 và mutool, độc lập với mã của ta (để chạy kiểm thử)",
+)
 POSTGRES = Need(
     packages=("postgresql",),
     is_met=_has_postgres,

@@ -28,7 +28,14 @@ NEEDS: Mapping[str, tuple[debian.Need, ...]] = {
     "check": (),
     "run": (debian.BROKER,),
     "demo": (debian.BROKER, debian.PDF_JUDGE, debian.FONT),
-    "test": (debian.BROKER, debian.PDF_JUDGE, debian.FONT, debian.POSTGRES, debian.NODE),
+    "test": (
+        debian.BROKER,
+        debian.PDF_JUDGE,
+        debian.SIGNATURE_JUDGES,
+        debian.FONT,
+        debian.POSTGRES,
+        debian.NODE,
+    ),
 }
 
 

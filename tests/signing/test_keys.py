@@ -179,6 +179,7 @@ def _keys_as_one_process_sees_them(folder: Path) -> tuple[str, str]:
 # --- readiness --------------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy_body("makes an authority and our own key, as a start does")
 async def test_readiness_is_ok_when_all_keys_sign(tmp_path: Path) -> None:
     ring = a_ring(tmp_path, development=True)
     ring.gateway()
