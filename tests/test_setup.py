@@ -107,7 +107,18 @@ def test_without_a_python_that_is_new_enough_every_command_says_so_in_one_senten
 
 def test_help_lists_every_command() -> None:
     commands = re.findall(r"(?m)^  make ([a-z]+)", make().stdout)
-    assert commands == ["help", "setup", "demo", "serve", "test", "check", "sabotage", "bench", "lock", "clean"]
+    assert commands == [
+        "help",
+        "setup",
+        "demo",
+        "serve",
+        "test",
+        "check",
+        "sabotage",
+        "bench",
+        "lock",
+        "clean",
+    ]
 
 
 def test_cleaning_refuses_while_a_broker_runs_here_and_then_leaves_the_sources_alone(tmp_path: Path) -> None:
