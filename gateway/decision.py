@@ -31,7 +31,8 @@ class Decision:
         submission = self._register.attest(
             draft, submission, EventName.SUBMISSION_REJECTION, (), explain(refusal), now
         )
-        return await self.commit(draft, work, submission) or ()
+        header = Header.of(submission.document, refusal.edoc) if refusal.edoc else None
+        return await self.commit(draft, work, submission, header) or ()
 
     async def wait(self, received: Received, work: Work, away: Unavailable) -> Errands:
         """Something that we need is not there: wait, visibly, until it is or the document expires."""

@@ -200,7 +200,7 @@ class Pipeline:
         if len(read.recipients) > self._policy.limits.recipients:
             return _because("rule-broken", f"{len(read.recipients)} recipients")
         examined = await self._examine(received, read)
-        return validate.judge(
+        verdict = validate.judge(
             received,
             read,
             examined,
@@ -208,6 +208,7 @@ class Pipeline:
             self._policy.acceptance,
             lane_is_urgent=lane_is_urgent,
         )
+        return replace(verdict, edoc=read) if isinstance(verdict, Refusal) else verdict
 
     async def _examine(self, received: Received, edoc: Edoc) -> Sequence[Examined]:
         examined = []
@@ -319,11 +320,7 @@ class Pipeline:
                 due_at=submission.expires_at,
             )
         )
-        header = Header(
-            document=submission.document,
-            reference=valid.edoc.reference,
-            subject=valid.edoc.subject,
-        )
+        header = Header.of(submission.document, valid.edoc)
         return await self._decision.commit(draft, work, submission, header) or ()
 
     def _unserved(self, draft: Draft, submission: Submission, handover: HandOver, now: datetime) -> HandOver:

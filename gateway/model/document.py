@@ -83,6 +83,11 @@ class Header:
     subject: str
     version: int = 1
 
+    @classmethod
+    def of(cls, document: DocumentId, edoc: Edoc) -> Header:
+        """The header of *edoc*, received as *document*."""
+        return cls(document=document, reference=edoc.reference, subject=edoc.subject)
+
     @property
     def dated(self) -> date | None:
         """The date of promulgation."""
@@ -190,11 +195,13 @@ class Outbound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A stage's no: final, with its reason and everything that was found."""
+    """A stage's no: final, with its reason and everything that was found.  ``edoc`` is what was refused, where it
+    could be read: people look for it by its number."""
 
     reason: Reason
     findings: tuple[Finding, ...] = ()
     detail: str = ""
+    edoc: Edoc | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

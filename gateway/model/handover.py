@@ -26,7 +26,7 @@ from gateway.model.payload import PayloadRef
 class HandOver:
     """The row of one (document, recipient).
 
-    ``recipient`` is the party's key, or the code as addressed where no party is known.
+    ``recipient`` is the party's key, or the code as addressed where the party has no copy of its own.
     ``sequence`` and ``head`` are the number and SHA-256 of the last evidence of its chain (0 and the
     acceptance's before the first).  ``is_quiet`` marks a status on its way back: it yields no evidence
     and no receipts, else receipts would breed receipts; ``about`` is then the document it reports on.

@@ -6,7 +6,7 @@ a copy for a queue is pending until the broker has confirmed it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -51,7 +51,8 @@ def plan(outbound: Outbound) -> tuple[HandOver, ...]:
     served = tuple(
         pending(document, route.party, route.addressed_as, payload) for route in outbound.routed.routes
     )
-    return served + tuple(_unserved(document, r) for r in outbound.routed.refusals)
+    taken = {handover.recipient for handover in served}
+    return served + tuple(_unserved(document, r, taken) for r in outbound.routed.refusals)
 
 
 def pending(
@@ -81,9 +82,12 @@ def pending(
     )
 
 
-def _unserved(document: DocumentId, refusal: RouteRefusal) -> HandOver:
-    # No party is known under this code, or the party has its copy under another: keyed by the code.
-    key = PartyKey(f"?{refusal.addressed_as}")
+def _unserved(document: DocumentId, refusal: RouteRefusal, taken: Set[PartyKey]) -> HandOver:
+    # Keyed by the code as addressed; where that is the key of a party that has its copy under another code,
+    # the two must not be one.
+    key = PartyKey(refusal.addressed_as)
+    if key in taken:
+        key = PartyKey(f"{key}~")
     return HandOver(
         document=document,
         recipient=key,

@@ -381,3 +381,10 @@ async def test_a_commune_sends_over_http_and_finds_its_receipts_in_its_inbox():
     status = next(i for i in items if i.type == "status")
     assert status.correlation == ticket.document
     assert (await town.copy(ticket, PROVINCE)).state is HandOverState.HANDED_OVER
+
+
+async def test_a_refused_document_is_found_by_its_number():
+    town = await a_town()
+    ticket = await town.send(town.edoc(LABOUR, pdfs=[b"no pdf"]))
+    await town.settle()
+    assert list(await town.store.records.search("517/QĐ-UBND")) == [ticket.document]

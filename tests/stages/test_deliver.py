@@ -129,7 +129,21 @@ def test_a_plan_has_one_copy_per_route_and_one_to_fail_per_refusal():
     served, unserved = deliver.plan(Outbound(routed=routed, rendered=PayloadRef.of(b"x")))
     assert (served.recipient, served.addressed_as) == (b.DEPARTMENT, "old")
     assert served.payload is not None
-    assert (unserved.recipient, unserved.payload, unserved.reason) == ("?none", None, "recipient-unknown")
+    assert (unserved.recipient, unserved.payload, unserved.reason) == ("none", None, "recipient-unknown")
+
+
+def test_a_doubled_recipient_has_a_row_of_its_own():
+    party = b.a_party(b.DEPARTMENT)
+    routed = Routed(
+        signed=b.signed(),
+        routes=(Route(party=party, addressed_as=OrganCode("H53.13")),),
+        refusals=(
+            RouteRefusal(addressed_as=OrganCode(b.DEPARTMENT), name="", reason=Reason("recipient-doubled")),
+        ),
+    )
+    served, doubled = deliver.plan(Outbound(routed=routed, rendered=PayloadRef.of(b"x")))
+    assert served.recipient != doubled.recipient
+    assert served.delivery != doubled.delivery
 
 
 def test_one_delivery_id_per_document_and_party():
