@@ -103,6 +103,12 @@ class Office:
                 except AWAY:
                     await asyncio.sleep(0.05)
                     continue
+                except asyncio.CancelledError:
+                    # The library ends what waits on a lost channel with a cancellation that nobody asked for.
+                    task = asyncio.current_task()
+                    if task is not None and task.cancelling():
+                        raise
+                    continue
                 return
 
     async def until(self, seen: Any) -> None:
