@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -21,7 +20,7 @@ from demo.drafts import Secretariat, letter, spreadsheet
 from demo.edxml import Letter, Organ, Producer, Reference, read_edoc, read_status, write_edoc, write_status
 from demo.hostile import encrypted, scripted, tampered
 from demo.judges import Archive
-from demo.pdf import FontMissing, Fonts, Typeset, typeset
+from demo.pdf import Fonts, Typeset, typeset
 from demo.pdf.fonts import Face
 from demo.pdf.layout import MM, dated
 from demo.pki import LeaderAuthority
@@ -31,15 +30,10 @@ NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
 PROVINCE = Organ(code="000.00.00.H53", name="UBND Tỉnh Tây Ninh")
 FINANCE = Organ(code="000.00.11.H53", name="Sở Tài chính")
 
-needs_poppler = pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils is not installed")
-
 
 @pytest.fixture(scope="module")
 def fonts() -> Fonts:
-    try:
-        return Fonts.load()
-    except FontMissing as exc:
-        pytest.skip(str(exc))
+    return Fonts.load()
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +70,6 @@ def express(secretariat: Secretariat) -> Letter:
 # --- the paper --------------------------------------------------------------------------------------
 
 
-@needs_poppler
 def test_the_decision_carries_every_part_that_the_law_names(decision: Typeset, tmp_path: Path) -> None:
     path = tmp_path / "decision.pdf"
     path.write_bytes(decision.pdf)
@@ -101,7 +94,6 @@ def test_the_decision_carries_every_part_that_the_law_names(decision: Typeset, t
         assert part in flat
 
 
-@needs_poppler
 def test_all_text_keeps_within_the_margins_of_the_law(decision: Typeset, tmp_path: Path) -> None:
     # spec: NĐ 30/2020 Annex I, Part I, I.3 - 20-25 mm above and below, 30-35 mm left, 15-20 mm right
     words = words_of(decision.pdf, tmp_path)
@@ -112,7 +104,6 @@ def test_all_text_keeps_within_the_margins_of_the_law(decision: Typeset, tmp_pat
     assert max(w[5] for w in inner) <= 297 * MM - 20 * MM + 5
 
 
-@needs_poppler
 def test_the_page_number_stands_centred_in_the_top_margin_from_page_two(
     decision: Typeset, tmp_path: Path
 ) -> None:
@@ -121,7 +112,6 @@ def test_the_page_number_stands_centred_in_the_top_margin_from_page_two(
     assert (above[0][2] + above[0][4]) / 2 == pytest.approx(105 * MM, abs=1)
 
 
-@needs_poppler
 def test_body_lines_are_justified_to_both_margins(decision: Typeset, tmp_path: Path) -> None:
     words = words_of(decision.pdf, tmp_path)
     lines: dict[tuple[int, int], list[tuple[float, float]]] = {}
@@ -183,7 +173,6 @@ def test_the_leader_signs_the_whole_file_and_changes_no_byte_of_it(secretariat: 
     assert length < second
 
 
-@pytest.mark.skipif(shutil.which("pdfsig") is None, reason="poppler-utils is not installed")
 def test_an_independent_judge_sees_the_tampering(secretariat: Secretariat, tmp_path: Path) -> None:
     signed = secretariat.sign(papers.EXPRESS).pdf
     for name, body, word in (

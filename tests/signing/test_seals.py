@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from contextlib import suppress
 from datetime import timedelta
@@ -79,7 +78,6 @@ async def test_pyhanko_finds_the_seal_whole_and_trusted(any_sealer: PadesSealer)
     assert seal.modification_level is ModificationLevel.NONE
 
 
-@pytest.mark.skipif(shutil.which("pdfsig") is None, reason="poppler-utils is not installed")
 async def test_pdfsig_finds_the_seal_valid_over_the_whole_file(
     any_sealer: PadesSealer, tmp_path: Path
 ) -> None:
@@ -90,7 +88,6 @@ async def test_pdfsig_finds_the_seal_valid_over_the_whole_file(
     assert "Total document signed" in judged.stdout
 
 
-@pytest.mark.skipif(shutil.which("mutool") is None, reason="mupdf-tools is not installed")
 async def test_mutool_finds_the_digest_right(sealer: PadesSealer, tmp_path: Path) -> None:
     path = tmp_path / "sealed.pdf"
     path.write_bytes(await sealed_by(sealer, a_pdf()))
@@ -98,7 +95,6 @@ async def test_mutool_finds_the_digest_right(sealer: PadesSealer, tmp_path: Path
     assert "The document is unchanged since signing" in judged.stdout, judged.stdout + judged.stderr
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 async def test_openssl_verifies_the_cms_its_certificate_and_its_chain(
     any_sealer: PadesSealer, tmp_path: Path
 ) -> None:
@@ -213,7 +209,6 @@ async def test_a_lock_on_other_fields_does_not_stop_the_seal(sealer: PadesSealer
     assert all(signature.bottom_line for signature in judged.values())
 
 
-@pytest.mark.skipif(shutil.which("pdfsig") is None, reason="poppler-utils is not installed")
 async def test_a_file_with_hybrid_cross_references_is_sealed(sealer: PadesSealer, tmp_path: Path) -> None:
     sealed = await sealed_by(sealer, a_hybrid_pdf())
     assert (await judgements(sealed))["VanThu-1"].intact
