@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from asn1crypto import algos, cms, core, tsp, x509  # type: ignore[import-untyped]  # it has no stubs
+from asn1crypto import algos, cms, core, parser, tsp, x509  # type: ignore[import-untyped]  # it has no stubs
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -45,6 +45,7 @@ _DIGESTS = frozenset(
 _BROKEN_DIGESTS = frozenset({"md2", "md5"})
 _WEAK_DIGESTS = frozenset({"sha1"})
 _MIN_RSA_BITS = 1024
+_SIGNED_DATA = cms.ContentType("signed_data").dump()
 
 
 class Unsupported(Exception):
@@ -77,9 +78,15 @@ class Proof:
 
 
 def load(contents: bytes) -> cms.SignedData:
-    """The SignedData in the first DER object of *contents* (zeros may follow)."""
+    """The SignedData in the first DER object of *contents*.
+
+    Zeros may follow, and do; some signers leave other bytes there, which say nothing.  But another signature
+    may not: no digest covers it, and a judge that reads from the other end would believe that one.
+    """
     try:
         outer = cms.ContentInfo.load(contents)
+        if _SIGNED_DATA in contents[parser.peek(contents) :]:
+            raise Undecodable("another signature stands behind it")
         if outer["content_type"].native != "signed_data":
             raise Undecodable("no SignedData")
         signed: cms.SignedData = outer["content"]
