@@ -3,12 +3,13 @@
 #   make demo      make test      make PYTHON=python3.12 test
 
 PYTHON ?= python3
+ROUNDS ?= 30
 BIN := .venv/bin
 
 SETUP := $(PYTHON) -m tools.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup setup-check setup-run setup-demo setup-test demo serve test check sabotage bench lock clean
+.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage bench bench-sign lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,6 +30,12 @@ setup-demo: python
 
 setup-test: python
 	@$(SETUP) test
+
+setup-bench-sign: python
+	@$(SETUP) bench-sign
+
+setup-judge: python
+	@$(SETUP) judge
 
 setup: setup-test ## set up everything that any command needs (the others do it by themselves)
 
@@ -53,6 +60,10 @@ sabotage: setup-test ## break each promise in a copy and demand that its test no
 bench: setup-demo ## measure the running gateway: documents per second, CPU per document and per stage
 	@$(BIN)/python -m benchmarks.stages
 	@$(BIN)/python -m benchmarks.exchange
+
+bench-sign: setup-bench-sign ## measure sealing and judging beside other libraries; writes docs/benchmarks.md (ROUNDS=30)
+	@$(BIN)/python -m benchmarks.sign --rounds $(ROUNDS)
+	@$(BIN)/python -m benchmarks.sign.page
 
 lock: python ## lock the dependencies anew (make lock ARGS=--upgrade for newer ones)
 	@$(SETUP) lock $(ARGS)

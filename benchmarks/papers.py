@@ -43,9 +43,9 @@ class Paper:
 def make(authority: LeaderAuthority, *, is_signed: bool, pool: int = POOL) -> tuple[Sequence[Paper], int]:
     """*pool* papers, each with a PDF of its own, and the size of such a PDF.  Not on an event loop."""
     leader = Leader(authority.certify("Nguyễn Văn A", "UBND tỉnh Tây Ninh"), "Nguyễn Văn A")
-    surplus = len(leader.sign(_page(0, PDF_BYTES))) - PDF_BYTES if is_signed else 0
-    pdfs = [_page(seed, PDF_BYTES - surplus) for seed in range(pool)]
-    bodies = [leader.sign(page) if is_signed else page.pdf for page in pdfs]
+    surplus = len(leader.sign(page(0, PDF_BYTES))) - PDF_BYTES if is_signed else 0
+    pdfs = [page(seed, PDF_BYTES - surplus) for seed in range(pool)]
+    bodies = [leader.sign(typeset) if is_signed else typeset.pdf for typeset in pdfs]
     return [_paper(body) for body in bodies], len(bodies[0])
 
 
@@ -68,7 +68,7 @@ def _paper(pdf: bytes) -> Paper:
     return Paper(tuple(_GAPS.split(write_edoc(letter, Producer(), datetime.now(UTC)))))
 
 
-def _page(seed: int, size: int) -> Typeset:
+def page(seed: int, size: int) -> Typeset:
     """One page with a line of text and a scan that nothing compresses; *size* bytes in all."""
     bare = len(_write(b""))
     noise = random.Random(seed).randbytes(size)

@@ -35,7 +35,7 @@ def locked(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "docker/requirements.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "docker/requirements.txt", "benchmarks/sign/peers.txt"])
 def test_the_lock_has_a_hash_for_everything_and_no_address(name: str) -> None:
     text = (ROOT / name).read_text()
     assert len(locked(ROOT / name)) > 20
@@ -61,15 +61,18 @@ def test_the_image_carries_the_same_versions_and_no_tools() -> None:
     assert {"pytest", "mypy", "ruff", "pyyaml"} & image.keys() == set()
 
 
-def test_the_node_clients_lock_has_a_digest_for_everything_and_no_address() -> None:
-    text = (ROOT / "tests" / "node" / "package-lock.json").read_text()
+@pytest.mark.parametrize(
+    ("folder", "package"), [("tests/node", "amqplib"), ("benchmarks/sign/node", "@signpdf/signpdf")]
+)
+def test_a_lock_for_node_has_a_digest_for_everything_and_no_address(folder: str, package: str) -> None:
+    text = (ROOT / folder / "package-lock.json").read_text()
     packages = {name: entry for name, entry in json.loads(text)["packages"].items() if name}
-    assert "node_modules/amqplib" in packages
+    assert f"node_modules/{package}" in packages
     assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
     assert "resolved" not in text
     # A package may name its sponsors' page; where it was fetched from is what must not stand here.
     assert "registry" not in text
-    assert "omit-lockfile-registry-resolved=true" in (ROOT / "tests" / "node" / ".npmrc").read_text()
+    assert "omit-lockfile-registry-resolved=true" in (ROOT / folder / ".npmrc").read_text()
 
 
 # --- the commands -----------------------------------------------------------------------------------
@@ -96,7 +99,7 @@ def test_setting_up_again_says_nothing_and_costs_less_than_a_second() -> None:
 
 
 def test_without_a_python_that_is_new_enough_every_command_says_so_in_one_sentence() -> None:
-    for command in ("demo", "serve", "test", "check", "sabotage", "bench", "lock"):
+    for command in ("demo", "serve", "test", "check", "sabotage", "bench", "bench-sign", "lock"):
         done = make("PYTHON=/bin/false", command)
         assert done.returncode != 0
         said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
@@ -106,7 +109,7 @@ def test_without_a_python_that_is_new_enough_every_command_says_so_in_one_senten
 
 
 def test_help_lists_every_command() -> None:
-    commands = re.findall(r"(?m)^  make ([a-z]+)", make().stdout)
+    commands = re.findall(r"(?m)^  make ([a-z-]+)", make().stdout)
     assert commands == [
         "help",
         "setup",
@@ -116,6 +119,7 @@ def test_help_lists_every_command() -> None:
         "check",
         "sabotage",
         "bench",
+        "bench-sign",
         "lock",
         "clean",
     ]

@@ -94,6 +94,12 @@ SIGNATURE_JUDGES = Need(
     en="xmlsec1 and mutool, which share no code with ours (for the tests)",
     vi="xmlsec1 và mutool, độc lập với mã của ta (để chạy kiểm thử)",
 )
+JAVA = Need(
+    packages=("default-jdk-headless", "maven"),
+    is_met=_has("javac", "mvn"),
+    en="a JDK and Maven (for EU DSS, an independent judge)",
+    vi="JDK và Maven (cho EU DSS, công cụ độc lập kiểm tra chữ ký)",
+)
 POSTGRES = Need(
     packages=("postgresql",),
     is_met=_has_postgres,

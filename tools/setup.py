@@ -1,4 +1,4 @@
-"""Makes a fresh checkout ready: ``python3 -m tools.setup run|demo|test|lock|clean``.
+"""Makes a fresh checkout ready: ``python3 -m tools.setup PURPOSE|lock|clean``.
 
 Each step first looks whether it is done, so a second run costs a fraction of a second.  Runs before
 there is a virtual environment: standard library only.
@@ -28,6 +28,8 @@ NEEDS: Mapping[str, tuple[debian.Need, ...]] = {
     "check": (),
     "run": (debian.BROKER,),
     "demo": (debian.BROKER, debian.PDF_JUDGE, debian.FONT),
+    "bench-sign": (debian.PDF_JUDGE, debian.FONT, debian.NODE),
+    "judge": (debian.PDF_JUDGE, debian.SIGNATURE_JUDGES, debian.FONT, debian.JAVA),
     "test": (
         debian.BROKER,
         debian.PDF_JUDGE,
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     """Do what one word asks for; the exit code is 1 with one clear sentence where that can't be done."""
     try:
         match arguments:
-            case [("check" | "run" | "demo" | "test") as purpose]:
+            case [purpose] if purpose in NEEDS:
                 prepare(purpose)
             case ["lock", *rest]:
                 lock(rest)
@@ -62,14 +64,14 @@ def prepare(purpose: str) -> None:
     """Everything that *purpose* needs; what is there already is not touched."""
     debian.meet(NEEDS[purpose])
     make_environment()
-    if debian.NODE in NEEDS[purpose]:
+    if purpose == "test":
         install_node_client()
 
 
 def make_environment(root: Path = ROOT, venv: Path = VENV) -> bool:
     """The virtual environment with the locked dependencies and the project; whether anything was done."""
     stamp = venv / "set-up.json"
-    wanted, made = _wanted(root), _read_stamp(stamp)
+    wanted, made = _wanted(root), read_stamp(stamp)
     if is_made(root, venv):
         return False
     print(f"setting up: {venv.name} with Python {sys.version.split()[0]}", flush=True)
@@ -78,30 +80,30 @@ def make_environment(root: Path = ROOT, venv: Path = VENV) -> bool:
     is_ours = all(made.get(key, wanted[key]) == wanted[key] for key in ("root", "python"))
     if not (is_ours and _works(python)):
         shutil.rmtree(venv, ignore_errors=True)
-        _make_venv(venv)
+        make_venv(venv)
     pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install"]
     # Wheels only: building one would fetch tools that no hash vouches for.
     hashed = ["--require-hashes", "--only-binary", ":all:", "--requirement", "requirements.txt"]
-    _run([*pip, *hashed], root, "the locked dependencies could not be installed")
+    run([*pip, *hashed], root, "the locked dependencies could not be installed")
     # setuptools, which builds the project, is locked among them.
-    _run([*pip, "--no-deps", "--no-build-isolation", "--no-index", "--editable", "."], root, "the project")
+    run([*pip, "--no-deps", "--no-build-isolation", "--no-index", "--editable", "."], root, "the project")
     stamp.write_text(json.dumps(wanted, indent=2))
     return True
 
 
 def is_made(root: Path = ROOT, venv: Path = VENV) -> bool:
     """Whether *venv* was made here, by this Python, for the dependencies that are locked now."""
-    return _read_stamp(venv / "set-up.json") == _wanted(root)
+    return read_stamp(venv / "set-up.json") == _wanted(root)
 
 
-def install_node_client(folder: Path = NODE_CLIENT) -> bool:
-    """The packages of the tests' Node client, as locked; whether anything was done."""
+def install_node_client(folder: Path = NODE_CLIENT, what: str = "the tests' Node client") -> bool:
+    """The packages of a program for Node in *folder*, as locked; whether anything was done."""
     stamp = folder / "node_modules" / ".set-up.json"
-    wanted = {"lock": _digest(folder / "package-lock.json")}
-    if _read_stamp(stamp) == wanted:
+    wanted = {"lock": digest(folder / "package-lock.json")}
+    if read_stamp(stamp) == wanted:
         return False
-    print("setting up: the tests' Node client", flush=True)
-    _run(["npm", "ci", "--silent"], folder, "npm could not install the tests' Node client")
+    print(f"setting up: {what}", flush=True)
+    run(["npm", "ci", "--silent"], folder, f"npm could not install {what}")
     stamp.write_text(json.dumps(wanted))
     return True
 
@@ -111,7 +113,7 @@ def lock(arguments: Sequence[str]) -> None:
     tools = ROOT / "var" / "lock"
     if not _works(tools / "bin" / "pip-compile"):
         shutil.rmtree(tools, ignore_errors=True)
-        _make_venv(tools)
+        make_venv(tools)
         pip = [
             str(tools / "bin" / "python"),
             "-m",
@@ -120,7 +122,7 @@ def lock(arguments: Sequence[str]) -> None:
             "--disable-pip-version-check",
             "install",
         ]
-        _run([*pip, "pip-tools>=7.5"], ROOT, "pip-tools could not be installed")
+        run([*pip, "pip-tools>=7.5"], ROOT, "pip-tools could not be installed")
     compile_ = [
         str(tools / "bin" / "pip-compile"),
         "--quiet",
@@ -131,12 +133,18 @@ def lock(arguments: Sequence[str]) -> None:
     compile_ += ["--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host", "--no-emit-options"]
     compile_ += ["--allow-unsafe", *arguments]
     everything = ["--extra", "demo", "--extra", "dev", "--all-build-deps"]
-    for output, options in (
-        ("requirements.txt", everything),
+    for output, options, source in (
+        ("requirements.txt", everything, "pyproject.toml"),
         # The image carries what runs, in the same versions, and no tools.
-        ("docker/requirements.txt", ["--constraint", "requirements.txt", "--all-build-deps"]),
+        (
+            "docker/requirements.txt",
+            ["--constraint", "requirements.txt", "--all-build-deps"],
+            "pyproject.toml",
+        ),
+        # Libraries that are measured beside ours, and that nothing of ours uses.
+        ("benchmarks/sign/peers.txt", [], "benchmarks/sign/peers.in"),
     ):
-        _run([*compile_, *options, "--output-file", output, "pyproject.toml"], ROOT, "pip-compile failed")
+        run([*compile_, *options, "--output-file", output, source], ROOT, "pip-compile failed")
 
 
 def clean(root: Path = ROOT) -> None:
@@ -149,11 +157,13 @@ def clean(root: Path = ROOT) -> None:
                 except BlockingIOError:
                     raise SetUpError(f"{held.parent} is in use: stop what runs there first") from None
     caches = [".pytest_cache", ".mypy_cache", ".ruff_cache", ".import_linter_cache", ".hypothesis"]
-    for name in (".venv", "var", "tests/node/node_modules", "vanthu.egg-info", "build", *caches):
+    modules = ["tests/node/node_modules", "benchmarks/sign/node/node_modules"]
+    for name in (".venv", "var", *modules, "vanthu.egg-info", "build", *caches):
         shutil.rmtree(root / name, ignore_errors=True)
 
 
-def _make_venv(folder: Path) -> None:
+def make_venv(folder: Path) -> None:
+    """A virtual environment in *folder*, with pip.  Raises ``SetUpError``."""
     if importlib.util.find_spec("ensurepip") is None:
         # Debian ships Python without it.
         name = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
@@ -167,7 +177,7 @@ def _make_venv(folder: Path) -> None:
                 )
             ]
         )
-    _run([sys.executable, "-m", "venv", str(folder)], ROOT, "Python could not make a virtual environment")
+    run([sys.executable, "-m", "venv", str(folder)], ROOT, "Python could not make a virtual environment")
 
 
 def _has_ensurepip() -> bool:
@@ -176,7 +186,8 @@ def _has_ensurepip() -> bool:
     return asked.returncode == 0
 
 
-def _run(command: Sequence[str], folder: Path, what: str) -> None:
+def run(command: Sequence[str], folder: Path, what: str) -> None:
+    """Run *command* in *folder*; where it fails, ``SetUpError`` says *what* and its last words."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONHOME"}
     done = subprocess.run(
         command,
@@ -205,16 +216,18 @@ def _wanted(root: Path) -> dict[str, str]:
         # A virtual environment holds absolute paths: in a checkout that was moved it is another one's.
         "root": str(root),
         "python": f"{sys.version} {sys.base_prefix}",
-        "requirements": _digest(root / "requirements.txt"),
-        "project": _digest(root / "pyproject.toml"),
+        "requirements": digest(root / "requirements.txt"),
+        "project": digest(root / "pyproject.toml"),
     }
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _read_stamp(path: Path) -> dict[str, str]:
+def read_stamp(path: Path) -> dict[str, str]:
+    """What was noted in the file *path*; nothing where there is no such note."""
     try:
         stamp: dict[str, str] = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):

@@ -1,0 +1,45 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.StringJoiner;
+
+/**
+ * One Java library as the benchmark asks for it: for every line with a number on standard input that many
+ * signatures, answered with their milliseconds; the last signed file stays.
+ *
+ * <pre>java Peer pdfbox|dss IN.pdf KEY.p12 PASSPHRASE OUT.pdf</pre>
+ */
+public final class Peer {
+    /** What is measured: the bytes of a PDF in, those of the signed one out. */
+    interface Signer {
+        byte[] sign(byte[] pdf) throws Exception;
+    }
+
+    public static void main(String[] given) throws Exception {
+        byte[] pdf = Files.readAllBytes(Path.of(given[1]));
+        byte[] store = Files.readAllBytes(Path.of(given[2]));
+        char[] passphrase = given[3].toCharArray();
+        Path out = Path.of(given[4]);
+        Signer signer = switch (given[0]) {
+            case "pdfbox" -> new PdfBoxSigner(store, passphrase);
+            case "dss" -> new DssSigner(store, passphrase);
+            default -> throw new IllegalArgumentException(given[0]);
+        };
+        BufferedReader orders = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        for (String order = orders.readLine(); order != null; order = orders.readLine()) {
+            int times = Integer.parseInt(order.strip());
+            StringJoiner took = new StringJoiner(", ", "[", "]");
+            byte[] signed = {};
+            for (int i = 0; i < times; i++) {
+                long began = System.nanoTime();
+                signed = signer.sign(pdf);
+                took.add(String.format(Locale.ROOT, "%.4f", (System.nanoTime() - began) / 1e6));
+            }
+            Files.write(out, signed);
+            System.out.println(took);
+        }
+    }
+}

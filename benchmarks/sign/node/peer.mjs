@@ -1,0 +1,41 @@
+// @signpdf as the benchmark asks for it: for every line with a number on standard input that many
+// signatures, answered with their milliseconds; the last signed file stays.
+//
+//   node peer.mjs IN.pdf KEY.p12 PASSPHRASE OUT.pdf
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { plainAddPlaceholder } from "@signpdf/placeholder-plain";
+import { P12Signer } from "@signpdf/signer-p12";
+import { SignPdf } from "@signpdf/signpdf";
+import { SUBFILTER_ETSI_CADES_DETACHED } from "@signpdf/utils";
+
+const [source, keys, passphrase, out] = process.argv.slice(2);
+const pdf = readFileSync(source);
+const store = readFileSync(keys);
+
+async function sign() {
+  const prepared = plainAddPlaceholder({
+    pdfBuffer: pdf,
+    reason: "",
+    contactInfo: "",
+    name: "",
+    location: "",
+    signatureLength: 8192,
+    subFilter: SUBFILTER_ETSI_CADES_DETACHED,
+  });
+  // its signer reads the key once and for one signature
+  return new SignPdf().sign(prepared, new P12Signer(store, { passphrase }));
+}
+
+for await (const order of createInterface({ input: process.stdin })) {
+  const took = [];
+  let signed = pdf;
+  for (let i = 0; i < Number(order); i++) {
+    const began = process.hrtime.bigint();
+    signed = await sign();
+    took.push(Number(process.hrtime.bigint() - began) / 1e6);
+  }
+  writeFileSync(out, signed);
+  console.log(JSON.stringify(took));
+}

@@ -1,0 +1,71 @@
+"""Our seal in its parts, as ``PadesSealer`` puts them together; and whole, as the gateway calls it.
+
+The seal's figure is prepare, sign and fill.  What is read back before a file leaves stands on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from adapters.clock import SystemClock
+from adapters.memory import MemoryDirectory, MemoryVault
+from adapters.signing.cms import CmsTemplate
+from adapters.signing.keyring import KeyRing
+from adapters.signing.keyring import Options as KeyOptions
+from adapters.signing.keys import LoadedKey, load
+from adapters.signing.pdf import Wish, prepare
+from adapters.signing.readback import read_back
+from adapters.signing.sealer import PadesSealer
+from benchmarks.sign.materials import ORGAN, Materials
+from benchmarks.sign.pki import PASSPHRASE
+from gateway.model.ids import OrganCode, PartyKey
+from gateway.model.signature import SealKind, SealOrder
+from gateway.ports import Vault
+
+PARTY = PartyKey(ORGAN)
+
+
+class Parts:
+    """The three steps of a seal, one after the other in this thread."""
+
+    def __init__(self, materials: Materials) -> None:
+        self._key: LoadedKey = load(materials.key_file, passphrase=PASSPHRASE.encode())
+        self._template = CmsTemplate(self._key.identity)
+
+    def seal(self, pdf: bytes) -> bytes:
+        """*pdf* with an invisible seal."""
+        signed_at = datetime.now(UTC)
+        wish = Wish(
+            signed_at=signed_at,
+            digest=self._key.identity.scheme.digest.value,
+            reserved=self._template.max_size + 1024,
+            seed=signed_at.isoformat().encode(),
+        )
+        draft = prepare(pdf, wish)
+        attributes = self._template.attributes(draft.digest)
+        return draft.fill(self._template.assemble(attributes, self._key.sign_now(attributes)))
+
+    def reading_back(self, pdf: bytes) -> Callable[[], object]:
+        """What is done with a sealed file before it leaves."""
+        sealed = self.seal(pdf)
+        return lambda: read_back(pdf, sealed, self._template)
+
+
+def sealer(keys: Path, vault: Vault | None = None) -> PadesSealer:
+    """The gateway's sealer over the key in the folder *keys*, set up as in ``make serve``."""
+    clock = SystemClock()
+    options = KeyOptions(
+        keys=keys,
+        organ=OrganCode(ORGAN),
+        name="bench",
+        passphrase=PASSPHRASE.encode(),
+    )
+    ring = KeyRing(options, directory=MemoryDirectory(), clock=clock)
+    return PadesSealer(ring, vault=vault or MemoryVault(), clock=clock)
+
+
+def order() -> SealOrder:
+    """An order for a seal on a main document, now."""
+    return SealOrder(party=PARTY, kind=SealKind.MAIN, signed_at=datetime.now(UTC))

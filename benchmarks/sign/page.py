@@ -1,0 +1,63 @@
+"""The figures in ``docs/benchmarks.md`` and the picture beside it, written anew from ``var/bench/sign.json``.
+
+python -m benchmarks.sign.page
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.sign import picture, report
+from tools.setup import ROOT
+
+BEGIN, END = "<!-- figures: make bench-sign -->", "<!-- end of figures -->"
+
+
+def tables(told: Mapping[str, Any]) -> str:
+    """The figures in Markdown."""
+    return "\n".join(_tables(told))
+
+
+def replaced(page: str, figures: str) -> str:
+    """*page* with *figures* between its marks.  Raises ``ValueError`` where they are missing."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page has no place for figures: {BEGIN} … {END}")
+    return f"{before}{BEGIN}\n{figures}\n{END}{after}"
+
+
+def _tables(told: Mapping[str, Any]) -> Iterator[str]:
+    yield report.conditions(told)
+    yield from _table("one signature on 234 KB", report.sealing(told))
+    yield from _table("besides", report.ourselves(told))
+
+
+def _table(title: str, rows: Sequence[report.Row]) -> Iterator[str]:
+    yield ""
+    yield f"| {title} | ms | ratio | goal | |"
+    yield "|---|---:|---|---|---|"
+    for row in rows:
+        yield f"| {row.what} | {report.number(row.ms)} | {row.ratio} | {row.goal} | {report.met(row)} |"
+
+
+def main() -> None:
+    """The command."""
+    words = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    words.add_argument("--json", type=Path, default=ROOT / "var" / "bench" / "sign.json")
+    words.add_argument("--docs", type=Path, default=ROOT / "docs")
+    given = words.parse_args()
+    told = json.loads(given.json.read_text("utf-8"))
+    page = given.docs / "benchmarks.md"
+    page.write_text(replaced(page.read_text("utf-8"), tables(told)), encoding="utf-8")
+    drawn = given.docs / "pictures" / "sign.svg"
+    drawn.parent.mkdir(exist_ok=True)
+    drawn.write_text(picture.draw(told), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
