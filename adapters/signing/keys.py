@@ -249,6 +249,8 @@ def _may_sign(certificate: x509.Certificate) -> bool:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return True
+    except ValueError:  # extensions that nobody can read allow nothing
+        return False
     return usage.digital_signature or usage.content_commitment
 
 
