@@ -99,7 +99,18 @@ def test_setting_up_again_says_nothing_and_costs_less_than_a_second() -> None:
 
 
 def test_without_a_python_that_is_new_enough_every_command_says_so_in_one_sentence() -> None:
-    for command in ("demo", "serve", "test", "check", "sabotage", "bench", "bench-sign", "judge-dss", "lock"):
+    for command in (
+        "demo",
+        "serve",
+        "test",
+        "check",
+        "sabotage",
+        "fuzz",
+        "bench",
+        "bench-sign",
+        "judge-dss",
+        "lock",
+    ):
         done = make("PYTHON=/bin/false", command)
         assert done.returncode != 0
         said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
@@ -118,6 +129,7 @@ def test_help_lists_every_command() -> None:
         "test",
         "check",
         "sabotage",
+        "fuzz",
         "bench",
         "bench-sign",
         "judge-dss",
