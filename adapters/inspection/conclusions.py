@@ -14,6 +14,7 @@ from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, StreamObjec
 
 from adapters.inspection import cms
 from adapters.inspection.changes import Difference, Level
+from adapters.inspection.overlaps import Overlaps
 from adapters.inspection.reader import QuickReader, entry
 from adapters.inspection.trust import Anchors, Purpose, Standing
 from gateway.model.finding import Severity
@@ -42,6 +43,7 @@ class Known:
     difference: Difference
     declared_time: datetime | None
     signed_end: int
+    overlaps: Overlaps = field(default_factory=Overlaps)
     strays: tuple[int, ...] = ()
 
     @property
@@ -89,6 +91,14 @@ def conclude(reader: QuickReader, one: Known, all_known: list[Known], setting: S
         numbers = ", ".join(str(number) for number in one.strays[:5])
         detail = f"{one.name}: objects stand outside every cross-reference ({numbers})"
         findings.append(("signature-changes", Severity.WARNING, detail))
+    if one.overlaps.signatures and not one.failure:
+        detail = f"{one.name}: {', '.join(one.overlaps.signatures[:5])}"
+        findings.append(("signature-overlaps", Severity.INFO, detail))
+    if one.overlaps.covered and not one.failure:
+        detail = f"{one.name}: {', '.join(one.overlaps.covered[:5])}"
+        findings.append(("signature-changes", Severity.WARNING, detail))
+        if indication is Indication.PASSED:
+            indication, sub_indication = Indication.INDETERMINATE, "GENERIC"
     if one.difference.filled and not one.failure:
         # a later hand filled the form: it may well be meant so, but what is shown is no longer what was signed
         names = ", ".join(one.difference.filled[:5])

@@ -10,32 +10,44 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject
 from pyhanko.pdf_utils.misc import PdfReadError
-from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
-from pyhanko.sign.validation.status import SignatureCoverageLevel
 
-from adapters.inspection import cms
-from adapters.inspection.changes import Difference, Level, changes_after
+from adapters.inspection import cms, permissions
+from adapters.inspection.changes import Changes, Difference, Level
 from adapters.inspection.conclusions import Judged, Known, Setting, conclude
 from adapters.inspection.leftovers import is_end_accounted, stray_objects
+from adapters.inspection.overlaps import of_later_signatures
 from adapters.inspection.reader import QuickReader, entry, resolved, unhex
+from adapters.inspection.revisions import Revisions, signature_place
 from gateway.model.finding import Severity
 from gateway.model.signature import Indication, SignatureReport
 
 _SIGNATURES = frozenset({"/ETSI.CAdES.detached", "/adbe.pkcs7.detached", "/adbe.pkcs7.sha1", "/PBAD.PAdES"})
 _STAMPS = frozenset({"/ETSI.RFC3161"})
-_COVERAGE = {
-    SignatureCoverageLevel.ENTIRE_FILE: "whole-file",
-    SignatureCoverageLevel.ENTIRE_REVISION: "whole-revision",
-    SignatureCoverageLevel.CONTIGUOUS_BLOCK_FROM_START: "partial",
-    SignatureCoverageLevel.UNCLEAR: "unclear",
-}
 _MAX_FIELDS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """What all signatures of one file share."""
+
+    reader: QuickReader
+    revisions: Revisions
+    changes: Changes
+    digests: dict[tuple[str, tuple[int, ...]], bytes]
+
+    def digest(self, span: list[int], algorithm: str) -> bytes:
+        """The digest of the bytes in *span*; many fields may name the same."""
+        key = algorithm, tuple(span)
+        if key not in self.digests:
+            self.digests[key] = _digest(self.reader.data, span, algorithm)
+        return self.digests[key]
 
 
 def judge_all(reader: QuickReader, setting: Setting) -> list[Judged]:
@@ -46,11 +58,13 @@ def judge_all(reader: QuickReader, setting: Setting) -> list[Judged]:
     if not fields:
         return judged
     is_end_sound, strays = is_end_accounted(reader), stray_objects(reader)
-    for name, widget, signature in fields:
+    revisions = Revisions(reader, judged=[value.idnum for value in _values(fields)])
+    case = _File(reader=reader, revisions=revisions, changes=Changes(revisions), digests={})
+    for name, _, signature in fields:
         sub_filter = _text(signature, "/SubFilter")
         place = len(judged)
         try:
-            one = _know(reader, name, widget, signature, sub_filter)
+            one = _know(case, name, signature, sub_filter)
             _account(one, strays, is_end_sound=is_end_sound)
             known.append((place, one))
             judged.append(Judged(report=_blank(name, sub_filter)))  # filled in below
@@ -114,41 +128,48 @@ def signature_fields(reader: QuickReader) -> Iterator[tuple[str, DictionaryObjec
             yield name, raw, signature
 
 
-def _know(
-    reader: QuickReader, name: str, widget: DictionaryObject, signature: DictionaryObject, sub_filter: str
-) -> Known:
+def _values(fields: list[tuple[str, DictionaryObject, DictionaryObject]]) -> Iterator[IndirectObject]:
+    for _, widget, _ in fields:
+        value = widget.raw_get("/V")
+        if isinstance(value, IndirectObject):
+            yield value
+
+
+def _know(case: _File, name: str, signature: DictionaryObject, sub_filter: str) -> Known:
     if sub_filter not in _SIGNATURES | _STAMPS:
         raise cms.Unsupported(f"signatures of the kind {sub_filter[:60] or '(none)'}")
-    contents = signature.raw_get("/Contents")
+    contents = signature.raw_get("/Contents") if "/Contents" in signature else None
     if not isinstance(contents, generic.ByteStringObject | generic.TextStringObject):
         raise cms.Undecodable("it has no contents")
     signed = cms.load(contents.original_bytes)
+    if (sub_filter in _STAMPS) != (signed["encap_content_info"]["content_type"].native == "tst_info"):
+        raise cms.Undecodable("its kind and its contents contradict each other")
     is_sha1_content = sub_filter == "/adbe.pkcs7.sha1"
     algorithm = "sha1" if is_sha1_content else cms.digest_name(signed)
-    try:
-        embedded = EmbeddedPdfSignature(reader, widget, name)
-    except (ValueError, KeyError, TypeError) as exc:
-        raise cms.Undecodable(str(exc)[:120] or type(exc).__name__) from exc
 
     span = _byte_range(signature)
-    digest = _digest(reader.data, span, algorithm)
-    embedded.external_digests[embedded.external_md_algorithm] = digest
-    coverage = _coverage(reader, embedded, span, contents.original_bytes)
+    digest = case.digest(span, algorithm)
+    end = span[-2] + span[-1]
+    revision = case.revisions.seen_by(end)
+    coverage = _coverage(case, signature, span, revision)
     proof = cms.prove(signed, digest, is_sha1_content=is_sha1_content)
     difference = Difference()
-    if coverage in ("whole-file", "whole-revision"):
-        difference = _difference(reader, embedded, span)
-    elif not proof.failure:
+    if revision is None or coverage not in ("whole-file", "whole-revision"):
         difference = Difference(level=Level.OTHER, detail="it does not cover a whole revision")
+    else:
+        difference = case.changes.after(
+            revision, end, permission=permissions.document(signature), is_locked=permissions.locks(signature)
+        )
     return Known(
         name=name,
         sub_filter=sub_filter,
-        revision=embedded.signed_revision,
+        revision=case.revisions.last if revision is None else revision,
         coverage=coverage,
         proof=proof,
         difference=difference,
         declared_time=_declared_time(signature),
-        signed_end=span[-2] + span[-1],
+        signed_end=end,
+        overlaps=of_later_signatures(case.revisions, revision or 0, difference.came),
     )
 
 
@@ -172,40 +193,31 @@ def _digest(data: bytes, span: list[int], algorithm: str) -> bytes:
     return counting.digest()
 
 
-def _coverage(reader: QuickReader, embedded: EmbeddedPdfSignature, span: list[int], contents: bytes) -> str:
+def _coverage(case: _File, signature: DictionaryObject, span: list[int], revision: int | None) -> str:
+    """How much of the file the ranges cover; only the first two answers of four are good enough."""
+    data = case.reader.data
     # spec: ISO 32000-2 §12.8.1 - two ranges that leave out the value of /Contents, and nothing else
     if len(span) != 4 or span[0] != 0:
         return "unclear"
     _, length, start, rest = span
-    gap = reader.data[length:start]
-    if start + rest > len(reader.data) or gap[:1] != b"<" or gap[-1:] != b">":
+    gap, end = data[length:start], start + rest
+    if end > len(data) or gap[:1] != b"<" or gap[-1:] != b">":
         return "unclear"
+    contents = signature.raw_get("/Contents").original_bytes
     try:
         if unhex(gap[1:-1]) != contents or len(gap) != 2 * len(contents) + 2:
             return "unclear"
     except ValueError:
         return "unclear"
-    return _COVERAGE.get(embedded.evaluate_signature_coverage(), "unclear")
-
-
-def _difference(reader: QuickReader, embedded: EmbeddedPdfSignature, span: list[int]) -> Difference:
-    locks = embedded.fieldmdp
-    permission = embedded.docmdp_level
-    is_locked: Callable[[str], bool] = locks.is_locked if locks is not None else lambda _: False
-    try:
-        return changes_after(
-            reader,
-            embedded.signed_revision,
-            span[2] + span[3],
-            permission=permission.value if permission is not None else None,
-            is_locked=is_locked,
-        )
-    except MemoryError:
-        raise
-    except Exception as exc:  # what cannot be followed after signing cannot be excused
-        return Difference(
-            level=Level.OTHER, detail=f"later revisions cannot be followed ({type(exc).__name__})"
-        )
+    if revision is None:
+        return "partial"
+    # the gap must be that of this very dictionary, not of a copy of it
+    place = signature_place(case.reader, signature, revision)
+    if place is None or not place < length or data.find(b"endobj", place, length) >= 0:
+        return "unclear"
+    if end == len(data):
+        return "whole-file"
+    return "whole-revision" if case.revisions.is_whole(end) else "partial"
 
 
 def _blank(

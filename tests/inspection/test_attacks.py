@@ -34,6 +34,9 @@ _MAY_CHANGE = frozenset(
         (papers.CATALOG, "/Extensions"),
         (papers.METADATA, "/Subtype"),
         (papers.INFO, ""),
+        # what the page tree says as well
+        (3, "/MediaBox"),
+        (papers.SECOND_PAGE, "/MediaBox"),
     }
 )
 

@@ -77,8 +77,9 @@ async def signed(
     field: str = "Leader",
     certify: fields.MDPPerm | None = None,
     lock: fields.FieldMDPSpec | None = None,
+    box: tuple[int, int, int, int] | None = None,
 ) -> bytes:
-    """*pdf* with a signature by *credential*, as stock pyHanko makes it."""
+    """*pdf* with a signature by *credential*, as stock pyHanko makes it; *box* is the place of its picture."""
     signer = signers.SimpleSigner(
         signing_cert=asn1_x509.Certificate.load(credential.certificate.public_bytes(Encoding.DER)),
         signing_key=asn1_keys.PrivateKeyInfo.load(
@@ -95,7 +96,7 @@ async def signed(
         certify=certify is not None,
         docmdp_permissions=certify or fields.MDPPerm.FILL_FORMS,
     )
-    spec = fields.SigFieldSpec(field, field_mdp_spec=lock)
+    spec = fields.SigFieldSpec(field, field_mdp_spec=lock, box=box)
     output = await signers.PdfSigner(meta, signer, new_field_spec=spec).async_sign_pdf(
         IncrementalPdfFileWriter(BytesIO(pdf)), bytes_reserved=16384
     )
