@@ -9,7 +9,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) -m tools.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage fuzz bench bench-sign judge-dss lock clean
+.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-sign judge-dss lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -60,6 +60,11 @@ sabotage: setup-test ## break each promise in a copy and demand that its test no
 fuzz: setup-check ## hostile bytes for the readers of PDF, CMS and certificates (SECONDS=600 TARGET=pdf SEED=1 PLANT=hang)
 	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGET),--target $(TARGET)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT)) $(ARGS)
+
+CORPUS ?= ../shared/corpus
+
+corpus: setup-test ## judge a folder of PDFs as its manifest demands (make corpus CORPUS=../shared/corpus)
+	@$(BIN)/python -m tools.corpus "$(CORPUS)"
 
 bench: setup-demo ## measure the running gateway: documents per second, CPU per document and per stage
 	@$(BIN)/python -m benchmarks.stages

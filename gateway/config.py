@@ -239,6 +239,16 @@ class Config:
         return (base / configured).absolute()
 
     @property
+    def trust_folder(self) -> Path:
+        """The folder of trusted roots."""
+        return self.data(self.sections.inspection.anchors, "dev/trust")
+
+    @property
+    def keys_folder(self) -> Path:
+        """The folder of the agencies' keys and our own."""
+        return self.data(self.sections.signing.keys, "keys")
+
+    @property
     def store_url(self) -> str:
         """The store's URL; SQLite under ``var`` by default."""
         url = secret(self.sections.store.url, "store.url")

@@ -229,7 +229,7 @@ class _Reader(PdfFileReader):
         never_decrypt: bool = False,
         as_metadata_stream: bool = False,
     ) -> generic.PdfObject:
-        if isinstance(marker, int) and not self.encrypted:
+        if isinstance(marker, int) and "/Encrypt" not in self.trailer:  # whose own object is read here, too
             found = self._shortened(ref, marker)
             if found is not None:
                 return found

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
 
 import typer
 
-from gateway.cli import check, documents, serve, verify
+from gateway import wiring
+from gateway.cli import check, documents, serve, sign, verify
 from gateway.errors import ConfigError, GatewayError, Refused, Unavailable
 from schemas import reasons
 
@@ -20,26 +23,40 @@ app = typer.Typer(
 )
 serve.add_to(app)
 documents.add_to(app)
+sign.add_to(app)
 verify.add_to(app)
 check.add_to(app)
 
 
 def main() -> None:
-    """Run the command line; exit 0 done, 1 refused or not available, 2 a wrong setting or call."""
+    """Run the command line as a process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # whatever the terminal was told to be: our sentences and our JSON are UTF-8
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    wiring.quiet()
+    sys.exit(obey(sys.argv[1:]))
+
+
+def obey(arguments: Sequence[str]) -> int:
+    """Do what *arguments* say; the exit code: 0 done, 1 refused or not available, 2 a wrong setting or call."""
     try:
-        app()
+        app(list(arguments), prog_name="vanthu")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
     except ConfigError as error:
         _say(str(error))
-        sys.exit(2)
+        return 2
     except (Refused, Unavailable) as error:
         entry = reasons().get(error.reason)
         _say(f"{entry.vi} · {entry.en} [{error.reason}] {error.detail}" if entry else str(error))
-        sys.exit(1)
+        return 1
     except GatewayError as error:
         _say(str(error))
-        sys.exit(1)
+        return 1
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    return 0
 
 
 def _say(sentence: str) -> None:

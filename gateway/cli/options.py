@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -29,6 +31,16 @@ def configured(config: Path | None, var: Path | None) -> Config:
 def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run an asynchronous verb to its end."""
     return asyncio.run(main())
+
+
+def tell(line: str) -> None:
+    """Print *line* now.  Where nobody reads any more, the verb ends quietly, as a shell expects."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        # what is still in the buffer would raise again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(141) from None
 
 
 def operator() -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gateway import wiring
-from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run
+from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run, tell
 from gateway.model.finding import Finding
 from gateway.model.signature import Inspection, Verdict
 from schemas import reasons
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,19 +42,27 @@ def verify(
 ) -> None:
     """Kiểm tra chữ ký số · judge signatures; exit 1 where a file is invalid or refused."""
     settings = configured(config, var)
-    bad = False
-    for file, inspection in wiring.verify(
-        settings, files, trust=trust, unsafe_accept_any_signer=unsafe_accept_any_signer
-    ):
-        bad |= inspection.verdict in (Verdict.INVALID, Verdict.REFUSED)
-        print(
-            json.dumps(as_json(file, inspection), ensure_ascii=False)
-            if json_lines
-            else _told(file, inspection)
+
+    async def go() -> bool:
+        bad = False
+        judging = wiring.verify(
+            settings, files, trust=trust, unsafe_accept_any_signer=unsafe_accept_any_signer
         )
-    run(lambda: wiring.note(settings, operator(), "verify", f"{len(files)} files", "bad" if bad else "ok"))
-    if bad:
+        async with aclosing(judging):
+            async for file, inspection in judging:
+                bad |= inspection.verdict in (Verdict.INVALID, Verdict.REFUSED)
+                tell(json_line(file, inspection) if json_lines else _told(file, inspection))
+        await wiring.note(settings, operator(), "verify", f"{len(files)} files", "bad" if bad else "ok")
+        return bad
+
+    if run(go):
         raise typer.Exit(1)
+
+
+def json_line(file: Path, inspection: Inspection) -> str:
+    """``as_json`` on one line.  Bytes of a name that are no letters come as lone surrogates, escaped."""
+    line = json.dumps(as_json(file, inspection), ensure_ascii=False)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def as_json(file: Path, inspection: Inspection) -> dict[str, Any]:

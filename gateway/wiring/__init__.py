@@ -1,11 +1,59 @@
 """The only place that knows both the core and the adapters: puts the gateway together.
 
-``ground`` has what every process stands on, ``process`` one worker, ``stack`` the parent of ``serve``,
-``desk`` what the command line asks.
+``ground`` has what every process stands on, ``process`` one worker, ``stack`` the parent of ``serve``;
+``desk`` has what the command line asks of the store, ``papers`` what it does to files, ``sealing`` the
+sealer of both, ``audit`` the operators' record.
+
+A verb loads what it needs and no more: ``verify`` would else wait a second for the broker's library.
 """
 
-from gateway.wiring.desk import Letter, check, note, open_store, send, verify
-from gateway.wiring.process import work
-from gateway.wiring.stack import Stack
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["Letter", "Stack", "check", "note", "open_store", "send", "verify", "work"]
+if TYPE_CHECKING:
+    from gateway.wiring.audit import note
+    from gateway.wiring.desk import Letter, check, open_store, send
+    from gateway.wiring.logs import quiet
+    from gateway.wiring.papers import Paper, Signed, sign, verify
+    from gateway.wiring.process import work
+    from gateway.wiring.stack import Stack
+
+__all__ = [
+    "Letter",
+    "Paper",
+    "Signed",
+    "Stack",
+    "check",
+    "note",
+    "open_store",
+    "quiet",
+    "send",
+    "sign",
+    "verify",
+    "work",
+]
+
+_WHERE = {
+    "Letter": "desk",
+    "Paper": "papers",
+    "Signed": "papers",
+    "Stack": "stack",
+    "check": "desk",
+    "note": "audit",
+    "open_store": "desk",
+    "quiet": "logs",
+    "send": "desk",
+    "sign": "papers",
+    "verify": "papers",
+    "work": "process",
+}
+
+
+def __getattr__(name: str) -> object:
+    # spec: PEP 562 - asked once per name, because the answer is kept
+    module = _WHERE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = found
+    return found

@@ -1,4 +1,4 @@
-"""What the command line asks: send, look, trace, verify, check.  The store is opened directly; no broker is needed."""
+"""What the command line asks: send, look, trace, check.  The store is opened directly; no broker is needed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,14 @@ import aiohttp
 from adapters.clock import SystemClock
 from adapters.directory import OrganDirectory
 from adapters.envelope.compose import Correspondent, NewEdoc, NewFile, compose_edoc
-from adapters.inspection.judge import Options as JudgeOptions
-from adapters.inspection.judge import judge
 from adapters.signing.evidence_check import EvidenceCheck, Standing, broken_link, load_roots, verify_evidence
 from adapters.store import Store
 from gateway.config import Config
 from gateway.errors import ConfigError, Refused, Unavailable
-from gateway.model.change import AuditEntry
 from gateway.model.claim import CLAIM_TYPE
-from gateway.model.finding import Finding, Severity
 from gateway.model.ids import DocumentId, OrganCode
 from gateway.model.party import Party, Successor
-from gateway.model.signature import Inspection, Verdict
+from gateway.wiring.audit import must_have_store
 from gateway.wiring.ground import Ground, lay, open_the_store
 
 
@@ -220,55 +216,13 @@ def chains_hold(checks: Sequence[EvidenceCheck]) -> bool:
 @asynccontextmanager
 async def open_store(config: Config) -> AsyncIterator[Books]:
     """The store of *config*, for questions."""
-    _must_exist(config)
+    must_have_store(config)
     ground = lay(config)
     store = await open_the_store(config)
     try:
         yield Books(store, ground)
     finally:
         await store.close()
-
-
-def _must_exist(config: Config) -> None:
-    url = config.store_url
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
-        raise ConfigError(f"{url.removeprefix('sqlite:///')}: chưa có kho dữ liệu · there is no store yet")
-
-
-async def note(config: Config, actor: str, verb: str, subject: str, outcome: str) -> None:
-    """Put an operator's verb on record, where there is a store to keep it."""
-    try:
-        _must_exist(config)
-    except ConfigError:
-        return
-    store = await open_the_store(config)
-    try:
-        entry = AuditEntry(
-            at=SystemClock().now(), actor=actor, verb=verb, object=subject[:200], outcome=outcome[:200]
-        )
-        await store.records.note(entry)
-    finally:
-        await store.close()
-
-
-def verify(
-    config: Config, files: Sequence[Path], *, trust: Path | None, unsafe_accept_any_signer: bool
-) -> Iterator[tuple[Path, Inspection]]:
-    """Judge each file, one after the other; never raises for what is in a file."""
-    options = JudgeOptions(
-        trust=trust or config.data(config.sections.inspection.anchors, "dev/trust"),
-        unsafe_accept_any_signer=unsafe_accept_any_signer,
-    )
-    for file in files:
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            finding = Finding(
-                code="pdf-unreadable", severity=Severity.ERROR, detail=error.strerror or "cannot be read"
-            )
-            yield file, Inspection(verdict=Verdict.REFUSED, findings=(finding,))
-            continue
-        yield file, judge(data, options, name=file.name)
 
 
 def check(config: Config) -> Iterator[str]:

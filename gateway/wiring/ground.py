@@ -7,21 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from adapters.directory import Options as DirectoryOptions
-from adapters.directory import (
-    OrganDirectory,
-    Report,
-    Secrets,
-    load,
-    make_development_clients,
-)
+from adapters.directory import OrganDirectory, Report, Secrets, load, make_development_clients
 from adapters.store import Options as StoreOptions
 from adapters.store import Store
 from gateway.config import Config, secret
 from gateway.errors import ConfigError
-
-ORGANS = Path("config/organs/tayninh_2020.csv")
-HERE = Path(__file__).parent.parent.parent
+from gateway.wiring.parties import files_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,26 +33,20 @@ def lay(config: Config) -> Ground:
     Raises ``ConfigError`` that names the file.
     """
     sections = config.sections
-    organs = config.file(sections.directory.organs, HERE / ORGANS)
-    parties = config.file(sections.directory.parties, Path()) if sections.directory.parties else None
     clients = config.data(sections.clients.file, "dev/clients/clients.toml")
-    options = DirectoryOptions(organs=organs, parties=parties, queues=sections.directory.queues)
-    directory, report = load(options)
+    directory, report = load(files_of(config))
     secrets = None
     if sections.clients.development:
         _, secrets = make_development_clients(directory.parties(), clients.parent)
     elif not sections.clients.file:
         raise ConfigError(f"{config.source}: clients.file: needed where clients.development is false")
-    with_clients = DirectoryOptions(
-        organs=organs, parties=parties, clients=clients, queues=sections.directory.queues
-    )
-    directory, report = load(with_clients)
+    directory, report = load(files_of(config, clients))
     return Ground(
         directory=directory,
         report=report,
         secrets=secrets,
-        trust=config.data(sections.inspection.anchors, "dev/trust"),
-        keys=config.data(sections.signing.keys, "keys"),
+        trust=config.trust_folder,
+        keys=config.keys_folder,
         vault=config.data(sections.vault.folder, "vault"),
     )
 

@@ -15,6 +15,14 @@ from gateway.errors import ConfigError
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
+def quiet() -> None:
+    """Log next to nothing: a verb itself tells people what they should know, and programs may read its output."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def set_up(section: LogSection, file: Path | None) -> None:
     """Log to *file* (``None``: standard error) at the configured level; libraries from warnings on."""
     level = _LEVELS.get(section.level)

@@ -35,12 +35,8 @@ from adapters.http.metrics import Metrics
 from adapters.http.options import Options as HttpOptions
 from adapters.http.options import Ports as HttpPorts
 from adapters.http.server import HttpServer
-from adapters.inspection.inspector import Options as InspectorOptions
 from adapters.inspection.inspector import ProcessInspector
-from adapters.signing.keyring import KeyRing
-from adapters.signing.keyring import Options as KeyOptions
 from adapters.signing.notary import XadesNotary
-from adapters.signing.sealer import PadesSealer
 from adapters.store import FileVault, Store, VaultOptions
 from gateway.config import Config, load, secret
 from gateway.desk import InboxDesk, Shelf
@@ -51,8 +47,10 @@ from gateway.observer import LoggingObserver
 from gateway.pipeline import Pipeline
 from gateway.register import Register
 from gateway.service import Named, Service
-from gateway.wiring.ground import Ground, address_of, lay, open_the_store
+from gateway.wiring.ground import address_of, lay, open_the_store
+from gateway.wiring.judging import bounds_of
 from gateway.wiring.logs import set_up
+from gateway.wiring.sealing import ring_of, sealer_over
 from gateway.worker import Pace, Worker
 from gateway.world import Us, World
 
@@ -113,18 +111,8 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     )
     store = await open_the_store(config)
     vault = FileVault(VaultOptions(folder=ground.vault))
-    ring = KeyRing(
-        KeyOptions(
-            keys=ground.keys,
-            organ=us.organ,
-            name=sections.gateway.name,
-            trust=ground.trust,
-            development=sections.signing.development,
-        ),
-        directory=ground.directory,
-        clock=clock,
-    )
-    inspector = ProcessInspector(vault, _inspection(config, ground))
+    ring = ring_of(config, directory=ground.directory, clock=clock)
+    inspector = ProcessInspector(vault, bounds_of(config))
     ca_file = _optional(config, sections.broker.ca_file)
     link = ConnectionOptions(url=facts["amqp_url"], ca_file=ca_file)
     publishing = Connection(link, "outlet")
@@ -138,7 +126,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             vault=vault,
             envelopes=EdxmlEnvelopes(_envelopes(config), vault),
             inspector=inspector,
-            sealer=PadesSealer(ring, vault=vault, clock=clock),
+            sealer=sealer_over(config, ring, vault=vault, clock=clock),
             directory=ground.directory,
             outlet=outlet,
             clock=clock,
@@ -294,18 +282,6 @@ async def _parent_gone(service: Service) -> None:
 
 def _optional(config: Config, name: str) -> Path | None:
     return config.file(name, Path()) if name else None
-
-
-def _inspection(config: Config, ground: Ground) -> InspectorOptions:
-    section = config.sections.inspection
-    return InspectorOptions(
-        workers=section.processes,
-        share=section.share,
-        cpu=timedelta(seconds=section.cpu_s),
-        wall=timedelta(seconds=section.wall_s),
-        memory_bytes=section.memory_mb * 1024 * 1024,
-        trust=ground.trust,
-    )
 
 
 def _outlet(config: Config, facts: Mapping[str, Any]) -> OutletOptions:

@@ -1,59 +1,104 @@
-"""Files that others made: attacked, odd and valid ones.  Runs where the corpus lies beside the project."""
+"""The tool that judges a folder of other people's files, on a folder of ours and on the corpus beside the project."""
 
 from __future__ import annotations
 
-import csv
 import gzip
+import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from adapters.inspection.judge import Options, judge
-from gateway.model.finding import Severity
-from gateway.model.signature import Inspection, Verdict
+from tests.inspection.files import signed_by_leader
+from tests.signing.pdfs import a_pdf
+from tests.vectors import make_pdfs as vectors
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-ANYBODY = Options(unsafe_accept_any_signer=True)
 
 # text drawn first and covered by a picture that waits to be taken away: asks for a look at page contents
 _NOT_YET_WARNED = {
-    "rub_hide_variant-1_hide-via-referenced-object_3_original-document-shadowed-signed.pdf",
+    "signed_invalid_or_attacked/rub_hide_variant-1_hide-via-referenced-object_3_original-document-shadowed-signed.pdf",
 }
 
 
-def _rows() -> list[tuple[str, str]]:
-    manifest = CORPUS / "manifest.csv"
-    if not manifest.exists():
-        return []
-    with manifest.open(newline="") as file:
-        return sorted({(row["file"], row["must"]) for row in csv.DictReader(file)})
+def _judged(folder: Path, report: Path) -> tuple[int, str, dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.corpus", str(folder), "--report", str(report)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode, done.stdout, json.loads(report.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(
-    ("file", "must"), _rows() or [pytest.param("", "", marks=pytest.mark.skip("no corpus"))]
-)
-def test_every_file_of_the_corpus_is_judged_as_it_must_be(file: str, must: str) -> None:
-    inspection = _judged(CORPUS / file)
-    match must:
-        case "valid":
-            assert inspection.verdict is Verdict.VALID
-        case "never-valid":
-            assert inspection.verdict is not Verdict.VALID
-        case "warn":
-            is_warned = any(f.severity is Severity.WARNING for f in inspection.findings)
-            assert is_warned is (Path(file).name not in _NOT_YET_WARNED)
-        case "sign":
-            assert inspection.verdict in (Verdict.UNSIGNED, Verdict.REFUSED)
-            assert "pdf-unreadable" not in [f.code for f in inspection.findings]
-        case _ if file.startswith("encrypted/"):
-            assert [f.code for f in inspection.findings] == ["pdf-encrypted"]
-        case _:
-            assert inspection.verdict in Verdict
-    assert inspection.elapsed_ms < 10_000
+def _lay(folder: Path, manifest: str) -> None:
+    """A folder with one file of each kind, and *manifest* as Windows writes it."""
+    (folder / "có dấu").mkdir()
+    (folder / "có dấu" / "công văn.pdf").write_bytes(a_pdf())
+    (folder / "signed.pdf").write_bytes(signed_by_leader())
+    (folder / "flipped.pdf").write_bytes(vectors.bit_flipped(signed_by_leader()))
+    (folder / "noted.pdf").write_bytes(vectors.annotation_added(signed_by_leader()))
+    (folder / "locked.pdf").write_bytes(vectors.encrypted("secret"))
+    with gzip.open(folder / "packed.pdf.gz", "wb") as packed:
+        packed.write(a_pdf())
+    (folder / "manifest.csv").write_bytes(b"\xef\xbb\xbf" + manifest.replace("\n", "\r\n").encode())
 
 
-def _judged(path: Path) -> Inspection:
-    if path.suffix == ".gz":
-        with gzip.open(path) as file:
-            return judge(file.read(64 * 1024 * 1024), ANYBODY)
-    return judge(path.read_bytes(), ANYBODY)
+def test_a_folder_as_it_must_be_has_no_miss(tmp_path: Path) -> None:
+    _lay(
+        tmp_path,
+        "file,category,must,expected,source\n"
+        "có dấu/công văn.pdf,ordinary,sign,,somewhere\n"
+        "packed.pdf.gz, ordinary ,sign\n"
+        '"signed.pdf",signed,valid,"two, words",x,one column more\n'
+        "flipped.pdf,attacked,never-valid\n"
+        "flipped.pdf,attacked,never-valid\n"
+        "noted.pdf,attacked,warn\n"
+        "\n"
+        "locked.pdf,odd,no-crash\n"
+        "nowhere.pdf,odd,no-crash\n",
+    )
+    code, told, report = _judged(tmp_path, tmp_path / "report.json")
+    assert code == 0, told
+    assert (report["files"], report["misses"], report["absent"]) == (6, 0, 1)
+    assert "ABSENT  nowhere.pdf" in told
+    assert report["peak_mib"] > 20
+    assert 0 < report["slowest_s"] < 10
+
+
+def test_every_miss_is_told_by_name_with_its_reason(tmp_path: Path) -> None:
+    missed = {
+        "flipped.pdf,valid": "signature-broken",
+        "signed.pdf,never-valid": "called valid",
+        "signed.pdf,warn": "without a warning",
+        "locked.pdf,sign": "pdf-encrypted",
+        "signed.pdf,dance": "nobody knows",
+    }
+    _lay(tmp_path, "file,must\n" + "\n".join(missed))
+    code, told, report = _judged(tmp_path, tmp_path / "report.json")
+    assert (code, report["misses"]) == (1, len(missed))
+    for demand, why in missed.items():
+        file, _, must = demand.partition(",")
+        (line,) = [one for one in told.splitlines() if one.startswith(f"MISS    {file} (must: {must})")]
+        assert why in line
+
+
+def test_a_folder_without_a_manifest_is_no_corpus(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.corpus", str(tmp_path)], capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="the corpus does not lie beside the project")
+def test_every_file_of_the_corpus_is_judged_as_it_must_be(tmp_path: Path) -> None:
+    _, told, report = _judged(CORPUS, tmp_path / "report.json")
+    misses = {result["file"] for result in report["results"] if result["why"]}
+    assert misses <= _NOT_YET_WARNED, told
+    encrypted = [r for r in report["results"] if r["category"] == "encrypted"]
+    assert all(r["findings"] == ["error pdf-encrypted"] for r in encrypted)

@@ -38,6 +38,7 @@ def _notes(var: Path) -> Sequence[AuditEntry]:
         (["inbox", "000.00.13.H53", "--json"], "inbox", "000.00.13.H53"),
         (["trace", "517/QĐ-UBND"], "trace", "517/QĐ-UBND"),
         (["verify", "none.pdf", "--json"], "verify", "1 files"),
+        (["sign", "none.pdf", "out.pdf", "--organ", "000.00.13.H53"], "sign", "none.pdf → out.pdf"),
     ],
 )
 def test_what_an_operator_does_is_on_record_with_his_name(

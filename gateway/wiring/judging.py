@@ -1,0 +1,21 @@
+"""The judging processes, bounded in one way for ``serve`` and for ``vanthu verify``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from adapters.inspection.inspector import Options
+from gateway.config import Config
+
+
+def bounds_of(config: Config) -> Options:
+    """What one file may cost, and whom to believe."""
+    section = config.sections.inspection
+    return Options(
+        workers=section.processes,
+        share=section.share,
+        cpu=timedelta(seconds=section.cpu_s),
+        wall=timedelta(seconds=section.wall_s),
+        memory_bytes=section.memory_mb * 1024 * 1024,
+        trust=config.trust_folder,
+    )

@@ -1,0 +1,175 @@
+"""What the command line does to files: seal one, judge many.  No store, no broker, nothing that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from adapters.clock import SystemClock
+from adapters.files import InHand, OutTray, read
+from adapters.inspection.inspector import Options, ProcessInspector
+from gateway.config import Config
+from gateway.errors import ConfigError, Refused, Unavailable
+from gateway.model.finding import Finding, Severity
+from gateway.model.ids import OrganCode, PartyKey
+from gateway.model.party import Party
+from gateway.model.policy import Acceptance
+from gateway.model.signature import Inspection, Seal, SealKind, SealOrder, Verdict
+from gateway.wiring.judging import bounds_of
+from schemas import reasons
+
+LARGEST = 1 << 30
+"""Bytes of a file that ``sign`` takes: it is held in memory."""
+
+_DESK = PartyKey("desk")
+_AHEAD = 64
+"""Verdicts that may wait for an earlier file's."""
+
+_ENDINGS = (".pem", ".crt", ".cer", ".der")
+_LARGEST_CERTIFICATE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """A file to be sealed, and where the sealed one goes."""
+
+    source: Path
+    out: Path
+    organ: OrganCode
+    kind: SealKind
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """What was done: whose seal, on what, and whether anybody outside should believe it."""
+
+    seal: Seal
+    sha256: str
+    size: int
+    is_for_development: bool
+
+
+async def sign(config: Config, paper: Paper) -> Signed:
+    """Seal *paper*, by the engine that the gateway seals with; the file appears complete or not at all.
+
+    Raises ``Refused`` and ``Unavailable`` with the reason.
+    """
+    from adapters.signing.development import is_for_development  # the PDF library, for those who seal
+    from gateway.wiring.parties import registered
+    from gateway.wiring.sealing import ring_of, sealer_over
+
+    clock = SystemClock()
+    now = clock.now()
+    directory = registered(config)
+    party = directory.find(paper.organ, now)
+    if not isinstance(party, Party):
+        raise Refused("party-unknown", paper.organ)
+    if party.is_locked:
+        raise Refused("party-locked", paper.organ)
+    order = SealOrder(party=party.key, kind=paper.kind, signed_at=now, code=paper.code)
+    with OutTray(paper.out) as tray:
+        ref = read(paper.source, max_bytes=LARGEST)
+        if ref.body is None:
+            raise Refused("pdf-too-costly", f"{paper.source}: {ref.size} > {LARGEST} bytes")
+        ring = ring_of(config, directory=directory, clock=clock)
+        sealed = await sealer_over(config, ring, vault=tray, clock=clock).seal(ref, order)
+        ready = await ring.key(party.key)
+        tray.hand_out(sealed.payload)
+    return Signed(
+        seal=sealed.seal,
+        sha256=sealed.payload.sha256,
+        size=sealed.payload.size,
+        is_for_development=is_for_development(ready.key.identity.certificate),
+    )
+
+
+async def verify(
+    config: Config, files: Sequence[Path], *, trust: Path | None, unsafe_accept_any_signer: bool
+) -> AsyncGenerator[tuple[Path, Inspection], None]:
+    """Judge the files in processes that can be ended, and answer in the order given.
+
+    Never raises for what a file is or holds.  Raises ``ConfigError`` where *trust* (a folder, or one file)
+    has no certificate in it.
+    """
+    options = replace(bounds_of(config), unsafe_accept_any_signer=unsafe_accept_any_signer)
+    # nobody else is waiting: all places are ours, but for one file one will do
+    workers = max(1, min(options.workers, len(files)))
+    policy = config.policy.acceptance
+    with ExitStack() as stack:
+        if trust is not None:
+            options = replace(options, trust=_anchors(trust, stack))
+        options = replace(options, workers=workers, share=workers)
+        async with ProcessInspector(InHand(), options) as inspector:
+            places = asyncio.Semaphore(workers)
+            waiting: deque[tuple[Path, asyncio.Task[Inspection]]] = deque()
+            try:
+                for file in files:
+                    task = asyncio.create_task(_judged(inspector, places, file, options, policy))
+                    waiting.append((file, task))
+                    while waiting and (waiting[0][1].done() or len(waiting) >= _AHEAD):
+                        first, judged = waiting.popleft()
+                        yield first, await judged
+                while waiting:
+                    first, judged = waiting.popleft()
+                    yield first, await judged
+            finally:
+                for _, task in waiting:
+                    task.cancel()
+                await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)
+
+
+async def _judged(
+    inspector: ProcessInspector,
+    places: asyncio.Semaphore,
+    file: Path,
+    options: Options,
+    policy: Acceptance,
+) -> Inspection:
+    async with places:
+        try:
+            ref = await asyncio.to_thread(read, file, max_bytes=options.max_bytes)
+            return await inspector.judge(ref, policy, share=_DESK, name=file.name)
+        except (Refused, Unavailable) as why:
+            return _not_judged(why)
+
+
+def _not_judged(why: Refused | Unavailable) -> Inspection:
+    entry = reasons()[why.reason]
+    finding = Finding(
+        code=why.reason, severity=Severity.ERROR, detail=why.detail, message=entry.en, message_vi=entry.vi
+    )
+    return Inspection(verdict=Verdict.REFUSED, findings=(finding,))
+
+
+def _anchors(trust: Path, stack: ExitStack) -> Path:
+    """*trust* as a folder of roots; one file is put into a folder of its own, for as long as *stack* lasts."""
+    try:
+        if trust.is_dir():
+            if any(_is_certificate(file) for file in trust.iterdir() if file.name.endswith(_ENDINGS)):
+                return trust
+            wanted = ", ".join(f"*{ending}" for ending in _ENDINGS)
+            raise ConfigError(f"--trust: {trust}: không có chứng thư nào · holds no certificate ({wanted})")
+        if not _is_certificate(trust):
+            raise ConfigError(f"--trust: {trust}: không phải chứng thư · not a certificate")
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="vanthu-trust-")))
+        (folder / "root.pem").write_bytes(trust.read_bytes())
+        return folder
+    except OSError as error:
+        raise ConfigError(f"--trust: {trust}: không đọc được · cannot be read ({error.strerror})") from error
+
+
+def _is_certificate(file: Path) -> bool:
+    """Whether *file* looks like one; whether it is a good one, the judge will say."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        return False
+    with file.open("rb") as opened:
+        data = opened.read(_LARGEST_CERTIFICATE)
+    # spec: X.690 §8.9 - a certificate in DER is a SEQUENCE
+    return data[:1] == b"\x30" or b"-----BEGIN CERTIFICATE-----" in data
