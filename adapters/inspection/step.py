@@ -200,9 +200,11 @@ class _Comparison:
         grown = structure_tree.growth(old, new, self.revisions.touched(self.revision + 1))
         if grown is None:
             raise _Unexplained("/StructTreeRoot of the catalogue changed")
-        if (root := _number(old_root.raw_get("/StructTreeRoot") if old is not None else None)) is not None:
+        root = _number(old_root.raw_get("/StructTreeRoot")) if old is not None else None
+        if root is not None and root in self.replaced:
             grown.add(root)
-        self._raise_level(Level.FORM_FILLING)
+        if grown or old is None:
+            self._raise_level(Level.FORM_FILLING)
         if grown and self._reached(grown, but="/StructTreeRoot") is not None:
             raise _Unexplained("a part of the structure tree serves something else, and changed")
         self.settled |= grown
