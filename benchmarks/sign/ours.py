@@ -5,8 +5,9 @@ The seal's figure is prepare, sign and fill.  What is read back before a file le
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 from adapters.clock import SystemClock
@@ -36,21 +37,37 @@ class Parts:
 
     def seal(self, pdf: bytes) -> bytes:
         """*pdf* with an invisible seal."""
-        signed_at = datetime.now(UTC)
-        wish = Wish(
-            signed_at=signed_at,
-            digest=self._key.identity.scheme.digest.value,
-            reserved=self._template.max_size + 1024,
-            seed=signed_at.isoformat().encode(),
-        )
-        draft = prepare(pdf, wish)
+        draft = prepare(pdf, self._wish())
         attributes = self._template.attributes(draft.digest)
         return draft.fill(self._template.assemble(attributes, self._key.sign_now(attributes)))
+
+    def steps(self, pdf: bytes) -> Mapping[str, Callable[[], object]]:
+        """Each step on its own; the hash is a part of the first, and shown beside it."""
+        draft = prepare(pdf, self._wish())
+        attributes = self._template.attributes(draft.digest)
+        value = self._key.sign_now(attributes)
+        cms = self._template.assemble(attributes, value)
+        return {
+            "prepare": lambda: prepare(pdf, self._wish()),
+            "hash": lambda: sha256(pdf).digest(),
+            "sign": lambda: self._key.sign_now(attributes),
+            "cms": lambda: self._template.assemble(self._template.attributes(draft.digest), value),
+            "fill": lambda: draft.fill(cms),
+        }
 
     def reading_back(self, pdf: bytes) -> Callable[[], object]:
         """What is done with a sealed file before it leaves."""
         sealed = self.seal(pdf)
         return lambda: read_back(pdf, sealed, self._template)
+
+    def _wish(self) -> Wish:
+        signed_at = datetime.now(UTC)
+        return Wish(
+            signed_at=signed_at,
+            digest=self._key.identity.scheme.digest.value,
+            reserved=self._template.max_size + 1024,
+            seed=signed_at.isoformat().encode(),
+        )
 
 
 def sealer(keys: Path, vault: Vault | None = None) -> PadesSealer:

@@ -103,12 +103,12 @@ def all_peers() -> Sequence[Peer]:
 
 
 def start(
-    materials: Materials, stack: contextlib.ExitStack
+    materials: Materials, stack: contextlib.ExitStack, peers: Sequence[Peer]
 ) -> tuple[Mapping[Peer, Contestant], Mapping[Peer, str]]:
     """Those that run, warm and checked once, until *stack* closes; and why the others don't."""
     running: dict[Peer, Contestant] = {}
     absent: dict[Peer, str] = {}
-    for peer in all_peers():
+    for peer in peers:
         out = materials.folder / f"out-{re.sub('[^a-z]', '', peer.name.lower())}.pdf"
         try:
             process = stack.enter_context(_Process(peer, materials, out))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.sign import page, peers, picture
+from benchmarks.sign import materials, page, peers, picture
 from tests.services import ROOT
+from tools.debian import SetUpError
 
 Told = Mapping[str, Any]
 
@@ -104,6 +106,37 @@ def test_every_peer_is_locked_to_a_version() -> None:
         "EU DSS",
     }
     assert all(peer.version[0].isdigit() for peer in peers.all_peers())
+
+
+def a_peer(name: str, *command: str, error: Exception | None = None) -> peers.Peer:
+    """A library that is run by *command*, or can't be had because of *error*."""
+
+    def get_ready() -> tuple[str, ...]:
+        if error is not None:
+            raise error
+        return command
+
+    return peers.Peer(name=name, version="1", command=get_ready, at_once=1, warm_up=1, remark="")
+
+
+def test_a_peer_that_cant_be_measured_is_absent_and_why_is_said(tmp_path: Path) -> None:
+    made = materials.make(tmp_path)
+    # It answers as a peer should, but what it gives back is the PDF as it came.
+    lazy = "import shutil, sys; input(); shutil.copy(sys.argv[1], sys.argv[4]); print('[1.0]'); input()"
+    wanted = {
+        a_peer("missing", error=SetUpError("there is no mvn on this machine\nand more")): "there is no mvn",
+        a_peer("gone", str(tmp_path / "no-such-program")): "its process does not start",
+        a_peer(
+            "dies", sys.executable, "-c", "raise SystemExit('out of luck')"
+        ): "its process ended: out of luck",
+        a_peer("lazy", sys.executable, "-c", lazy): "pdfsig does not find its output valid",
+    }
+    with contextlib.ExitStack() as stack:
+        running, absent = peers.start(made, stack, list(wanted))
+        assert running == {}
+        assert {peer.name for peer in absent} == {peer.name for peer in wanted}
+        assert all(reason.startswith(wanted[peer]) for peer, reason in absent.items()), absent
+        assert "and more" not in absent[next(iter(wanted))]
 
 
 def test_a_file_that_nobody_signed_is_not_valid_for_pdfsig(tmp_path: Path) -> None:
