@@ -98,19 +98,15 @@ def test_setting_up_again_says_nothing_and_costs_less_than_a_second() -> None:
     assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 1
 
 
+def commands() -> list[str]:
+    """Every target of the Makefile that is meant to be typed."""
+    found = re.search(r"(?m)^\.PHONY: (.+)$", (ROOT / "Makefile").read_text())
+    assert found is not None
+    return [name for name in found[1].split() if name != "python" and not name.startswith("setup-")]
+
+
 def test_without_a_python_that_is_new_enough_every_command_says_so_in_one_sentence() -> None:
-    for command in (
-        "demo",
-        "serve",
-        "test",
-        "check",
-        "sabotage",
-        "fuzz",
-        "bench",
-        "bench-sign",
-        "judge-dss",
-        "lock",
-    ):
+    for command in set(commands()) - {"help"}:
         done = make("PYTHON=/bin/false", command)
         assert done.returncode != 0
         said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
@@ -120,22 +116,9 @@ def test_without_a_python_that_is_new_enough_every_command_says_so_in_one_senten
 
 
 def test_help_lists_every_command() -> None:
-    commands = re.findall(r"(?m)^  make ([a-z-]+)", make().stdout)
-    assert commands == [
-        "help",
-        "setup",
-        "demo",
-        "serve",
-        "test",
-        "check",
-        "sabotage",
-        "fuzz",
-        "bench",
-        "bench-sign",
-        "judge-dss",
-        "lock",
-        "clean",
-    ]
+    listed = re.findall(r"(?m)^  make ([a-z-]+) +\S", make().stdout)
+    assert {"demo", "test", "bench-sign"} <= set(listed)
+    assert sorted(listed) == sorted(commands())
 
 
 def test_cleaning_refuses_while_a_broker_runs_here_and_then_leaves_the_sources_alone(tmp_path: Path) -> None:
