@@ -109,6 +109,7 @@ class InspectionSection:
     """Judging, in processes that can be ended."""
 
     anchors: str = ""
+    revocations: str = ""
     processes: int = 2
     memory_mb: int = 512
     cpu_s: float = 10.0
@@ -242,6 +243,11 @@ class Config:
     def trust_folder(self) -> Path:
         """The folder of trusted roots."""
         return self.data(self.sections.inspection.anchors, "dev/trust")
+
+    @property
+    def revocations_folder(self) -> Path:
+        """The folder of CRLs, OCSP answers, and certificates that complete chains."""
+        return self.data(self.sections.inspection.revocations, "revocations")
 
     @property
     def keys_folder(self) -> Path:

@@ -31,6 +31,8 @@ from pyhanko_certvalidator.sig_validate import (
     SignatureValidationContext,
 )
 
+from adapters.inspection.enclosed import Brought, brought_by
+
 # spec: BSI TR-03111 §5.2.1.1 - the signature value is r || s, without any DER around it
 _PLAIN_ECDSA: dict[str, type[hashes.SHA1 | hashes.SHA224 | hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
     "0.4.0.127.0.7.1.1.4.1.1": hashes.SHA1,
@@ -46,6 +48,7 @@ _BROKEN_DIGESTS = frozenset({"md2", "md5"})
 _WEAK_DIGESTS = frozenset({"sha1"})
 _MIN_RSA_BITS = 1024
 _SIGNED_DATA = cms.ContentType("signed_data").dump()
+_MAX_STAMPS = 8
 
 
 class Unsupported(Exception):
@@ -69,7 +72,8 @@ class Proof:
     claimed_time: datetime | None = None
     token_time: datetime | None = None
     has_signing_certificate: bool = False
-    stamp: Proof | None = None
+    stamps: tuple[Proof, ...] = ()
+    brought: Brought = Brought()
 
     @property
     def is_intact(self) -> bool:
@@ -160,25 +164,30 @@ def prove(signed: cms.SignedData, digest: bytes, *, is_sha1_content: bool = Fals
         token_time=token_time,
         has_signing_certificate=not isinstance(signed_attributes, core.Void)
         and get_signing_cert_attr(signed_attributes) is not None,
-        stamp=_stamp(signer_info),
+        stamps=_stamps(signer_info),
+        brought=brought_by(signed),
     )
 
 
-def _stamp(signer_info: cms.SignerInfo) -> Proof | None:
-    """The time-stamp over the signature value, where there is one that we can read."""
+def _stamps(signer_info: cms.SignerInfo) -> tuple[Proof, ...]:
+    """The time-stamps over the signature value that we can read."""
     unsigned = signer_info["unsigned_attrs"]
+    found: list[Proof] = []
     if isinstance(unsigned, core.Void):
-        return None
+        return ()
     for attribute in unsigned:
-        if attribute["type"].native != "signature_time_stamp_token" or len(attribute["values"]) == 0:
+        if attribute["type"].native != "signature_time_stamp_token":
             continue
-        try:
-            token = load(attribute["values"][0].dump())
-            digest = hashlib.new(digest_name(token), signer_info["signature"].native).digest()
-            return prove(token, digest)
-        except (Unsupported, Undecodable, ValueError, TypeError, KeyError, AttributeError):
-            return None
-    return None
+        for value in list(attribute["values"])[: _MAX_STAMPS - len(found)]:
+            try:
+                token = load(value.dump())
+                if token["encap_content_info"]["content_type"].native != "tst_info":
+                    continue
+                digest = hashlib.new(digest_name(token), signer_info["signature"].native).digest()
+                found.append(prove(token, digest))
+            except (Unsupported, Undecodable, ValueError, TypeError, KeyError, AttributeError):
+                continue
+    return tuple(found)
 
 
 class _Checker(DefaultSignatureValidator):

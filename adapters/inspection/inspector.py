@@ -46,7 +46,8 @@ class Options:
     ``workers`` judge at a time, at most ``share`` of them for one party; ``queue`` files of a party may
     wait.  With more than one worker and a share below that, no party can hold up the others.  ``cpu`` and
     ``wall`` bound the time of one file, ``memory_bytes`` what it may take above an idle process,
-    ``max_bytes`` its size.  ``trust`` is a folder of root certificates, read again when it changes.
+    ``max_bytes`` its size.  ``trust`` is a folder of root certificates, ``revocations``
+    one of CRLs and OCSP answers; both are read again when they change.
     ``unsafe_accept_any_signer`` skips path, dates and revocation: for development only.
     """
 
@@ -58,6 +59,7 @@ class Options:
     memory_bytes: int = 512 * 1024 * 1024
     max_bytes: int = 256 * 1024 * 1024
     trust: Path | None = None
+    revocations: Path | None = None
     unsafe_accept_any_signer: bool = False
     tasks_per_process: int = 2000
     start_timeout: timedelta = timedelta(seconds=30)
@@ -232,7 +234,8 @@ class _Nursery:
         bounds = wire.Bounds(
             cpu=self._options.cpu,
             memory_bytes=self._options.memory_bytes,
-            trust=str(self._options.trust.absolute()) if self._options.trust is not None else "",
+            trust=_path(self._options.trust),
+            revocations=_path(self._options.revocations),
             unsafe_accept_any_signer=self._options.unsafe_accept_any_signer,
             tasks=self._options.tasks_per_process,
         )
@@ -310,6 +313,10 @@ class _Place:
             self._line.close()
             self._line = None
             self._nursery.kill(self._pid)
+
+
+def _path(folder: Path | None) -> str:
+    return str(folder.absolute()) if folder is not None else ""
 
 
 def _spawn(control: socket.socket, bounds: wire.Bounds) -> subprocess.Popen[bytes]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from adapters.inspection import signatures, structure
 from adapters.inspection.conclusions import Setting
 from adapters.inspection.reader import ContentsTooLong, QuickReader
-from adapters.inspection.trust import Anchors
+from adapters.inspection.trust import Trust
 from gateway.model.finding import Finding, Severity
 from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Indication, Inspection, SignatureReport, Verdict
@@ -36,11 +36,13 @@ class Options:
     """How to judge.
 
     ``trust`` is a folder of root certificates (PEM or DER); without it nobody is believed, and an intact
-    signature is ``indeterminate``.  ``unsafe_accept_any_signer`` skips path, dates and revocation, never
+    signature is ``indeterminate``.  ``revocations`` is a folder of CRLs, OCSP answers and certificates that
+    complete chains.  ``unsafe_accept_any_signer`` skips path, dates and revocation, never
     integrity or coverage.  ``moment`` is the time of validation, by default now.
     """
 
     trust: Path | None = None
+    revocations: Path | None = None
     unsafe_accept_any_signer: bool = False
     moment: datetime | None = None
     acceptance: Acceptance = field(default_factory=Acceptance)
@@ -100,8 +102,10 @@ class _Case:
                 "pdf-unreadable", Severity.WARNING, "its cross-references are damaged and had to be rebuilt"
             )
         # 3. its signatures
+        trust = _trust(self.options.trust, self.options.revocations)
+        trust.refresh()
         setting = Setting(
-            anchors=_anchors(self.options.trust),
+            trust=trust,
             moment=self.options.moment or datetime.now(UTC),
             accept_any_signer=self.options.unsafe_accept_any_signer,
         )
@@ -157,5 +161,5 @@ class _Case:
 
 
 @lru_cache(maxsize=8)
-def _anchors(folder: Path | None) -> Anchors:
-    return Anchors(folder)
+def _trust(roots: Path | None, revocations: Path | None) -> Trust:
+    return Trust(roots, revocations)

@@ -128,6 +128,7 @@ def _judged(
         body,
         Options(
             trust=options.trust,
+            revocations=options.revocations,
             unsafe_accept_any_signer=options.unsafe_accept_any_signer,
             acceptance=acceptance,
         ),
@@ -147,6 +148,7 @@ def _allow_cpu(seconds: float) -> None:
 def _options(bounds: wire.Bounds) -> Options:
     return Options(
         trust=Path(bounds.trust) if bounds.trust else None,
+        revocations=Path(bounds.revocations) if bounds.revocations else None,
         unsafe_accept_any_signer=bounds.unsafe_accept_any_signer,
     )
 

@@ -20,7 +20,7 @@ from pyhanko.pdf_utils.misc import PdfReadError
 
 from adapters.inspection import cms, permissions
 from adapters.inspection.changes import Changes, Difference, Level
-from adapters.inspection.conclusions import Judged, Known, Setting, conclude
+from adapters.inspection.conclusions import Judged, Known, Setting, conclude_all
 from adapters.inspection.leftovers import is_end_accounted, stray_objects
 from adapters.inspection.overlaps import of_later_signatures
 from adapters.inspection.reader import QuickReader, entry, resolved, unhex
@@ -82,8 +82,9 @@ def judge_all(reader: QuickReader, setting: Setting) -> list[Judged]:
             raise
         except Exception as exc:  # real files make the parsers raise anything at all
             judged.append(_broken(name, sub_filter, f"it cannot be followed ({type(exc).__name__})"))
-    for place, one in known:
-        judged[place] = conclude(reader, one, [other for _, other in known], setting)
+    concluded = conclude_all(reader, [one for _, one in known], setting)
+    for (place, _), conclusion in zip(known, concluded, strict=True):
+        judged[place] = conclusion
     return judged
 
 

@@ -1,48 +1,44 @@
 """Whom to believe: a folder of root certificates, and whether a signer's chain ends in one of them.
 
-    anchors = Anchors(Path("config/trust"))
-    anchors.stand(certificate, others, moment=now, purpose=Purpose.SIGNING)
+    trust = Trust(Path("config/trust"), Path("var/revocations"))
+    trust.refresh()
+    trust.stand(certificate, others, question, evidence)
 
-The folder is read again when anything in it changes.  Nothing is ever fetched: revocation is judged by
-the CRLs and OCSP answers at hand, and where there are none that is said.
+Both folders are read again when anything in them changes.  Nothing is ever fetched: revocation is judged by
+the CRLs and OCSP answers at hand (from the document, or from the folder), and where there are none that is
+said.
+
+Strategy: a chain is first asked to hold now.  Only where it does not, and only where a believed time-stamp
+proves that the signature existed before, is it asked again for that instant; by then whatever is said about
+revocation must have been said later, and by a key that was still good when it is proved to have been said.
+spec: ETSI EN 319 102-1 §5.2.6, §5.5, §5.6 - a sane part of it: one instant instead of a sliding control time
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
-from asn1crypto import crl, ocsp, pem, x509  # type: ignore[import-untyped]  # it has no stubs
-from pyhanko_certvalidator import CertificateValidator, ValidationContext
-from pyhanko_certvalidator.errors import (
-    ExpiredError,
-    InsufficientRevinfoError,
-    InvalidCertificateError,
-    NotYetValidError,
-    PathBuildingError,
-    RevokedError,
-)
-from pyhanko_certvalidator.policy_decl import (
-    CertRevTrustPolicy,
-    RevocationCheckingPolicy,
-    RevocationCheckingRule,
-)
+from adapters.inspection import certificates, revocation
+from adapters.inspection.certificates import Certificate
+from adapters.inspection.folder import Folder, unwrapped
+from adapters.inspection.paths import Chain, Pool, chains
+from adapters.inspection.revocation import Answer, Records
 
-_SOUND = RevocationCheckingPolicy(
-    RevocationCheckingRule.CHECK_IF_DECLARED_SOFT, RevocationCheckingRule.CHECK_IF_DECLARED_SOFT
-)
-_ASKING = RevocationCheckingPolicy(
-    RevocationCheckingRule.CRL_OR_OCSP_REQUIRED, RevocationCheckingRule.CHECK_IF_DECLARED_SOFT
-)
-_CACHED = 2048
-_ENDINGS = (".pem", ".crt", ".cer", ".der")
+RELIABLE_UNTIL = datetime(2014, 1, 1, tzinfo=UTC)
+"""spec: NIST SP 800-131A - until then SHA-1 and RSA below 2048 bits were good enough to sign with."""
+
+_ROOTS = (".pem", ".crt", ".cer", ".der")
+_RECORDS = (".crl", ".ocsp", ".cer", ".crt", ".pem", ".der")
+_MAX_ROOTS_FILE = 16 * 1024 * 1024
+_SKEW = timedelta(minutes=5)
+_WITHOUT_NEXT_UPDATE = timedelta(days=1)
+_MAX_ANSWERS = 20
+_NEVER_FOR_DOCUMENTS = frozenset({"server_auth", "code_signing", "time_stamping", "ocsp_signing"})
+_CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE")
 
 
 class Purpose(Enum):
@@ -53,163 +49,288 @@ class Purpose(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """``now`` is the time of validation; ``existed`` the earliest instant at which a believed time-stamp
+    proves that there was the signature, ``None`` where none does."""
+
+    now: datetime
+    existed: datetime | None
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a certificate stands.  ``sub_indication`` is empty where it may be believed.
+    """How a certificate stands.  ``sub_indication`` is empty where it may be believed; ``is_failure``:
+    it is one of TOTAL-FAILED, not of INDETERMINATE.
 
     ``revocation`` is ``good``, ``unknown`` (it names a place to ask, but no answer is at hand),
-    ``none`` (it names no such place) or ``""`` where the chain itself does not hold.
+    ``none`` (it names no such place) or ``""`` where that was not asked.  ``chain`` are the names from the
+    signer to the root.
     """
 
     sub_indication: str = ""
+    is_failure: bool = False
     revocation: str = ""
     detail: str = ""
+    chain: tuple[str, ...] = ()
+
+    @property
+    def is_believed(self) -> bool:
+        """Nothing speaks against the certificate."""
+        return not self.sub_indication
 
 
-class Anchors:
-    """The roots in a folder (PEM or DER), and the chains that end there.  No folder: nobody is believed."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """What came with the document: ``records``, and since when each is proved to have existed
+    (``seen``, asked by digest; ``None``: since now)."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-        self._state: tuple[tuple[str, int, int], ...] | None = None
-        self._roots: list[x509.Certificate] = []
-        self._known: OrderedDict[tuple[object, ...], Standing] = OrderedDict()
+    records: Records = field(default_factory=Records)
+    seen: Callable[[bytes], datetime | None] = lambda _: None
 
-    def roots(self) -> Sequence[x509.Certificate]:
-        """The roots as the folder has them now; files that hold no certificate are passed over."""
-        if self._folder is None:
-            return ()
-        try:
-            with os.scandir(self._folder) as entries:
-                state = tuple(
-                    sorted(
-                        (entry.name, entry.stat().st_mtime_ns, entry.stat().st_size)
-                        for entry in entries
-                        if entry.name.endswith(_ENDINGS) and entry.is_file()
-                    )
-                )
-        except OSError:
-            state = ()
-        if state != self._state:
-            self._state = state
-            self._known.clear()
-            self._roots = [root for name, _, _ in state for root in _certificates(self._folder / name)]
-        return self._roots
+
+class Trust:
+    """The roots in one folder (PEM or DER, any number in a file), and the records in another: ``*.crl`` and
+    ``*.ocsp``, besides certificates that help to complete chains and are not trusted for lying there.
+
+    No folder of roots: nobody is believed.
+    """
+
+    def __init__(self, roots: Path | None, records: Path | None = None) -> None:
+        self._root_files = Folder(roots, _ROOTS, max_bytes=_MAX_ROOTS_FILE)
+        self._record_files = Folder(records, _RECORDS, max_bytes=revocation.MAX_LIST)
+        self._roots = Pool(())
+        self._helpers = Pool(())
+        self._anchors: frozenset[bytes] = frozenset()
+        self._records = Records()
+        self._found: dict[tuple[bytes, ...], list[Chain]] = {}
+
+    def refresh(self) -> None:
+        """Look at both folders; files that hold nothing useful are passed over."""
+        if self._root_files.look():
+            found = list(_certificates(self._root_files.files))
+            self._roots = Pool(found)
+            self._anchors = frozenset(one.sha256 for one in found)
+            self._found.clear()
+        if self._record_files.look():
+            files = self._record_files.files
+            self._helpers = Pool(_certificates({n: b for n, b in files.items() if not _is_record(n)}))
+            self._records = Records.of(
+                (
+                    one
+                    for name, body in files.items()
+                    if name.lower().endswith(".crl")
+                    for der in unwrapped(body, (b"X509 CRL",))
+                    if (one := revocation.read_crl(der)) is not None
+                ),
+                (
+                    answer
+                    for name, body in files.items()
+                    if name.lower().endswith(".ocsp")
+                    for der in unwrapped(body, (b"OCSP RESPONSE",))
+                    if (answer := revocation.read_ocsp(der)) is not None
+                ),
+            )
+            self._found.clear()
+
+    @property
+    def has_roots(self) -> bool:
+        """Whether anybody can be believed at all."""
+        return bool(self._anchors)
 
     def stand(
         self,
-        certificate: x509.Certificate,
-        others: Sequence[x509.Certificate],
-        *,
-        moment: datetime,
-        purpose: Purpose,
-        crls: Sequence[crl.CertificateList] = (),
-        ocsps: Sequence[ocsp.OCSPResponse] = (),
+        signer: Certificate | None,
+        others: Sequence[Certificate],
+        question: Question,
+        evidence: Evidence,
     ) -> Standing:
-        """How *certificate* stands at *moment*; remembered for the minute."""
-        roots = self.roots()
-        if not roots:
+        """How *signer* stands, with *others* to complete its chain."""
+        if signer is None:
             return Standing(
-                sub_indication="NO_CERTIFICATE_CHAIN_FOUND", detail="no trusted roots are configured"
+                sub_indication="NO_CERTIFICATE_CHAIN_FOUND", detail="its certificate cannot be read"
             )
-        key = (
-            certificate.sha256,
-            purpose,
-            moment.replace(second=0, microsecond=0),
-            tuple(sorted(other.sha256 for other in others)),
-            tuple(hash(one.dump()) for one in (*crls, *ocsps)),
+        if not self._anchors:
+            detail = "no trusted roots are configured"
+            return Standing(sub_indication="NO_CERTIFICATE_CHAIN_FOUND", detail=detail)
+        if (unfit := _unfit(signer, question.purpose)) != "":
+            return Standing(sub_indication="CHAIN_CONSTRAINTS_FAILURE", detail=unfit)
+        first: Standing | None = None
+        for chain in self._chains(signer, others):
+            standing = _Climb(chain, self._records, evidence).judged(question)
+            if standing.is_believed:
+                return standing
+            first = first or standing
+        return first or Standing(
+            sub_indication="NO_CERTIFICATE_CHAIN_FOUND", detail="no chain leads to a trusted root"
         )
-        if (known := self._known.get(key)) is not None:
-            self._known.move_to_end(key)
-            return known
-        standing = _judged(certificate, others, roots, moment, purpose, crls, ocsps)
-        self._known[key] = standing
-        while len(self._known) > _CACHED:
-            self._known.popitem(last=False)
+
+    def _chains(self, signer: Certificate, others: Sequence[Certificate]) -> list[Chain]:
+        key = (signer.sha256, *sorted({other.sha256 for other in others}))
+        found = self._found.get(key)
+        if found is None:
+            found = chains(signer, self._roots, (self._helpers, Pool(others)), self._anchors)
+            if len(self._found) >= 2048:
+                self._found.clear()
+            self._found[key] = found
+        return found
+
+
+class _Climb:
+    """One chain, asked from its root down to the signer."""
+
+    def __init__(self, chain: Chain, records: Records, evidence: Evidence) -> None:
+        self._chain = chain
+        self._records = records
+        self._evidence = evidence
+
+    def judged(self, question: Question) -> Standing:
+        """How the chain's first certificate stands."""
+        chain, existed = self._chain, question.existed
+        signer = chain.certificates[0]
+        if chain.flaw:
+            return self._said(chain.flaw, chain.detail)
+        if existed is not None and existed < signer.since:
+            # spec: EN 319 102-1 §5.5.4 - proved to be older than its own certificate
+            detail = f"it was made before its certificate began ({signer.since:%Y-%m-%d})"
+            return Standing(sub_indication="NOT_YET_VALID", is_failure=True, detail=detail, chain=chain.names)
+        standing = self._at(question.now, question.now, is_past=False)
+        if not standing.is_believed and existed is not None:
+            past = self._at(existed, question.now, is_past=True)
+            # what held neither now nor then is told as it is now where the proof came too late
+            if past.is_believed or past.sub_indication != "OUT_OF_BOUNDS_NO_POE":
+                standing = past
         return standing
 
+    def _at(self, moment: datetime, now: datetime, *, is_past: bool) -> Standing:
+        chain = self._chain.certificates
+        if self._chain.is_dated and not (is_past and moment < RELIABLE_UNTIL):
+            return self._said(
+                "CRYPTO_CONSTRAINTS_FAILURE_NO_POE", "a certificate of its chain is too weakly signed"
+            )
+        if len(chain) == 1:
+            return self._in_time(chain[0], moment, None) or self._said(revocation="none")
+        is_known, unknown = False, ""
+        sound_until = datetime.max.replace(tzinfo=UTC)  # until when the key one step up may be heard
+        for issuer, certificate in zip(reversed(chain), list(reversed(chain))[1:], strict=False):
+            answers = list(self._answers(certificate, issuer))
+            if is_past:
+                answers = [
+                    a
+                    for a in answers
+                    if a.issuer is chain[-1] or self._seen(a, now) <= min(sound_until, a.issuer.until)
+                ]
+            revoked = [a.revoked_at for a in answers if a.revoked_at is not None and not a.is_on_hold]
+            if revoked and min(revoked) <= moment:
+                is_signer = certificate is chain[0]
+                return self._said(
+                    "REVOKED_NO_POE" if is_signer else "REVOKED_CA_NO_POE",
+                    f"{certificate.name} was revoked on {min(revoked):%Y-%m-%d}",
+                )
+            if (untimely := self._in_time(certificate, moment, answers)) is not None:
+                return untimely
+            fresh = [a for a in answers if _is_fresh(a, certificate, moment, is_past=is_past)]
+            newest = max(fresh, key=lambda a: a.this_update, default=None)
+            if newest is not None and newest.is_on_hold and _before(newest.revoked_at, moment):
+                return self._said("TRY_LATER", f"{certificate.name} is on hold", revocation="unknown")
+            if newest is not None:
+                is_known = True
+            elif certificate.names_a_place and not certificate.needs_no_answer:
+                stale = "only a stale answer" if answers else "no answer"
+                unknown = unknown or f"{stale} about the revocation of {certificate.name} is at hand"
+            sound_until = min([certificate.until, *revoked])
+        if unknown:
+            return self._said("TRY_LATER", unknown, revocation="unknown")
+        return self._said(revocation="good" if is_known else "none")
 
-def _judged(
-    certificate: x509.Certificate,
-    others: Sequence[x509.Certificate],
-    roots: Sequence[x509.Certificate],
-    moment: datetime,
-    purpose: Purpose,
-    crls: Sequence[crl.CertificateList],
-    ocsps: Sequence[ocsp.OCSPResponse],
-) -> Standing:
-    if not _is_fit(certificate, purpose):
+    def _in_time(
+        self, certificate: Certificate, moment: datetime, answers: list[Answer] | None
+    ) -> Standing | None:
+        if certificate.since <= moment <= certificate.until:
+            return None
+        is_good = any(
+            a.revoked_at is None and _is_fresh(a, certificate, certificate.until, is_past=is_past)
+            for a in answers or ()
+            for is_past in (False, True)
+        )
+        is_signer = certificate is self._chain.certificates[0]
+        ended = f"ended on {certificate.until:%Y-%m-%d}"
+        when = ended if moment > certificate.until else f"begins on {certificate.since:%Y-%m-%d}"
+        return self._said(
+            "OUT_OF_BOUNDS_NOT_REVOKED" if is_good and is_signer else "OUT_OF_BOUNDS_NO_POE",
+            f"{certificate.name} {when}",
+        )
+
+    def _answers(self, certificate: Certificate, issuer: Certificate) -> Iterator[Answer]:
+        """Every answer about *certificate* that may be heard."""
+        for records in (self._evidence.records, self._records):
+            for one in records.lists.get(certificate.issuer, ())[:_MAX_ANSWERS]:
+                if (answer := one.ask(certificate, issuer)) is not None:
+                    yield answer
+            for response in records.answers.get(certificate.serial, ())[:_MAX_ANSWERS]:
+                answer = response.ask(
+                    certificate, issuer, lambda responder: self._may_respond(responder, issuer)
+                )
+                if answer is not None:
+                    yield answer
+
+    def _may_respond(self, responder: Certificate, issuer: Certificate) -> bool:
+        # spec: RFC 6960 §4.2.2.2.1 - one that says so need not be asked about; the others by the lists at hand
+        if responder.needs_no_answer:
+            return True
+        return not any(
+            (answer := one.ask(responder, issuer)) is not None and answer.revoked_at is not None
+            for records in (self._evidence.records, self._records)
+            for one in records.lists.get(issuer.subject, ())[:_MAX_ANSWERS]
+        )
+
+    def _seen(self, answer: Answer, now: datetime) -> datetime:
+        return self._evidence.seen(answer.origin) or now
+
+    def _said(self, sub_indication: str = "", detail: str = "", *, revocation: str = "") -> Standing:
         return Standing(
-            sub_indication="CHAIN_CONSTRAINTS_FAILURE", detail=f"not a certificate for {purpose.value}"
+            sub_indication=sub_indication, revocation=revocation, detail=detail, chain=self._chain.names
         )
-    names_a_place = bool(certificate.crl_distribution_points or certificate.ocsp_urls)
-    for rule in (_ASKING, _SOUND) if names_a_place else (_SOUND,):
-        context = ValidationContext(
-            trust_roots=list(roots),
-            other_certs=list(others),
-            moment=moment,
-            crls=list(crls),
-            ocsps=list(ocsps),
-            allow_fetching=False,
-            revinfo_policy=CertRevTrustPolicy(revocation_checking_policy=rule, retroactive_revinfo=True),
-        )
-        try:
-            _run(CertificateValidator(certificate, validation_context=context).async_validate_path())
-        except InsufficientRevinfoError as exc:
-            if rule is _ASKING:
-                continue  # once more without: is the chain sound at least?
-            return Standing(sub_indication="TRY_LATER", revocation="unknown", detail=_text(exc))
-        except RevokedError as exc:
-            return Standing(sub_indication="REVOKED_NO_POE", detail=_text(exc))
-        except ExpiredError as exc:
-            return Standing(sub_indication="OUT_OF_BOUNDS_NO_POE", detail=_text(exc))
-        except NotYetValidError as exc:
-            return Standing(sub_indication="NOT_YET_VALID", detail=_text(exc))
-        except (PathBuildingError, InvalidCertificateError) as exc:
-            # the second is said of a certificate that signed itself: a chain of one, ending nowhere
-            return Standing(sub_indication="NO_CERTIFICATE_CHAIN_FOUND", detail=_text(exc))
-        except Exception as exc:  # a hostile certificate may break the validator in any way
-            return Standing(sub_indication="CERTIFICATE_CHAIN_GENERAL_FAILURE", detail=_text(exc))
-        if rule is _ASKING:
-            return Standing(revocation="good")
-    if names_a_place:
-        detail = "no answer about its revocation is at hand"
-        return Standing(sub_indication="TRY_LATER", revocation="unknown", detail=detail)
-    return Standing(revocation="none")
 
 
-def _is_fit(certificate: x509.Certificate, purpose: Purpose) -> bool:
+def _is_fresh(answer: Answer, certificate: Certificate, moment: datetime, *, is_past: bool) -> bool:
+    if answer.is_partial and answer.revoked_at is None:
+        return False
+    if answer.this_update > certificate.until:
+        # what ended may have been taken from the list
+        since = answer.remembers_since
+        if since is None or since > certificate.until:
+            return False
+    if is_past:
+        # spec: EN 319 102-1 §5.2.5 - said after the signature was there
+        return answer.this_update >= moment
+    last = answer.next_update or answer.this_update + _WITHOUT_NEXT_UPDATE
+    return answer.this_update <= moment + _SKEW and moment <= last
+
+
+def _before(at: datetime | None, moment: datetime) -> bool:
+    return at is not None and at <= moment
+
+
+def _unfit(certificate: Certificate, purpose: Purpose) -> str:
     if purpose is Purpose.STAMPING:
-        # spec: RFC 3161 §2.3 - the time-stamping purpose, and it alone matters
-        extended = certificate.extended_key_usage_value
-        return extended is not None and "time_stamping" in extended.native
-    usage = certificate.key_usage_value
-    return usage is None or bool({"digital_signature", "non_repudiation"} & set(usage.native))
+        # spec: RFC 3161 §2.3 - critical, and this purpose alone
+        if certificate.purposes != {"time_stamping"} or not certificate.is_purpose_critical:
+            return "its certificate is not for time-stamping alone"
+        return ""
+    if certificate.usages and not certificate.usages & {"digital_signature", "non_repudiation"}:
+        return "its certificate is not for signing"
+    if certificate.purposes and certificate.purposes <= _NEVER_FOR_DOCUMENTS:
+        return f"its certificate is for {', '.join(sorted(certificate.purposes))}, not for documents"
+    return ""
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
-    try:
-        data = path.read_bytes()
-        if not pem.detect(data):
-            return [_loaded(data)]
-        return [_loaded(der) for kind, _, der in pem.unarmor(data, multiple=True) if kind == "CERTIFICATE"]
-    except (OSError, ValueError):
-        return []
+def _certificates(files: Mapping[str, bytes]) -> Iterator[Certificate]:
+    for _, body in sorted(files.items()):
+        for der in unwrapped(body, _CERTIFICATE_LABELS):
+            if (one := certificates.read(der)) is not None:
+                yield one
 
 
-def _loaded(der: bytes) -> x509.Certificate:
-    certificate = x509.Certificate.load(der)
-    _ = certificate.native  # asn1crypto parses late: find out now
-    return certificate
-
-
-def _run(waiting: Coroutine[Any, Any, Any]) -> None:
-    # no fetcher is there, so nothing ever waits; still, certvalidator wants a loop of its own
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(waiting)
-    finally:
-        loop.close()
-
-
-def _text(exc: BaseException) -> str:
-    return (str(exc) or type(exc).__name__)[:200]
+def _is_record(name: str) -> bool:
+    return name.lower().endswith((".crl", ".ocsp"))

@@ -34,6 +34,7 @@ class Bounds:
     cpu: timedelta
     memory_bytes: int
     trust: str
+    revocations: str
     unsafe_accept_any_signer: bool
     tasks: int
 
@@ -44,6 +45,7 @@ class Bounds:
                 "cpu_s": self.cpu.total_seconds(),
                 "memory_bytes": self.memory_bytes,
                 "trust": self.trust,
+                "revocations": self.revocations,
                 "unsafe_accept_any_signer": self.unsafe_accept_any_signer,
                 "tasks": self.tasks,
             }
@@ -57,6 +59,7 @@ class Bounds:
             cpu=timedelta(seconds=given["cpu_s"]),
             memory_bytes=given["memory_bytes"],
             trust=given["trust"],
+            revocations=given["revocations"],
             unsafe_accept_any_signer=given["unsafe_accept_any_signer"],
             tasks=given["tasks"],
         )
@@ -92,6 +95,7 @@ def encode_inspection(inspection: Inspection) -> bytes:
                     "changes": s.changes,
                     "signed_at": s.signed_at.isoformat() if s.signed_at is not None else None,
                     "certificate_sha256": s.certificate_sha256,
+                    "chain": s.chain,
                 }
                 for s in inspection.signatures
             ],
@@ -138,6 +142,7 @@ def _signature(given: dict[str, Any]) -> SignatureReport:
         changes=str(given["changes"]),
         signed_at=datetime.fromisoformat(at) if at is not None else None,
         certificate_sha256=str(given["certificate_sha256"]),
+        chain=tuple(str(name) for name in given["chain"]),
     )
 
 

@@ -39,7 +39,8 @@ class SignatureReport:
 
     ``coverage`` is ``whole-file``, ``whole-revision``, ``partial`` or ``unclear``; ``changes`` says
     what came after it: ``none``, ``lta``, ``form-filling``, ``annotations``, ``other`` or ``""``.
-    ``certificate_sha256`` is lower-case hex, empty where no certificate was found.
+    ``certificate_sha256`` is lower-case hex, empty where no certificate was found.  ``chain`` are the names
+    from the signer to the trusted root, empty where none was found or asked for.
     """
 
     field: str
@@ -52,6 +53,7 @@ class SignatureReport:
     changes: str
     signed_at: datetime | None
     certificate_sha256: str = ""
+    chain: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

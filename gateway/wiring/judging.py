@@ -18,4 +18,5 @@ def bounds_of(config: Config) -> Options:
         wall=timedelta(seconds=section.wall_s),
         memory_bytes=section.memory_mb * 1024 * 1024,
         trust=config.trust_folder,
+        revocations=config.revocations_folder,
     )

@@ -74,7 +74,7 @@ def test_without_any_roots_nobody_is_believed() -> None:
     ("credential", "sub_indication"),
     [
         (lambda: pki().expired("x"), "OUT_OF_BOUNDS_NO_POE"),
-        (lambda: pki().not_yet_valid("x"), "NOT_YET_VALID"),
+        (lambda: pki().not_yet_valid("x"), "OUT_OF_BOUNDS_NO_POE"),
         (lambda: pki().for_encryption("x"), "CHAIN_CONSTRAINTS_FAILURE"),
     ],
 )

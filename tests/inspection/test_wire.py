@@ -23,7 +23,12 @@ def test_orders_and_bounds_come_back_the_same() -> None:
         Attitude.REFUSE,
     )
     bounds = wire.Bounds(
-        cpu=timedelta(seconds=1.5), memory_bytes=7, trust="/r", unsafe_accept_any_signer=True, tasks=3
+        cpu=timedelta(seconds=1.5),
+        memory_bytes=7,
+        trust="/r",
+        revocations="/c",
+        unsafe_accept_any_signer=True,
+        tasks=3,
     )
     assert wire.Bounds.decoded(bounds.encoded()) == bounds
 
