@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from pyhanko.sign.ades.report import AdESIndeterminate
 from pyhanko.sign.general import CMSExtractionError, extract_certificate_info, extract_signer_info
 from pyhanko.sign.validation.errors import SignatureValidationError
 from pyhanko.sign.validation.generic_cms import (
@@ -54,9 +55,22 @@ _MAX_STAMPS = 8
 class Unsupported(Exception):
     """The object is of a kind that we cannot judge; the message says which."""
 
+    sub_indication = "GENERIC"
+    finding = "signature-unsupported"
+
+
+class Unidentified(Unsupported):
+    """No certificate is the one that the signer named."""
+
+    sub_indication = "NO_SIGNING_CERTIFICATE_FOUND"
+    finding = "signature-untrusted"
+
 
 class Undecodable(Exception):
     """The bytes are no CMS signature at all."""
+
+    sub_indication = "FORMAT_FAILURE"
+    finding = "signature-unsupported"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +135,7 @@ def prove(signed: cms.SignedData, digest: bytes, *, is_sha1_content: bool = Fals
     try:
         certificates = extract_certificate_info(signed)
     except CMSExtractionError as exc:
-        raise Unsupported("the signer's certificate is not in the signature") from exc
+        raise Unidentified("the signer's certificate is not in the signature") from exc
     signer, others = certificates.signer_cert, tuple(certificates.other_certs)
 
     content = signed["encap_content_info"]
@@ -151,7 +165,11 @@ def prove(signed: cms.SignedData, digest: bytes, *, is_sha1_content: bool = Fals
         if not is_valid:
             failure = failure or "SIG_CRYPTO_FAILURE"
     except SignatureValidationError as exc:
-        raise Unsupported(exc.failure_message or "the signed attributes do not fit") from exc
+        why = exc.failure_message or "the signed attributes do not fit"
+        # spec: EN 319 102-1 §5.2.3.4 - the digest in the signed attribute decides which certificate it is
+        if exc.ades_subindication is AdESIndeterminate.NO_SIGNING_CERTIFICATE_FOUND:
+            raise Unidentified(why) from exc
+        raise Unsupported(why) from exc
     weakness, is_hopeless = _weakness(signer_info, signer)
     signed_attributes = signer_info["signed_attrs"]
     return Proof(

@@ -35,6 +35,7 @@ _SHORTEST_ENTRY = 18  # a serial number of one byte, and a time
 _KNOWN_CRITICAL = frozenset({"issuing_distribution_point", "authority_key_identifier", "crl_number"})
 _EXPIRED_CERTIFICATES_ON_CRL = "2.5.29.60"
 _CHECKED = 4096
+_GARBLED = (ValueError, TypeError, LookupError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +87,15 @@ class Crl:
             return None
         kind = "ca" if "key_cert_sign" in certificate.usages else "user"
         is_in_scope = (not self.names or bool(self.names & certificate.places)) and self.only in ("", kind)
-        entry = self._entry(certificate.serial)
         revoked_at, is_on_hold = None, False
-        if entry is not None:
-            revoked_at = utc(entry["revocation_date"].native)
-            reason = entry.crl_reason_value
-            is_on_hold = reason is not None and reason.native == "certificate_hold"
+        try:
+            entry = self._entry(certificate.serial)
+            if entry is not None:
+                revoked_at = utc(entry["revocation_date"].native)
+                reason = entry.crl_reason_value
+                is_on_hold = reason is not None and reason.native == "certificate_hold"
+        except _GARBLED:
+            return None
         return Answer(
             this_update=self.this_update,
             next_update=self.next_update,
@@ -128,6 +132,14 @@ class OcspAnswer:
         self, certificate: Certificate, issuer: Certificate, may_respond: Callable[[Certificate], bool]
     ) -> Answer | None:
         """What it says of *certificate*.  *may_respond* is asked about a responder whom *issuer* appointed."""
+        try:
+            return self._ask(certificate, issuer, may_respond)
+        except _GARBLED:
+            return None
+
+    def _ask(
+        self, certificate: Certificate, issuer: Certificate, may_respond: Callable[[Certificate], bool]
+    ) -> Answer | None:
         single = self.answers.get(certificate.serial)
         if single is None or not self.is_understood or not _is_about(single["cert_id"], issuer):
             return None

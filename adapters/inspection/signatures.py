@@ -69,11 +69,10 @@ def judge_all(reader: QuickReader, setting: Setting) -> list[Judged]:
             known.append((place, one))
             judged.append(Judged(report=_blank(name, sub_filter)))  # filled in below
         except (cms.Unsupported, cms.Undecodable) as exc:
-            sub_indication = "GENERIC" if isinstance(exc, cms.Unsupported) else "FORMAT_FAILURE"
             judged.append(
                 Judged(
-                    report=_blank(name, sub_filter, Indication.INDETERMINATE, sub_indication),
-                    findings=[("signature-unsupported", Severity.WARNING, f"{name}: {exc}")],
+                    report=_blank(name, sub_filter, Indication.INDETERMINATE, exc.sub_indication),
+                    findings=[(exc.finding, Severity.WARNING, f"{name}: {exc}")],
                 )
             )
         except RecursionError:

@@ -1,0 +1,592 @@
+"""Whom the judge believes, and when: chains, revocation, and what time-stamps prove about the past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from adapters.inspection.judge import Options, judge
+from gateway.model.signature import Indication, Inspection, SignatureReport
+from tests.authority import ANSWERING, Authority, day
+from tests.inspection.aged import carry, enclose, exchange, sign, stamp, with_cms
+from tests.pki import Credential
+
+SIGNED = day("2016-03-04")
+DURING = day("2016-04-01")
+AFTER = day("2018-01-01")
+LONG_AFTER = day("2040-01-01")
+PLACE = "http://127.0.0.1:9/issuing.crl"
+
+PASSED = (Indication.PASSED, "")
+
+
+def doubtful(sub_indication: str) -> tuple[Indication, str]:
+    """INDETERMINATE with this sub-indication."""
+    return Indication.INDETERMINATE, sub_indication
+
+
+@cache
+def root() -> Authority:
+    """The one that is trusted here."""
+    return Authority.root()
+
+
+@cache
+def issuing() -> Authority:
+    """It issues all signers; about itself, too, there is a list."""
+    return root().authority("Issuing", until=day("2030-01-01"))
+
+
+@cache
+def stamper() -> Credential:
+    """Stamps until 2024."""
+    return root().stamper(since=day("2014-01-01"), until=day("2024-01-01"))
+
+
+@cache
+def late_stamper() -> Credential:
+    """Stamps until 2046."""
+    return root().stamper("Later stamps", since=day("2020-01-01"))
+
+
+@cache
+def signer() -> Credential:
+    """Holds for 2015 and 2016, and names a place where a list is to be had."""
+    return issuing().issue("Signer", since=day("2015-01-01"), until=day("2017-01-01"), crl=PLACE)
+
+
+@cache
+def plain() -> Credential:
+    """The same, but names no place."""
+    return issuing().issue("Plain signer", since=day("2015-01-01"), until=day("2017-01-01"))
+
+
+@cache
+def stamped(by: Callable[[], Credential] = signer, at: datetime = SIGNED) -> bytes:
+    """A signature with a time-stamp."""
+    return sign(by(), stamp=(stamper(), at))
+
+
+@cache
+def bare(by: Callable[[], Credential] = signer) -> bytes:
+    """A signature without any."""
+    return sign(by())
+
+
+def told(
+    folder: Path,
+    pdf: bytes,
+    *,
+    now: datetime,
+    cache: Mapping[str, bytes] | None = None,
+    roots: tuple[Authority, ...] | None = None,
+) -> tuple[SignatureReport, ...]:
+    """The reports on *pdf*, judged at *now* with *cache* as the folder of records."""
+    return inspected(folder, pdf, now=now, cache=cache, roots=roots).signatures
+
+
+def inspected(
+    folder: Path,
+    pdf: bytes,
+    *,
+    now: datetime,
+    cache: Mapping[str, bytes] | None = None,
+    roots: tuple[Authority, ...] | None = None,
+) -> Inspection:
+    """Likewise, with all that is found."""
+    trust, records = folder / "trust", folder / "records"
+    trust.mkdir(exist_ok=True)
+    records.mkdir(exist_ok=True)
+    for number, one in enumerate((root(),) if roots is None else roots):
+        (trust / f"{number}.pem").write_bytes(one.certificate.public_bytes(Encoding.PEM))
+    for name, body in (cache or {}).items():
+        (records / name).write_bytes(body)
+    return judge(pdf, Options(trust=trust, revocations=records, moment=now))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A file, when it is judged with which records, and what must be said of its first signature."""
+
+    pdf: Callable[[], bytes]
+    now: datetime
+    said: tuple[Indication, str]
+    cache: Callable[[], Mapping[str, bytes]] = field(default=dict)
+
+
+def _list(**given: object) -> Callable[[], Mapping[str, bytes]]:
+    return lambda: {"issuing.crl": issuing().crl(**given)}  # type: ignore[arg-type]  # passed on
+
+
+def _revoked(at: datetime, **given: object) -> bytes:
+    return issuing().crl(revoked={signer(): at}, **given)  # type: ignore[arg-type]  # passed on
+
+
+CASES = {
+    # dates
+    "a valid certificate that names no place to ask": Case(pdf=lambda: bare(plain), now=DURING, said=PASSED),
+    "ended, and nothing proves that it was signed before": Case(
+        pdf=lambda: bare(plain), now=AFTER, said=doubtful("OUT_OF_BOUNDS_NO_POE")
+    ),
+    "ended, known not to be revoked": Case(
+        pdf=lambda: enclose(bare(), crls=[issuing().crl(issued=day("2016-12-30"))]),
+        now=AFTER,
+        said=doubtful("OUT_OF_BOUNDS_NOT_REVOKED"),
+    ),
+    "ended, stamped before": Case(pdf=lambda: stamped(plain), now=AFTER, said=PASSED),
+    "ended, stamped too late": Case(
+        pdf=lambda: stamped(plain, day("2017-06-01")), now=AFTER, said=doubtful("OUT_OF_BOUNDS_NO_POE")
+    ),
+    "stamped before its certificate began": Case(
+        pdf=lambda: stamped(plain, day("2014-06-01")), now=DURING, said=(Indication.FAILED, "NOT_YET_VALID")
+    ),
+    "ended, stamped by a document time-stamp": Case(
+        pdf=lambda: stamp(bare(plain), stamper(), SIGNED), now=AFTER, said=PASSED
+    ),
+    # lists
+    "no list at hand": Case(pdf=bare, now=DURING, said=doubtful("TRY_LATER")),
+    "a list in the folder": Case(pdf=bare, now=DURING, cache=_list(issued=DURING), said=PASSED),
+    "a list in the folder, PEM": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {
+            "a.crl": x509.load_der_x509_crl(issuing().crl(issued=DURING)).public_bytes(Encoding.PEM)
+        },
+        said=PASSED,
+    ),
+    "a list in the file": Case(
+        pdf=lambda: enclose(bare(), crls=[issuing().crl(issued=DURING)]), now=DURING, said=PASSED
+    ),
+    "a list in a signed attribute": Case(
+        pdf=lambda: sign(signer(), archived=([issuing().crl(issued=SIGNED)], [])), now=SIGNED, said=PASSED
+    ),
+    "a list beside the certificates": Case(
+        pdf=lambda: with_cms(bare(), carry(crls=[issuing().crl(issued=SIGNED)])), now=SIGNED, said=PASSED
+    ),
+    "a list that has run out": Case(
+        pdf=bare, now=DURING, cache=_list(issued=DURING - timedelta(days=8)), said=doubtful("TRY_LATER")
+    ),
+    "a list from the future": Case(
+        pdf=bare, now=DURING, cache=_list(issued=DURING + timedelta(days=1)), said=doubtful("TRY_LATER")
+    ),
+    "a list that somebody else signed": Case(
+        pdf=bare, now=DURING, cache=_list(issued=DURING, key="authority-stranger"), said=doubtful("TRY_LATER")
+    ),
+    "a list of another authority": Case(
+        pdf=bare, now=DURING, cache=lambda: {"r.crl": root().crl(issued=DURING)}, said=doubtful("TRY_LATER")
+    ),
+    "a delta list": Case(
+        pdf=bare,
+        now=DURING,
+        cache=_list(issued=DURING, more=[(x509.DeltaCRLIndicator(1), True)]),
+        said=doubtful("TRY_LATER"),
+    ),
+    "an indirect list": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {"a.crl": issuing().crl(issued=DURING, more=[(_scope(indirect=True), True)])},
+        said=doubtful("TRY_LATER"),
+    ),
+    "a list of authorities alone": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {"a.crl": issuing().crl(issued=DURING, more=[(_scope(authorities=True), True)])},
+        said=doubtful("TRY_LATER"),
+    ),
+    "a list of users alone": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {"a.crl": issuing().crl(issued=DURING, more=[(_scope(users=True), True)])},
+        said=PASSED,
+    ),
+    "a list for another place": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {
+            "a.crl": issuing().crl(issued=DURING, more=[(_scope(place="http://x.example/"), True)])
+        },
+        said=doubtful("TRY_LATER"),
+    ),
+    "a list with a critical extension that nobody knows": Case(
+        pdf=bare,
+        now=DURING,
+        cache=_list(
+            issued=DURING,
+            more=[(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)],
+        ),
+        said=doubtful("TRY_LATER"),
+    ),
+    # revoked
+    "revoked": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {"a.crl": _revoked(SIGNED, issued=DURING)},
+        said=doubtful("REVOKED_NO_POE"),
+    ),
+    "revoked, as an old list says": Case(
+        pdf=bare,
+        now=AFTER - timedelta(days=400),
+        cache=lambda: {"a.crl": _revoked(SIGNED, issued=SIGNED)},
+        said=doubtful("REVOKED_NO_POE"),
+    ),
+    "revoked, although it names no place": Case(
+        pdf=lambda: bare(plain),
+        now=DURING,
+        cache=lambda: {"a.crl": issuing().crl(issued=DURING, revoked={plain(): SIGNED})},
+        said=doubtful("REVOKED_NO_POE"),
+    ),
+    "revoked in the file's list, good in the folder's": Case(
+        pdf=lambda: enclose(bare(), crls=[_revoked(SIGNED, issued=SIGNED)]),
+        now=DURING,
+        cache=_list(issued=DURING),
+        said=doubtful("REVOKED_NO_POE"),
+    ),
+    "revoked later than it was stamped, list in the folder": Case(
+        pdf=stamped,
+        now=DURING,
+        cache=lambda: {"a.crl": _revoked(day("2016-03-20"), issued=DURING)},
+        said=PASSED,
+    ),
+    "revoked later than it was stamped, list in the file": Case(
+        pdf=lambda: enclose(stamped(), crls=[_revoked(day("2016-03-20"), issued=DURING)]),
+        now=AFTER,
+        said=PASSED,
+    ),
+    "revoked later than it was stamped, by an answer": Case(
+        pdf=lambda: enclose(
+            stamped(), ocsps=[issuing().answer(signer(), issued=DURING, revoked=day("2016-03-20"))]
+        ),
+        now=AFTER,
+        said=PASSED,
+    ),
+    "revoked before it was stamped": Case(
+        pdf=lambda: enclose(stamped(), crls=[_revoked(day("2016-02-20"), issued=DURING)]),
+        now=AFTER,
+        said=doubtful("REVOKED_NO_POE"),
+    ),
+    "revoked before it was stamped, by an answer": Case(
+        pdf=lambda: enclose(
+            stamped(), ocsps=[issuing().answer(signer(), issued=DURING, revoked=day("2016-02-20"))]
+        ),
+        now=AFTER,
+        said=doubtful("REVOKED_NO_POE"),
+    ),
+    "on hold": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {"a.crl": _revoked(SIGNED, issued=DURING, reason=x509.ReasonFlags.certificate_hold)},
+        said=doubtful("TRY_LATER"),
+    ),
+    "was on hold, and is good again": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {
+            "a.crl": _revoked(
+                SIGNED, issued=SIGNED, until=LONG_AFTER, reason=x509.ReasonFlags.certificate_hold
+            ),
+            "b.crl": issuing().crl(issued=DURING),
+        },
+        said=PASSED,
+    ),
+    "its authority was revoked": Case(
+        pdf=lambda: bare(plain),
+        now=DURING,
+        cache=lambda: {"root.crl": root().crl(issued=DURING, revoked={issuing().credential: SIGNED})},
+        said=doubtful("REVOKED_CA_NO_POE"),
+    ),
+    "its authority was revoked later than it was stamped": Case(
+        pdf=lambda: stamped(plain),
+        now=DURING,
+        cache=lambda: {
+            "root.crl": root().crl(issued=DURING, revoked={issuing().credential: day("2016-03-20")})
+        },
+        said=PASSED,
+    ),
+    # the past
+    "ended, stamped, a list from after that in the file": Case(
+        pdf=lambda: enclose(stamped(), crls=[issuing().crl(issued=SIGNED + timedelta(days=1))]),
+        now=AFTER,
+        said=PASSED,
+    ),
+    "ended, stamped, nothing about revocation": Case(pdf=stamped, now=AFTER, said=doubtful("TRY_LATER")),
+    "ended, stamped, a list from before that": Case(
+        pdf=lambda: enclose(stamped(), crls=[issuing().crl(issued=SIGNED - timedelta(days=1))]),
+        now=AFTER,
+        said=doubtful("TRY_LATER"),
+    ),
+    "ended, stamped, a list that may have forgotten it": Case(
+        pdf=lambda: enclose(stamped(), crls=[issuing().crl(issued=day("2017-06-01"))]),
+        now=AFTER,
+        said=doubtful("TRY_LATER"),
+    ),
+    "ended, stamped, a list that forgets nothing": Case(
+        pdf=lambda: enclose(
+            stamped(), crls=[issuing().crl(issued=day("2017-06-01"), more=[(_remembering(), False)])]
+        ),
+        now=AFTER,
+        said=PASSED,
+    ),
+    "ended, stamped, the list in the signed attribute is older than the stamp": Case(
+        pdf=lambda: sign(
+            signer(),
+            stamp=(stamper(), SIGNED),
+            archived=([issuing().crl(issued=SIGNED - timedelta(days=1))], []),
+        ),
+        now=AFTER,
+        said=doubtful("TRY_LATER"),
+    ),
+    # answers
+    "an answer of the authority itself": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {"a.ocsp": issuing().answer(signer(), issued=DURING)},
+        said=PASSED,
+    ),
+    "an answer beside the certificates": Case(
+        pdf=lambda: with_cms(bare(), carry(ocsps=[issuing().answer(signer(), issued=DURING)])),
+        now=DURING,
+        said=PASSED,
+    ),
+    "an answer in a signed attribute": Case(
+        pdf=lambda: sign(signer(), archived=([], [issuing().answer(signer(), issued=SIGNED)])),
+        now=SIGNED,
+        said=PASSED,
+    ),
+    "an answer of an appointed responder": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {"a.ocsp": issuing().answer(signer(), issued=DURING, by=responder())},
+        said=PASSED,
+    ),
+    "an answer of one who was not appointed": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {"a.ocsp": issuing().answer(signer(), issued=DURING, by=usurper())},
+        said=doubtful("TRY_LATER"),
+    ),
+    "an answer of another authority's responder": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {"a.ocsp": issuing().answer(signer(), issued=DURING, by=foreign_responder())},
+        said=doubtful("TRY_LATER"),
+    ),
+    "an answer of a revoked responder": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {
+            "a.ocsp": issuing().answer(signer(), issued=DURING, by=responder()),
+            "a.crl": issuing().crl(issued=SIGNED, until=SIGNED, revoked={responder(): SIGNED}),
+        },
+        said=doubtful("TRY_LATER"),
+    ),
+    "an answer that does not know": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {"a.ocsp": issuing().answer(signer(), issued=DURING, is_unknown=True)},
+        said=doubtful("TRY_LATER"),
+    ),
+    "an answer about somebody else": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {"a.ocsp": issuing().answer(plain(), issued=DURING)},
+        said=doubtful("TRY_LATER"),
+    ),
+    "an answer that has run out": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {"a.ocsp": issuing().answer(signer(), issued=SIGNED)},
+        said=doubtful("TRY_LATER"),
+    ),
+    # stamps that are not believed prove nothing, and spoil nothing
+    "stamped by one who may not, still valid": Case(
+        pdf=lambda: sign(plain(), stamp=(signer(), SIGNED)), now=DURING, said=PASSED
+    ),
+    "ended, stamped by one who may not": Case(
+        pdf=lambda: sign(plain(), stamp=(no_stamper(), SIGNED)),
+        now=AFTER,
+        said=doubtful("OUT_OF_BOUNDS_NO_POE"),
+    ),
+    "ended, stamped by one who may other things besides": Case(
+        pdf=lambda: sign(plain(), stamp=(jack_of_all_trades(), SIGNED)),
+        now=AFTER,
+        said=doubtful("OUT_OF_BOUNDS_NO_POE"),
+    ),
+    "ended, stamped by one who may without emphasis": Case(
+        pdf=lambda: sign(plain(), stamp=(meek_stamper(), SIGNED)),
+        now=AFTER,
+        said=doubtful("OUT_OF_BOUNDS_NO_POE"),
+    ),
+    "ended, stamped by a stranger": Case(
+        pdf=lambda: sign(plain(), stamp=(stranger().stamper(), SIGNED)),
+        now=AFTER,
+        said=doubtful("OUT_OF_BOUNDS_NO_POE"),
+    ),
+    "ended, and so did the stamper": Case(
+        pdf=lambda: stamped(plain), now=LONG_AFTER, said=doubtful("OUT_OF_BOUNDS_NO_POE")
+    ),
+    "ended, and so did the stamper, but was stamped again in time": Case(
+        pdf=lambda: stamp(stamped(plain), late_stamper(), day("2022-01-01")), now=LONG_AFTER, said=PASSED
+    ),
+    "ended, and so did the stamper, and was stamped again too late": Case(
+        pdf=lambda: stamp(stamped(plain), late_stamper(), day("2025-01-01")),
+        now=LONG_AFTER,
+        said=doubtful("OUT_OF_BOUNDS_NO_POE"),
+    ),
+    "the list of an authority that ended, stamped in time": Case(
+        pdf=lambda: stamp(
+            enclose(stamped(), crls=[issuing().crl(issued=DURING)]), late_stamper(), day("2022-01-01")
+        ),
+        now=LONG_AFTER,
+        said=PASSED,
+    ),
+    "the list of an authority that ended, put in after the last stamp": Case(
+        pdf=lambda: enclose(
+            stamp(stamped(), late_stamper(), day("2022-01-01")), crls=[issuing().crl(issued=DURING)]
+        ),
+        now=LONG_AFTER,
+        said=doubtful("TRY_LATER"),
+    ),
+    "stamps that contradict their order": Case(
+        pdf=lambda: stamp(stamped(plain, day("2016-03-20")), stamper(), SIGNED),
+        now=DURING,
+        said=doubtful("TIMESTAMP_ORDER_FAILURE"),
+    ),
+    # rights and algorithms
+    "a certificate for servers": Case(
+        pdf=lambda: sign(issuing().issue("Server", purposes=(ExtendedKeyUsageOID.SERVER_AUTH,))),
+        now=DURING,
+        said=doubtful("CHAIN_CONSTRAINTS_FAILURE"),
+    ),
+    "an authority that may not have this one below it": Case(
+        pdf=lambda: sign(narrow().issue("Outside")), now=DURING, said=doubtful("CHAIN_CONSTRAINTS_FAILURE")
+    ),
+    "a signer who issues certificates": Case(
+        pdf=lambda: sign(Authority(credential=plain()).issue("Self-made", key="authority-other")),
+        now=DURING,
+        said=doubtful("CHAIN_CONSTRAINTS_FAILURE"),
+    ),
+    "a certificate signed over SHA-1": Case(
+        pdf=lambda: sign(weak()), now=DURING, said=doubtful("CRYPTO_CONSTRAINTS_FAILURE_NO_POE")
+    ),
+    "a certificate signed over SHA-1, stamped while that was good": Case(
+        pdf=lambda: sign(weak(), stamp=(root().stamper(), day("2012-01-01"))), now=DURING, said=PASSED
+    ),
+    "another certificate than the signer named": Case(
+        pdf=lambda: with_cms(bare(plain), exchange(twin())),
+        now=DURING,
+        said=doubtful("NO_SIGNING_CERTIFICATE_FOUND"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_signature_is_judged_as_the_standard_has_it(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    first = told(tmp_path, case.pdf(), now=case.now, cache=case.cache())[0]
+    assert (first.indication, first.sub_indication) == case.said
+
+
+def test_without_the_root_there_is_no_chain(tmp_path: Path) -> None:
+    (report,) = told(tmp_path, bare(plain), now=DURING, roots=(stranger(),))
+    assert (report.indication, report.sub_indication) == doubtful("NO_CERTIFICATE_CHAIN_FOUND")
+    assert report.chain == ()
+
+
+def test_the_chain_is_told_from_the_signer_to_the_root(tmp_path: Path) -> None:
+    (report,) = told(tmp_path, bare(plain), now=DURING)
+    assert report.chain == ("Plain signer", "Issuing", "The root")
+
+
+def test_the_time_is_the_earliest_that_is_proved(tmp_path: Path) -> None:
+    pdf = stamp(stamped(plain, SIGNED), stamper(), DURING)
+    first, second = told(tmp_path, pdf, now=DURING)
+    assert (first.signed_at, second.signed_at) == (SIGNED, DURING)
+
+
+def _scope(
+    *, indirect: bool = False, authorities: bool = False, users: bool = False, place: str = ""
+) -> x509.IssuingDistributionPoint:
+    return x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier(place)] if place else None,
+        relative_name=None,
+        only_contains_user_certs=users,
+        only_contains_ca_certs=authorities,
+        only_some_reasons=None,
+        indirect_crl=indirect,
+        only_contains_attribute_certs=False,
+    )
+
+
+def _remembering() -> x509.UnrecognizedExtension:
+    return x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.60"), b"\x18\x0f20100101000000Z")
+
+
+@cache
+def responder() -> Credential:
+    """Appointed by the issuing authority."""
+    return issuing().issue("Responder", key="authority-responder", purposes=ANSWERING)
+
+
+@cache
+def usurper() -> Credential:
+    """Has a certificate of the issuing authority, but not for answering."""
+    return issuing().issue("Usurper", key="authority-responder")
+
+
+@cache
+def foreign_responder() -> Credential:
+    """May answer for another authority."""
+    return root().issue("Foreign responder", key="authority-responder", purposes=ANSWERING)
+
+
+@cache
+def no_stamper() -> Credential:
+    """Lasts, but may not stamp."""
+    return root().issue("No stamper")
+
+
+@cache
+def jack_of_all_trades() -> Credential:
+    """May stamp, among others."""
+    both = (ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.EMAIL_PROTECTION)
+    return root().issue("Jack", purposes=both)
+
+
+@cache
+def meek_stamper() -> Credential:
+    """May stamp, but the purpose is not critical."""
+    return root().issue("Meek", purposes=(ExtendedKeyUsageOID.TIME_STAMPING,), is_purpose_critical=False)
+
+
+@cache
+def stranger() -> Authority:
+    """Another root."""
+    return Authority.root("Another root", key="authority-stranger")
+
+
+@cache
+def narrow() -> Authority:
+    """May only issue to one country."""
+    inside = x509.DirectoryName(x509.Name([x509.NameAttribute(x509.NameOID.COUNTRY_NAME, "LA")]))
+    limits = x509.NameConstraints(permitted_subtrees=[inside], excluded_subtrees=None)
+    return root().authority("Narrow", more=[(limits, True)])
+
+
+@cache
+def weak() -> Credential:
+    """Issued over SHA-1."""
+    return root().issue("Weak", is_weak=True)
+
+
+@cache
+def twin() -> Credential:
+    """Same key, issuer and number as the plain signer, another certificate."""
+    return issuing().issue("Twin", serial=plain().certificate.serial_number)
