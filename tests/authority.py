@@ -102,10 +102,24 @@ class Authority:
         return replace(found, certificate=self._weakened(found.certificate)) if is_weak else found
 
     def stamper(
-        self, name: str = "Stamps", *, since: datetime = FIRST, until: datetime = LAST, crl: str = ""
+        self,
+        name: str = "Stamps",
+        *,
+        since: datetime = FIRST,
+        until: datetime = LAST,
+        crl: str = "",
+        serial: int = 0,
     ) -> Credential:
         """A certificate for time-stamping alone."""
-        return self.issue(name, key="authority-stamper", since=since, until=until, purposes=STAMPING, crl=crl)
+        return self.issue(
+            name,
+            key="authority-stamper",
+            since=since,
+            until=until,
+            purposes=STAMPING,
+            crl=crl,
+            serial=serial,
+        )
 
     def crl(
         self,

@@ -15,9 +15,9 @@ from pyhanko.pdf_utils.generic import DictionaryObject
 from adapters.inspection import cms
 from adapters.inspection.certificates import display_name
 from adapters.inspection.changes import Difference, Level
-from adapters.inspection.overlaps import Overlaps
 from adapters.inspection.enclosed import collect
 from adapters.inspection.existence import Existence, Existing, is_reliable
+from adapters.inspection.overlaps import Overlaps
 from adapters.inspection.reader import QuickReader, entry
 from adapters.inspection.trust import Standing, Trust
 from gateway.model.finding import Severity

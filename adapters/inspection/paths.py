@@ -76,18 +76,20 @@ class Pool:
                     self._by_key.setdefault(one.key_id, []).append(one)
         self.certificates = ()
 
-    def issuers(self, certificate: Certificate) -> Iterator[Certificate]:
-        """Those that may have issued *certificate*: first by the key that it names, then by name."""
-        named = self._by_name.get(certificate.issuer, ())
-        if certificate.authority_key_id:
-            yield from (one for one in named if one.key_id == certificate.authority_key_id)
-            # the same name may be written in two ways: certvalidator decides
-            yield from (
-                one
-                for one in self._by_key.get(certificate.authority_key_id, ())
-                if one.subject != certificate.issuer
-            )
-        yield from (one for one in named if not one.key_id or one.key_id != certificate.authority_key_id)
+    def named(self, certificate: Certificate) -> Iterator[Certificate]:
+        """Those that bear the issuer's name, and the key id where *certificate* tells one."""
+        wanted = certificate.authority_key_id
+        for one in self._by_name.get(certificate.issuer, ()):
+            if not wanted or one.key_id == wanted:
+                yield one
+
+    def likely(self, certificate: Certificate) -> Iterator[Certificate]:
+        """Others that may be meant: the name written in another way, or no key id to compare."""
+        wanted = certificate.authority_key_id
+        if wanted:
+            # certvalidator decides whether it is the same name
+            yield from (one for one in self._by_key.get(wanted, ()) if one.subject != certificate.issuer)
+            yield from (one for one in self._by_name.get(certificate.issuer, ()) if not one.key_id)
 
 
 def chains(signer: Certificate, roots: Pool, pools: Sequence[Pool], anchors: frozenset[bytes]) -> list[Chain]:
@@ -111,16 +113,17 @@ def _climb(
 ) -> Iterator[tuple[Certificate, ...]]:
     last = below[-1]
     keys = {one.key for one in below}
-    for root in roots.issuers(last):
-        if _is_link(last, root, budget):
-            yield (*below, root)
-    if len(below) + 1 >= MAX_LENGTH:
-        return
-    for pool in pools:
-        for issuer in pool.issuers(last):
-            # a chain never passes the same key twice: no loops
-            if issuer.key not in keys and _is_link(last, issuer, budget):
-                yield from _climb((*below, issuer), roots, pools, budget)
+    for issuers in (Pool.named, Pool.likely):
+        for root in issuers(roots, last):
+            if _is_link(last, root, budget):
+                yield (*below, root)
+        if len(below) + 1 >= MAX_LENGTH:
+            continue
+        for pool in pools:
+            for issuer in issuers(pool, last):
+                # a chain never passes the same key twice: no loops
+                if issuer.key not in keys and _is_link(last, issuer, budget):
+                    yield from _climb((*below, issuer), roots, pools, budget)
 
 
 def _is_link(certificate: Certificate, issuer: Certificate, budget: list[int]) -> bool:

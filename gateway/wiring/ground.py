@@ -23,7 +23,6 @@ class Ground:
     report: Report
     secrets: Secrets | None
     trust: Path
-    revocations: Path
     keys: Path
     vault: Path
 
@@ -47,7 +46,6 @@ def lay(config: Config) -> Ground:
         report=report,
         secrets=secrets,
         trust=config.trust_folder,
-        revocations=config.revocations_folder,
         keys=config.keys_folder,
         vault=config.data(sections.vault.folder, "vault"),
     )

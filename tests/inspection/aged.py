@@ -33,10 +33,11 @@ def sign(
     pdf: bytes | None = None,
     field: str = "Leader",
     archived: tuple[Sequence[bytes], Sequence[bytes]] | None = None,
+    reserved: int = 32768,
 ) -> bytes:
     """*pdf* signed by *signer*, time-stamped by a stamper at an instant; *archived* CRLs and OCSP answers stand
-    in a signed attribute."""
-    return made(_signed(signer, stamp, pdf or a_pdf(), field, archived))
+    in a signed attribute; *reserved* hex digits are kept for it."""
+    return made(_signed(signer, stamp, pdf or a_pdf(), field, archived, reserved))
 
 
 def enclose(
@@ -132,6 +133,7 @@ async def _signed(
     pdf: bytes,
     field: str,
     archived: tuple[Sequence[bytes], Sequence[bytes]] | None,
+    reserved: int,
 ) -> bytes:
     simple = _Archiving(signing_cert=_asn1(signer), signing_key=_key(signer), cert_registry=_above(signer))
     simple.archived = archived
@@ -147,7 +149,7 @@ async def _signed(
         simple,
         timestamper=_stamper(*stamp) if stamp else None,
         new_field_spec=fields.SigFieldSpec(field),
-    ).async_sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf)), bytes_reserved=32768)
+    ).async_sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf)), bytes_reserved=reserved)
     return bytes(output.getbuffer())
 
 

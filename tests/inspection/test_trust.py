@@ -432,6 +432,11 @@ CASES = {
     "ended, and so did the stamper": Case(
         pdf=lambda: stamped(plain), now=LONG_AFTER, said=doubtful("OUT_OF_BOUNDS_NO_POE")
     ),
+    "ended, and so did the stamper of the document": Case(
+        pdf=lambda: stamp(bare(plain), stamper(), SIGNED),
+        now=LONG_AFTER,
+        said=doubtful("OUT_OF_BOUNDS_NO_POE"),
+    ),
     "ended, and so did the stamper, but was stamped again in time": Case(
         pdf=lambda: stamp(stamped(plain), late_stamper(), day("2022-01-01")), now=LONG_AFTER, said=PASSED
     ),
