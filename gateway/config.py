@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as parsed
@@ -105,6 +105,21 @@ class SigningSection:
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)
+class SealSection:
+    """How seals look, and where they go.  spec: NĐ 30/2020 Annex I, Part I, II.8"""
+
+    visible: bool = True
+    pictures: str = ""
+    diameter_mm: float = 36.0
+    anchors: tuple[str, ...] = ("TM.", "KT.", "TL.", "TUQ.", "Q.", "Nơi nhận")
+    page: Literal["first", "last"] = "last"
+    corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] = "bottom-right"
+    x_mm: float = 85.0
+    y_mm: float = 60.0
+    font: str = ""
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
 class InspectionSection:
     """Judging, in processes that can be ended."""
 
@@ -183,6 +198,7 @@ class Sections:
     directory: DirectorySection = field(default_factory=DirectorySection)
     clients: ClientsSection = field(default_factory=ClientsSection)
     signing: SigningSection = field(default_factory=SigningSection)
+    seal: SealSection = field(default_factory=SealSection)
     inspection: InspectionSection = field(default_factory=InspectionSection)
     acceptance: AcceptanceSection = field(default_factory=AcceptanceSection)
     patience: PatienceSection = field(default_factory=PatienceSection)
@@ -307,6 +323,7 @@ _POSITIVE = (
     ("pace", ("workers", "documents", "parcels", "backlog", "tick_ms", "lease_s")),
     ("patience", ("first_s", "longest_s", "crowded_s", "expiry_days", "deaths")),
     ("limits", ("header_bytes", "document_bytes", "message_bytes", "recipients")),
+    ("seal", ("x_mm", "y_mm")),
     ("inspection", ("processes", "memory_mb", "cpu_s", "wall_s", "share")),
     ("broker", ("publish_deadline_s", "bytes_in_flight")),
 )
@@ -322,6 +339,8 @@ def _check(source: Path | None, sections: Sections) -> None:
         re.compile(sections.directory.queues)
     except re.error as error:
         raise ConfigError(f"{where}: directory.queues: not a pattern: {error}") from error
+    if not 10 <= sections.seal.diameter_mm <= 80:
+        raise ConfigError(f"{where}: seal.diameter_mm: seals measure 10 to 80 mm")
     if sections.patience.expiry_days > 30:
         raise ConfigError(f"{where}: patience.expiry_days: at most 30, as the contract promises")
     if not 0 <= sections.http.port < 65536:

@@ -26,7 +26,7 @@ NODE_CLIENT = ROOT / "tests" / "node"
 
 NEEDS: Mapping[str, tuple[debian.Need, ...]] = {
     "check": (),
-    "run": (debian.BROKER,),
+    "run": (debian.BROKER, debian.FONT),
     "demo": (debian.BROKER, debian.PDF_JUDGE, debian.FONT),
     "bench-sign": (debian.PDF_JUDGE, debian.FONT, debian.NODE),
     "judge": (debian.PDF_JUDGE, debian.SIGNATURE_JUDGES, debian.FONT, debian.JAVA),
@@ -132,7 +132,7 @@ def lock(arguments: Sequence[str]) -> None:
     ]
     compile_ += ["--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host", "--no-emit-options"]
     compile_ += ["--allow-unsafe", *arguments]
-    everything = ["--extra", "demo", "--extra", "dev", "--all-build-deps"]
+    everything = ["--extra", "dev", "--all-build-deps"]
     for output, options, source in (
         ("requirements.txt", everything, "pyproject.toml"),
         # The image carries what runs, in the same versions, and no tools.

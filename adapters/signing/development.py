@@ -69,19 +69,19 @@ class DevelopmentAuthority:
             years=_LEAF_YEARS,
             authority_depth=None,
         )
-        _appear(path, _pem(key, certificate, issuing, root))
+        appear(path, _pem(key, certificate, issuing, root))
 
     def _authority(self) -> tuple[rsa.RSAPrivateKey, x509.Certificate, x509.Certificate]:
         """The issuing key and certificate, and the root; made once."""
         path = self._folder / "authority.pem"
         if not path.exists():
-            _appear(path, self._new_authority())
+            appear(path, self._new_authority())
         data = path.read_bytes()
         key = load_pem_private_key(data, None, unsafe_skip_rsa_key_validation=True)
         assert isinstance(key, rsa.RSAPrivateKey)
         issuing, root = x509.load_pem_x509_certificates(data)
         if self._trust is not None:
-            _appear(
+            appear(
                 self._trust / f"vanthu-development-{_short(root)}.pem",
                 root.public_bytes(Encoding.PEM),
                 mode=0o644,
@@ -204,7 +204,7 @@ def _pem(key: PrivateKey, *certificates: x509.Certificate) -> bytes:
     return private + b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
 
 
-def _appear(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+def appear(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Put *data* under *path*, complete and durable, unless somebody was quicker."""
     if path.exists():
         return

@@ -113,6 +113,11 @@ class KeyRing:
             self._remember(stem, ready)
         return ready.key
 
+    def name_of(self, party: PartyKey) -> str:
+        """What the directory calls *party*; the key itself, where it does not know it."""
+        registered = self._directory.party(party)
+        return registered.name if registered is not None else party
+
     async def check(self) -> str:
         """``ok``, or one sentence about what is wrong or soon will be.  Really signs."""
         try:
@@ -157,7 +162,7 @@ class KeyRing:
         if ready is None:
             return None
         file = Path(ready.stamp[0])
-        if _stamp(file) != ready.stamp:
+        if stamp(file) != ready.stamp:
             del self._loaded[stem]
             return None
         self._loaded.move_to_end(stem)
@@ -186,13 +191,13 @@ class KeyRing:
                 authority.make_p256(self._new_file(stem), name=self.options.name, code=self.options.organ)
 
     def _new_file(self, stem: str) -> Path:
-        return self.options.keys / f"{_file_stem(stem)}.pem"
+        return self.options.keys / f"{file_stem(stem)}.pem"
 
     def _open(self, stem: str) -> Ready:
         path = self._file(stem)
         if path is None:
             raise Unavailable("seal-key-missing", stem)
-        stamp = _stamp(path)
+        read_at = stamp(path)
         passphrase = self.options.passphrase
         own_passphrase = path.with_suffix(".passphrase")
         if own_passphrase.exists():
@@ -202,10 +207,10 @@ class KeyRing:
         )
         if not self.options.development and is_for_development(key.identity.certificate):
             raise Unavailable("seal-key-unusable", f"{path.name}: a development certificate in earnest use")
-        return Ready(key=key, template=CmsTemplate(key.identity), stamp=stamp)
+        return Ready(key=key, template=CmsTemplate(key.identity), stamp=read_at)
 
     def _file(self, stem: str) -> Path | None:
-        name = _file_stem(stem)
+        name = file_stem(stem)
         for suffix in _SUFFIXES:
             path = self.options.keys / f"{name}{suffix}"
             if path.is_file():
@@ -222,12 +227,12 @@ def _making(stem: str) -> Iterator[None]:
     _log.warning("a development key is in use", party=stem)
 
 
-def _file_stem(party: str) -> str:
+def file_stem(party: str) -> str:
     """*party* as a file name: no slashes, whatever a directory may hold."""
     return quote(party, safe=" ")
 
 
-def _stamp(path: Path) -> tuple[str, int, int]:
+def stamp(path: Path) -> tuple[str, int, int]:
     """What changes when the file is replaced; zeros where it is gone."""
     try:
         stat = path.stat()

@@ -1,6 +1,6 @@
 """The PDF side of a seal: a signature field and its dictionary in an incremental update, with a hole for the CMS.
 
-    draft = prepare(pdf, wish)              # reads, adds the field, writes the update, hashes
+    draft = prepare(pdf, wish)              # reads, adds the field and what it shows, writes the update, hashes
     sealed = draft.fill(cms)                # the finished file
 
 Strategy: pyHanko reads the file and writes the objects; what would make two runs differ (file ids from
@@ -13,26 +13,27 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from hashlib import new as new_hash
 from hashlib import sha256
 from io import SEEK_SET, BytesIO
-from typing import Any
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.xref import ObjStreamRef
 from pyhanko.sign.fields import FieldMDPSpec, SigSeedSubFilter, enumerate_sig_fields
-from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigObjSetup
 from pyhanko.sign.signers.constants import ESIC_EXTENSION_1
 from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
+from adapters.signing import pages
+from adapters.signing.appearance import draw, rectangle
+from adapters.signing.field import add_field
+from adapters.signing.mark import FIELD_PREFIX, Hidden, Mark, Signature, Spot, locate
+from adapters.signing.objects import entries, entry
 from gateway.errors import Refused
-
-FIELD_PREFIX = "VanThu-"
 
 # pyHanko reports every oddity of a file as it goes along; findings about files are the inspector's.
 logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
@@ -48,17 +49,24 @@ _LARGEST_CONTENTS = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What to put into the file.  ``seed`` fixes the file's new id: the same wish gives the same bytes."""
+    """What to put into the file.  ``seed`` fixes the file's new id: the same wish gives the same bytes.
+
+    ``mark``: what the seal shows, or why it shows nothing.
+    """
 
     signed_at: datetime
     digest: str
     reserved: int
     seed: bytes
+    mark: Mark | Hidden = Hidden(why="switched-off")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A file that is complete but for the CMS.  ``digest`` is that of its ByteRange."""
+    """A file that is complete but for the CMS.  ``digest`` is that of its ByteRange.
+
+    ``shown`` says what led to the seal's place, ``hidden`` why it shows nothing; one of them is empty.
+    """
 
     original: bytes = field(repr=False)
     update: bytearray = field(repr=False)
@@ -66,6 +74,8 @@ class Draft:
     field_name: str
     digest: bytes
     was_odd: bool
+    shown: str
+    hidden: str
 
     def fill(self, cms: bytes) -> bytes:
         """The file with *cms* in its hole.  Raises ``ValueError`` where it does not fit."""
@@ -79,7 +89,7 @@ class Draft:
 
 
 def prepare(pdf: bytes, wish: Wish) -> Draft:
-    """The draft of *pdf* with a new, invisible signature on its first page.
+    """The draft of *pdf* with a new signature.  One that shows nothing stands on the first page.
 
     Raises ``Refused`` with ``seal-forbidden`` where a signature in the file forbids it, ``pdf-encrypted``,
     or ``pdf-unreadable`` where even the tolerant reader gives up.
@@ -119,8 +129,12 @@ def _prepare(pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
         raise Refused("pdf-encrypted")
     if strict and writer.prev.xrefs.hybrid_xrefs_present:
         raise ValueError("hybrid cross-references ask for the tolerant reader")
+    signatures = [
+        Signature(name=str(name), value=value, field=ref)
+        for name, value, ref in enumerate_sig_fields(writer.prev, filled_status=True)
+    ]
     name = _free_name(writer)
-    _obey_locks(writer, name)
+    _obey_locks(writer, signatures, name)
     # spec: EN 319 142-1 §6.2.1 - files below PDF 2.0 name the extension
     writer.ensure_output_version(version=(1, 7))  # type: ignore[no-untyped-call]  # pyHanko's
     if writer.output_version < (2, 0):
@@ -131,11 +145,18 @@ def _prepare(pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
         subfilter=SigSeedSubFilter.PADES,
         bytes_reserved=2 * wish.reserved,  # pyHanko counts hexadecimal digits
     )
-    steps = PdfCMSEmbedder().write_cms(name, writer)
-    next(steps)
-    steps.send(SigObjSetup(sig_placeholder=placeholder))
-    # The steps that follow would copy the whole file to write and hash it; ours write the update alone.
-    steps.close()
+    spot = _spot(writer, wish.mark, signatures, strict=strict)
+    page = spot.page if isinstance(spot, Spot) else pages.first(writer.root)
+    if page is None:
+        raise ValueError("no page")
+    add_field(
+        writer,
+        name=name,
+        value=placeholder,
+        page=page,
+        rectangle=rectangle(spot) if isinstance(spot, Spot) else None,
+        appearance=draw(spot, writer) if isinstance(spot, Spot) else None,
+    )
 
     tail = _Tail(len(pdf))
     if not pdf.endswith((b"\n", b"\r")):
@@ -160,55 +181,51 @@ def _prepare(pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
         field_name=name,
         digest=md.digest(),
         was_odd=not strict,
+        shown=spot.found if isinstance(spot, Spot) else "",
+        hidden=spot.why if isinstance(spot, Hidden) else "",
     )
+
+
+def _spot(
+    writer: IncrementalPdfFileWriter, mark: Mark | Hidden, signatures: Sequence[Signature], *, strict: bool
+) -> Spot | Hidden:
+    """Where the seal shows what it shows."""
+    if isinstance(mark, Hidden):
+        return mark
+    try:
+        return locate(mark, writer.root, signatures)
+    except Exception:
+        # Again whatever a broken file makes the reader raise.  A page that cannot be read is no reason
+        # to leave the document unsealed; but the tolerant reader may read it.
+        if strict:
+            raise
+        return Hidden(why="page-unreadable")
 
 
 def _free_name(writer: IncrementalPdfFileWriter) -> str:
     """The first ``VanThu-<n>`` that no field of the form has."""
-    taken = {
-        str(_entry(field, "/T")) for field in _entries(_entry(_entry(writer.root, "/AcroForm"), "/Fields"))
-    }
+    taken = {str(entry(field, "/T")) for field in entries(entry(entry(writer.root, "/AcroForm"), "/Fields"))}
     number = 1
     while f"{FIELD_PREFIX}{number}" in taken:
         number += 1
     return f"{FIELD_PREFIX}{number}"
 
 
-def _obey_locks(writer: IncrementalPdfFileWriter, name: str) -> None:
+def _obey_locks(writer: IncrementalPdfFileWriter, signatures: Sequence[Signature], name: str) -> None:
     """Raises ``Refused("seal-forbidden")`` where a signature in the file allows no field *name* to be signed."""
-    signatures = [value for _, value, _ in enumerate_sig_fields(writer.prev, filled_status=True)]
+    values = [signature.value for signature in signatures]
     # a certification whose field was taken out of the form still certifies
-    signatures.append(_entry(_entry(writer.root, "/Perms"), "/DocMDP"))
-    for signature in signatures:
-        for reference in _entries(_entry(signature, "/Reference")):
-            method = _entry(reference, "/TransformMethod")
-            parameters = _entry(reference, "/TransformParams")
+    values.append(entry(entry(writer.root, "/Perms"), "/DocMDP"))
+    for value in values:
+        for reference in entries(entry(value, "/Reference")):
+            method = entry(reference, "/TransformMethod")
+            parameters = entry(reference, "/TransformParams")
             # spec: ISO 32000-2 §12.8.2.2 - DocMDP with /P 1 forbids every change (without /P it means 2);
             # §12.8.2.4 - FieldMDP locks fields, and its /P says the same for approval signatures
-            if _entry(parameters, "/P") == _NO_CHANGES:
+            if entry(parameters, "/P") == _NO_CHANGES:
                 raise Refused("seal-forbidden", str(method).lstrip("/"))
             if method == "/FieldMDP" and FieldMDPSpec.from_pdf_object(parameters).is_locked(name):
                 raise Refused("seal-forbidden", "FieldMDP")
-
-
-def _entry(container: object, key: str) -> Any:
-    """The value of *key*, whether it stands there or elsewhere; ``None`` where there is none."""
-    found = _resolved(container)
-    if not isinstance(found, generic.DictionaryObject) or key not in found:
-        return None
-    return found[key]
-
-
-def _entries(container: object) -> list[Any]:
-    """The elements of an array, wherever they stand."""
-    found = _resolved(container)
-    return [_resolved(element) for element in found] if isinstance(found, generic.ArrayObject) else []
-
-
-def _resolved(found: Any) -> Any:
-    if isinstance(found, generic.IndirectObject):
-        return found.get_object()  # type: ignore[no-untyped-call]  # pyHanko's
-    return found
 
 
 class _Reader(PdfFileReader):

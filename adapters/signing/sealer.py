@@ -16,9 +16,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 
+import structlog
+
 from adapters.signing.cms import CmsTemplate
 from adapters.signing.keyring import KeyRing
 from adapters.signing.keys import Identity
+from adapters.signing.looks import Looks
+from adapters.signing.looks import Options as LookOptions
 from adapters.signing.pdf import Draft, Wish, prepare
 from adapters.signing.readback import NotWhatWeSealed, read_back, read_back_as_pdf
 from gateway.errors import Refused, Unavailable
@@ -27,18 +31,24 @@ from gateway.model.payload import PayloadRef
 from gateway.model.signature import Seal, Sealed, SealOrder
 from gateway.ports import Clock, Vault
 
+_log = structlog.get_logger(__name__)
+
 _LARGE = 2 * 1024 * 1024
 """Larger files are hashed and copied in a thread, and one at a time: each holds about three times its size."""
 
 _RESERVE_STEP = 1_024
 """Room for the CMS is given in steps of this many bytes, at least one more than it needs."""
 
+_REMARKABLE = frozenset({"no-page", "no-room", "page-unreadable"})
+"""Why a seal shows nothing, where that is the document's doing.  A missing picture is told once."""
+
 
 class PadesSealer:
-    """Seals with the keys of a ring."""
+    """Seals with the keys of a ring.  *look*: what the seals show; without it, what the law asks for."""
 
-    def __init__(self, ring: KeyRing, *, vault: Vault, clock: Clock) -> None:
+    def __init__(self, ring: KeyRing, *, vault: Vault, clock: Clock, look: LookOptions | None = None) -> None:
         self._ring = ring
+        self._looks = Looks(look or LookOptions(), ring)
         self._vault = vault
         self._clock = clock
         self._large = asyncio.Semaphore(1)
@@ -63,6 +73,7 @@ class PadesSealer:
             digest=identity.scheme.digest.value,
             reserved=_room(ready.template),
             seed=f"{ref.sha256} {identity.sha256} {signed_at.isoformat()}".encode(),
+            mark=await self._looks.mark(order, signed_at),
         )
         is_large = ref.size > _LARGE
         async with self._large if is_large else nullcontext():
@@ -74,6 +85,9 @@ class PadesSealer:
                 payload = await asyncio.to_thread(_finish, draft, cms, ready.template)
             else:
                 payload = _finish(draft, cms, ready.template)
+        _log.debug("sealed", sha256=ref.sha256, kind=str(order.kind), shown=draft.shown, hidden=draft.hidden)
+        if draft.hidden in _REMARKABLE:
+            _log.warning("a seal shows nothing", sha256=ref.sha256, party=order.party, why=draft.hidden)
         return Sealed(payload=payload, seal=_seal(order.party, identity))
 
     async def find_seal(self, party: PartyKey) -> Seal | None:

@@ -25,6 +25,7 @@ from gateway.model.ids import DocumentId, OrganCode
 from gateway.model.party import Party, Successor
 from gateway.wiring.audit import must_have_store
 from gateway.wiring.ground import Ground, lay, open_the_store
+from gateway.wiring.sealing import look
 
 
 def access_file(config: Config) -> Path:
@@ -234,6 +235,8 @@ def check(config: Config) -> Iterator[str]:
     yield f"danh mục · directory: {report}"
     for remark in report.remarks:
         yield f"  {remark}"
+    seals = look(config)
+    yield f"con dấu · seals: {f'phông chữ · font {seals.font}' if seals.visible else 'không hiển thị · not shown'}"
     queues = sum(1 for p in ground.directory.parties() if p.link == "amqp")
     yield f"  {queues} cơ quan có hàng đợi · with queues, {len(ground.directory.clients())} clients"
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from adapters.signing.keyring import KeyRing, Options
+from adapters.signing.looks import Options as LookOptions
+from adapters.signing.placement import Corner, Leaf, Place
 from adapters.signing.sealer import PadesSealer
+from adapters.signing.typeface import find_font
 from gateway.config import Config
 from gateway.model.ids import OrganCode
 from gateway.ports import Clock, Directory, Vault
@@ -27,4 +32,20 @@ def ring_of(config: Config, *, directory: Directory, clock: Clock) -> KeyRing:
 
 def sealer_over(config: Config, ring: KeyRing, *, vault: Vault, clock: Clock) -> PadesSealer:
     """The sealer that seals with *ring* what lies in *vault*, as *config* wants seals to look."""
-    return PadesSealer(ring, vault=vault, clock=clock)
+    return PadesSealer(ring, vault=vault, clock=clock, look=look(config))
+
+
+def look(config: Config) -> LookOptions:
+    """What the section ``[seal]`` asks for.  Raises ``ConfigError`` where the font for appendices is missing."""
+    section = config.sections.seal
+    font = config.file(section.font, Path()) if section.font else None
+    return LookOptions(
+        visible=section.visible,
+        pictures=config.data(section.pictures, "") if section.pictures else None,
+        diameter_mm=section.diameter_mm,
+        anchors=section.anchors,
+        place=Place(
+            leaf=Leaf(section.page), corner=Corner(section.corner), x_mm=section.x_mm, y_mm=section.y_mm
+        ),
+        font=find_font(font) if section.visible else None,
+    )

@@ -8,11 +8,14 @@ from io import BytesIO
 from asn1crypto import keys as asn1_keys
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pyhanko.pdf_utils.content import RawContent
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, SimpleBoxLayoutRule
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import fields, signers
 from pyhanko.sign.validation import async_validate_pdf_signature
 from pyhanko.sign.validation.status import PdfSignatureStatus
+from pyhanko.stamp import StaticStampStyle
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
@@ -77,9 +80,13 @@ async def signed(
     field: str = "Leader",
     certify: fields.MDPPerm | None = None,
     lock: fields.FieldMDPSpec | None = None,
-    box: tuple[int, int, int, int] | None = None,
+    box: tuple[float, float, float, float] | None = None,
+    page: int = 0,
 ) -> bytes:
-    """*pdf* with a signature by *credential*, as stock pyHanko makes it; *box* is the place of its picture."""
+    """*pdf* with a signature by *credential*, as stock pyHanko makes it.
+
+    *box*: where on *page*, in user space, the signer's picture is: a blue rectangle.
+    """
     signer = signers.SimpleSigner(
         signing_cert=asn1_x509.Certificate.load(credential.certificate.public_bytes(Encoding.DER)),
         signing_key=asn1_keys.PrivateKeyInfo.load(
@@ -96,8 +103,18 @@ async def signed(
         certify=certify is not None,
         docmdp_permissions=certify or fields.MDPPerm.FILL_FORMS,
     )
-    spec = fields.SigFieldSpec(field, field_mdp_spec=lock, box=box)
-    output = await signers.PdfSigner(meta, signer, new_field_spec=spec).async_sign_pdf(
+    spec = fields.SigFieldSpec(field, field_mdp_spec=lock, box=box, on_page=page)  # type: ignore[arg-type]  # floats will do
+    style = None
+    if box is not None:
+        width, height = box[2] - box[0], box[3] - box[1]
+        ink = RawContent(
+            b"0 0 1 rg 0 0 %f %f re f" % (width, height), box=BoxConstraints(width=width, height=height)
+        )
+        whole = SimpleBoxLayoutRule(x_align=AxisAlignment.ALIGN_MID, y_align=AxisAlignment.ALIGN_MID)
+        style = StaticStampStyle(
+            border_width=0, background=ink, background_opacity=1.0, background_layout=whole
+        )
+    output = await signers.PdfSigner(meta, signer, new_field_spec=spec, stamp_style=style).async_sign_pdf(
         IncrementalPdfFileWriter(BytesIO(pdf)), bytes_reserved=16384
     )
     return bytes(output.getbuffer())

@@ -1,0 +1,78 @@
+"""A signature field in a form, and its annotation on a page, as changes to a PDF that somebody else wrote.
+
+Form, fields and annotations may stand where they are used or elsewhere, or not be there at all; what has the
+wrong type is replaced.  Whatever changes is marked for the update; nothing else is.
+"""
+
+from __future__ import annotations
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+
+from adapters.signing.objects import added, dictionary, entry, number, numbers, reference
+from adapters.signing.objects import name as pdf_name
+from adapters.signing.pages import Page
+
+_PRINTED_AND_LOCKED = 0b10000100
+"""spec: ISO 32000-2 §12.5.3 - bits 3 and 8 of an annotation's flags."""
+_SIGNED_APPEND_ONLY = 3
+"""spec: ISO 32000-2 §12.7.3 - SigFlags."""
+
+
+def add_field(
+    writer: IncrementalPdfFileWriter,
+    *,
+    name: str,
+    value: generic.PdfObject,
+    page: Page,
+    rectangle: generic.ArrayObject | None,
+    appearance: generic.IndirectObject | None,
+) -> None:
+    """Add the field *name* with the signature *value*, shown on *page* if there is a *rectangle*."""
+    field = dictionary(
+        FT=pdf_name("Sig"),
+        T=generic.TextStringObject(name),
+        Type=pdf_name("Annot"),
+        Subtype=pdf_name("Widget"),
+        F=number(_PRINTED_AND_LOCKED),
+        Rect=rectangle or numbers(0, 0, 0, 0),
+        P=reference(page.ref, writer),
+        V=added(writer, value),
+    )
+    if appearance is not None:
+        field[pdf_name("AP")] = dictionary(N=appearance)
+    ref = added(writer, field)
+    _into_form(writer, ref)
+    _onto_page(writer, page, ref)
+
+
+def _into_form(writer: IncrementalPdfFileWriter, field: generic.IndirectObject) -> None:
+    root = writer.root
+    form = entry(root, "/AcroForm")
+    if not isinstance(form, generic.DictionaryObject):
+        form = dictionary()
+        root[pdf_name("AcroForm")] = added(writer, form)
+        writer.update_root()  # type: ignore[no-untyped-call]  # pyHanko's
+    fields = entry(form, "/Fields")
+    if isinstance(fields, generic.ArrayObject):
+        fields.append(field)
+        writer.update_container(fields)
+    else:
+        form[pdf_name("Fields")] = generic.ArrayObject([field])
+        writer.update_container(form)
+    # a viewer that makes appearances anew would show other ones than were signed
+    stale = form.pop("/NeedAppearances", None) is not None
+    if stale or form.get("/SigFlags") != _SIGNED_APPEND_ONLY:
+        form[pdf_name("SigFlags")] = number(_SIGNED_APPEND_ONLY)
+        writer.update_container(form)
+
+
+def _onto_page(writer: IncrementalPdfFileWriter, page: Page, annotation: generic.IndirectObject) -> None:
+    annotations = entry(page.entries, "/Annots")
+    if isinstance(annotations, generic.ArrayObject):
+        annotations.append(annotation)
+        # the array's own object where it has one, else the page
+        writer.update_container(annotations)
+    else:
+        page.entries[pdf_name("Annots")] = generic.ArrayObject([annotation])
+        writer.mark_update(page.ref)

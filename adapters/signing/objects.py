@@ -1,0 +1,90 @@
+"""PDF objects as pyHanko has them: read with care, and made with types."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.writer import BasePdfFileWriter
+
+
+def resolved(found: Any) -> Any:
+    """What *found* is, or refers to."""
+    if isinstance(found, generic.IndirectObject):
+        return found.get_object()  # type: ignore[no-untyped-call]  # pyHanko's
+    return found
+
+
+def entry(container: object, key: str) -> Any:
+    """The value of *key*, whether it stands there or elsewhere; ``None`` where there is none."""
+    found = resolved(container)
+    if not isinstance(found, generic.DictionaryObject) or key not in found:
+        return None
+    value = resolved(found.raw_get(key))
+    return None if isinstance(value, generic.NullObject) else value
+
+
+def raw_entry(container: object, key: str) -> Any:
+    """The value of *key* as it stands: a reference stays one."""
+    found = resolved(container)
+    if not isinstance(found, generic.DictionaryObject) or key not in found:
+        return None
+    return found.raw_get(key)
+
+
+def entries(container: object) -> list[Any]:
+    """The elements of an array, wherever they stand."""
+    found = resolved(container)
+    return [resolved(element) for element in found] if isinstance(found, generic.ArrayObject) else []
+
+
+def finite(found: object) -> float | None:
+    """A number that can be reckoned with; ``None`` for everything else."""
+    if not isinstance(found, generic.FloatObject | generic.NumberObject):
+        return None
+    try:
+        value = float(found)
+    except OverflowError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def name(text: str) -> generic.NameObject:
+    """The name */text*."""
+    return generic.NameObject(f"/{text}")
+
+
+def number(value: float) -> generic.PdfObject:
+    """An integer where *value* is one, else four decimals."""
+    if value == int(value):
+        return generic.NumberObject(value)  # type: ignore[no-untyped-call]  # pyHanko's
+    return generic.FloatObject(f"{value:.4f}")  # type: ignore[no-untyped-call]  # pyHanko's
+
+
+def numbers(*values: float) -> generic.ArrayObject:
+    """An array of numbers."""
+    return generic.ArrayObject(number(value) for value in values)
+
+
+def dictionary(**values: generic.PdfObject) -> generic.DictionaryObject:
+    """A dictionary; the keywords are its keys."""
+    return generic.DictionaryObject(  # type: ignore[no-untyped-call]  # pyHanko's
+        {name(key): value for key, value in values.items()}
+    )
+
+
+def stream(encoded: bytes, **values: generic.PdfObject) -> generic.StreamObject:
+    """A stream whose bytes are written as they are; *values* say how they are encoded."""
+    return generic.StreamObject(dictionary(**values), encoded_data=encoded)
+
+
+def reference(to: generic.IndirectObject, writer: BasePdfFileWriter) -> generic.IndirectObject:
+    """A reference to the same object, for *writer* to write."""
+    return generic.IndirectObject(to.idnum, to.generation, writer)  # type: ignore[no-untyped-call]  # pyHanko's
+
+
+def added(writer: BasePdfFileWriter, found: generic.PdfObject) -> generic.IndirectObject:
+    """*found* as an object of its own in *writer*'s update."""
+    ref: generic.IndirectObject = writer.add_object(found)
+    return ref
