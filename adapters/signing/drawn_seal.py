@@ -10,13 +10,14 @@ import math
 import unicodedata
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont
 
 _RED = (214, 24, 31)
 _MM_PER_INCH = 25.4
-_DPI = 300
+_DPI = 250
 _FINER = 3
 """Drawn so many times larger and then reduced, for smooth edges."""
+_DEGREES = 16
 _TRIAL = "THỬ NGHIỆM"
 
 
@@ -38,10 +39,12 @@ def draw(name: str, *, font: Path, diameter_mm: float) -> bytes:
     _around(ink, unicodedata.normalize("NFC", name).upper(), font, unit)
 
     alpha = ink.resize((across // _FINER, across // _FINER), Image.Resampling.LANCZOS)
-    picture = Image.new("RGBA", alpha.size, (*_RED, 0))
-    picture.putalpha(alpha)
+    # one red in sixteen degrees of transparency: a tenth of the size, and nobody sees the difference
+    picture = alpha.point(lambda value: (value + 8) // 17).convert("P")
+    picture.putpalette(_RED * _DEGREES)
     out = io.BytesIO()
-    picture.save(out, "PNG", dpi=(_DPI, _DPI), pnginfo=PngImagePlugin.PngInfo())
+    transparency = bytes(degree * 17 for degree in range(_DEGREES))
+    picture.save(out, "PNG", dpi=(_DPI, _DPI), transparency=transparency, bits=4)
     return out.getvalue()
 
 

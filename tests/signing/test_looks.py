@@ -74,27 +74,27 @@ class Shape:
 
 SHAPES = {
     "A4": Shape(),
-    "A4 turned by 90": Shape(page=b"/MediaBox [0 0 595 842] /Rotate 90", box=(300, 400, 360, 520)),
+    "A4 turned by 90": Shape(page=b"/MediaBox [0 0 595 842] /Rotate 90", hand=(300, 400, 360, 520)),
     "A4 turned by 180": Shape(page=b"/MediaBox [0 0 595 842] /Rotate 180"),
-    "A4 turned by 270": Shape(page=b"/MediaBox [0 0 595 842] /Rotate 270", box=(300, 400, 360, 520)),
-    "turned by -90": Shape(page=b"/MediaBox [0 0 595 842] /Rotate -90", box=(300, 400, 360, 520)),
-    "A5 across": Shape(page=b"/MediaBox [0 0 595 420]", box=(300, 100, 420, 160)),
+    "A4 turned by 270": Shape(page=b"/MediaBox [0 0 595 842] /Rotate 270", hand=(300, 400, 360, 520)),
+    "turned by -90": Shape(page=b"/MediaBox [0 0 595 842] /Rotate -90", hand=(300, 400, 360, 520)),
+    "A5 across": Shape(page=b"/MediaBox [0 0 595 420]", hand=(300, 100, 420, 160)),
     "Letter": Shape(page=b"/MediaBox [0 0 612 792]"),
     "cropped": Shape(page=b"/MediaBox [0 0 700 900] /CropBox [50 60 645 842]"),
     "cropped beyond the paper": Shape(page=b"/MediaBox [0 0 595 842] /CropBox [-100 -100 800 900]"),
-    "an origin in the middle": Shape(page=b"/MediaBox [-297 -421 298 421]", box=(0, -200, 120, -140)),
+    "an origin in the middle": Shape(page=b"/MediaBox [-297 -421 298 421]", hand=(0, -200, 120, -140)),
     "corners the wrong way round": Shape(page=b"/MediaBox [595 842 0 0]"),
     "all inherited": Shape(
         page=b"",
         parent=b"/MediaBox [0 0 842 700] /CropBox [20 20 800 680] /Rotate 270",
-        box=(300, 300, 360, 420),
+        hand=(300, 300, 360, 420),
     ),
     "cropped, turned, off the origin": Shape(
         page=b"/MediaBox [-100 -200 600 800] /CropBox [-50 -150 545 692] /Rotate 90",
-        box=(200, 200, 260, 320),
+        hand=(200, 200, 260, 320),
     ),
     "units of two points": Shape(
-        page=b"/MediaBox [0 0 297 421] /UserUnit 2", box=(150, 100, 210, 130), width_mm=594 * MM
+        page=b"/MediaBox [0 0 297 421] /UserUnit 2", hand=(150, 100, 210, 130), width_mm=594 * MM
     ),
     "no MediaBox at all": Shape(page=b""),
 }
@@ -151,7 +151,7 @@ async def test_of_several_signers_the_last_one_counts_and_seals_of_agencies_do_n
 
 async def test_a_signers_picture_that_nobody_sees_leads_nowhere(sealer: PadesSealer, tmp_path: Path) -> None:
     """Outside the part of the page that is shown: the seal goes to its configured place."""
-    shape = Shape(page=b"/MediaBox [0 0 1200 842] /CropBox [0 0 595 842]", box=(700, 200, 820, 260))
+    shape = Shape(page=b"/MediaBox [0 0 1200 842] /CropBox [0 0 595 842]", hand=(700, 200, 820, 260))
     sealed = await sealed_by(sealer, await signed(shape.pdf(), pki().leader(), box=shape.hand))
     seal = (await look(sealed, tmp_path)).patch(RED)
     assert seal is not None
