@@ -9,10 +9,9 @@ import pytest
 from adapters.signing import PadesSealer
 from gateway.errors import Refused
 from gateway.model.signature import SealOrder
-from tests.pki import pki
 from tests.signing.looks import RED, look
-from tests.signing.pdfs import a_pdf, judgements, signed
-from tests.signing.test_looks import APPENDIX, MAIN, a_sealer, sealed_by
+from tests.signing.pdfs import a_pdf, judgements
+from tests.signing.test_looks import APPENDIX, MAIN, a_sealer, sealed_by, signed_by_leader
 
 PAGE = b"/Type /Page /Parent 2 0 R /MediaBox [0 0 595 842]"
 FAR = b"9" * 400
@@ -96,7 +95,7 @@ def deep(levels: int) -> bytes:
 
 
 async def test_a_page_deep_in_the_tree_inherits_from_all_above(sealer: PadesSealer, tmp_path: Path) -> None:
-    by_leader = await signed(deep(20), pki().leader(), box=(300, 600, 420, 660))
+    by_leader = await signed_by_leader(deep(20), box=(300, 600, 420, 660))
     seal = (await look(await sealed_by(sealer, by_leader), tmp_path)).patch(RED)
     assert seal is not None
     # turned by 180: the left third of the picture is at its right end
@@ -112,7 +111,7 @@ async def test_a_signers_page_that_no_reader_shows_is_not_where_the_seal_goes(
     sealer: PadesSealer, tmp_path: Path
 ) -> None:
     """The widget names page 3, which a later revision took out of the tree."""
-    by_leader = await signed(a_pdf(), pki().leader(), box=(300, 200, 420, 260))
+    by_leader = await signed_by_leader(a_pdf(), box=(300, 200, 420, 260))
     number = len(by_leader)
     update = (
         b"2 0 obj\n<< /Type /Pages /Kids [60 0 R] /Count 1 >>\nendobj\n"
