@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
+from adapters.inspection.dormant import waiting
 from adapters.inspection.judge import Options, judge
 from gateway.model.finding import Severity
 from gateway.model.signature import Inspection, Verdict
-from tests.vectors.attacks import forgery, incremental, papers, wrapping
+from tests.vectors.attacks import annotations, forgery, incremental, papers, shadow, wrapping
+from tests.vectors.attacks.revisions import opening
 
 ANYBODY = Options(unsafe_accept_any_signer=True)
 Base = Callable[[], bytes]
@@ -34,9 +36,6 @@ _MAY_CHANGE = frozenset(
         (papers.CATALOG, "/Extensions"),
         (papers.METADATA, "/Subtype"),
         (papers.INFO, ""),
-        # what the page tree says as well
-        (3, "/MediaBox"),
-        (papers.SECOND_PAGE, "/MediaBox"),
     }
 )
 
@@ -82,6 +81,40 @@ def test_no_key_of_any_object_may_be_exchanged_later(base: str) -> None:
     verdicts = {name: judged(pdf).verdict for name, pdf in attacks}
     assert len(verdicts) > 200
     assert [name for name, verdict in verdicts.items() if verdict is Verdict.VALID] == []
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("attack", annotations.LAID_OVER)
+def test_nothing_may_be_laid_over_a_page_that_was_signed(attack: str, base: str) -> None:
+    assert judged(annotations.LAID_OVER[attack](BASES[base]())).verdict is not Verdict.VALID
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("attack", annotations.SNEAKY)
+def test_a_later_signature_may_not_hide_what_an_earlier_one_saw(attack: str, base: str) -> None:
+    assert judged(annotations.SNEAKY[attack](BASES[base]())).verdict is not Verdict.VALID
+
+
+@pytest.mark.parametrize("attack", shadow.SPRUNG)
+def test_a_shadow_that_comes_to_light_is_never_valid(attack: str) -> None:
+    assert judged(shadow.SPRUNG[attack]()).verdict is not Verdict.VALID
+
+
+@pytest.mark.parametrize("paper", shadow.OUTSIDE)
+def test_what_no_table_knows_is_warned_of(paper: str) -> None:
+    assert warnings_of(judged(shadow.OUTSIDE[paper]()))
+
+
+@pytest.mark.parametrize("paper", shadow.WARNED)
+def test_what_waits_to_be_shown_is_seen(paper: str) -> None:
+    with opening(shadow.WARNED[paper]()) as pdf:
+        assert waiting(pdf)
+
+
+@pytest.mark.parametrize("paper", [*BASES.values(), papers.plain_twice])
+def test_nothing_waits_in_an_honest_file(paper: Base) -> None:
+    with opening(paper()) as pdf:
+        assert waiting(pdf) == []
 
 
 def judged(pdf: bytes) -> Inspection:

@@ -238,6 +238,7 @@ TRUE_BUT_ODD: Mapping[str, Callable[[], bytes]] = {
     "has no kind": _described(b""),
     "has an empty kind": _described(b"/SubFilter /"),
     "has a kind of text": _described(b"/SubFilter (adbe.pkcs7.detached)"),
+    "claims to be a time-stamp": _described(b"/SubFilter /ETSI.RFC3161"),
     "has another's kind": _described(b"/SubFilter /adbe.x509.rsa_sha1"),
 }
 """Signed as they are: the arithmetic is right, and they must not be valid all the same."""

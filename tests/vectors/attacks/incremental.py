@@ -8,7 +8,6 @@ exchanged here once, and every odd way of writing a revision is taken at least o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from io import BytesIO
 
 import pikepdf
 
@@ -18,6 +17,7 @@ from tests.vectors.attacks.revisions import (
     changed,
     form_xobject,
     number_of_field,
+    opening,
     size_of,
     start_of,
     stream,
@@ -154,7 +154,7 @@ def table_leads_into_a_signed_stream(signed: bytes) -> bytes:
 
 def with_table(signed: bytes, places: Mapping[int, int]) -> bytes:
     """One more revision that has nothing but a table."""
-    with pikepdf.open(BytesIO(signed)) as opened:
+    with opening(signed) as opened:
         root, size = opened.Root.objgen[0], int(opened.trailer["/Size"])
     rows = b"".join(b"%d 1\n%010d 00000 n \n" % pair for pair in sorted(places.items()))
     body = signed if signed.endswith(b"\n") else signed + b"\n"
@@ -165,7 +165,7 @@ def with_table(signed: bytes, places: Mapping[int, int]) -> bytes:
 def hybrid_that_differs(signed: bytes) -> bytes:
     """Readers of tables see nothing; readers of cross-reference streams see another page."""
     body = bytearray(signed if signed.endswith(b"\n") else signed + b"\n")
-    with pikepdf.open(BytesIO(signed)) as opened:
+    with opening(signed) as opened:
         root, size = opened.Root.objgen[0], int(opened.trailer["/Size"])
     places = {p.CONTENT: len(body)}
     body += b"4 0 obj\n%s\nendobj\n" % OTHER
@@ -207,7 +207,7 @@ def two_revisions_one_after_the_other(signed: bytes) -> bytes:
 
 def put_right_again(signed: bytes) -> bytes:
     """The page is exchanged and put back, but two revisions further its font is gone."""
-    with pikepdf.open(BytesIO(signed)) as opened:
+    with opening(signed) as opened:
         old = opened.get_object(p.CONTENT, 0)
         body = stream(old.read_raw_bytes())
     return freed(p.FONT)(updated(page_replaced(Style.TABLE)(signed), {p.CONTENT: body}))
@@ -292,7 +292,7 @@ def form_changed(**keys: bytes) -> Attack:
     """The form, written in the catalogue, has another value for some keys."""
 
     def attack(signed: bytes) -> bytes:
-        with pikepdf.open(BytesIO(signed)) as opened:
+        with opening(signed) as opened:
             form = opened.Root["/AcroForm"]
             is_apart, number = form.is_indirect, form.objgen[0]
             parts = {k: form[k].unparse() for k in form.as_dict() if isinstance(form[k], pikepdf.Object)}
@@ -515,6 +515,7 @@ EVERYTHING: Mapping[str, Attack] = {
     "link leads out": keys_changed(p.LINK, {"/Dest": None, "/A": b"<< /S /URI /URI (http://example.com) >>"}),
     "annotations taken away": keys_changed(p.PAGE, {"/Annots": None}),
     # rights
+    "permissions added": keys_changed(p.CATALOG, {"/Perms": b"<< /UR3 NEW 0 R >>"}, b"<< /Type /Sig >>"),
     "validation data as a script": keys_changed(
         p.CATALOG, {"/DSS": b"<< /Type /DSS /Certs [NEW 0 R] >>"}, b"<< /S /JavaScript /JS (1) >>"
     ),
@@ -527,7 +528,7 @@ def exchanged_one_by_one(signed: bytes, skipped: frozenset[tuple[int, str]]) -> 
 
     *skipped* are the objects and keys that may change; an empty key stands for all of an object.
     """
-    with pikepdf.open(BytesIO(signed)) as opened:
+    with opening(signed) as opened:
         held = {
             one.objgen[0]: list((one.stream_dict if isinstance(one, pikepdf.Stream) else one).keys())
             for one in opened.objects

@@ -6,7 +6,7 @@ from functools import cache
 
 from pyhanko.sign.fields import FieldMDPSpec, MDPPerm
 
-from tests.inspection.files import leader, made
+from tests.inspection.files import leader, made, signed_and_sealed
 from tests.pki import Credential, pki
 from tests.signing.pdfs import a_pdf, signed
 from tests.vectors.attacks.revisions import form_xobject, stream, text
@@ -15,7 +15,7 @@ from tests.vectors.attacks.revisions import form_xobject, stream, text
 CATALOG, PAGES, PAGE, CONTENT, FONT = 1, 2, 3, 4, 5
 SECOND_PAGE, SECOND_CONTENT, IMAGE, FORM_XOBJECT = 10, 11, 12, 13
 TO_UNICODE, ENCODING, GRAPHICS_STATE, RESOURCES = 14, 15, 16, 17
-TEXT_FIELD, TEXT_LOOKS, CHECK_BOX, CHECK_ON, CHECK_OFF, CHOICE, BUTTON = 20, 21, 22, 23, 24, 25, 26
+TEXT_FIELD, TEXT_LOOKS, CHECK_BOX, CHECK_ON, CHECK_OFF, CHOICE, BUTTON, CHOICE_LOOKS = range(20, 28)
 LAYER, OUTLINES, OUTLINE, STRUCTURE, STRUCTURE_ELEMENT, NAMES, DESTS = 30, 31, 32, 33, 34, 35, 36
 NOTE, LINK, METADATA, INFO, LABELS, FIELDS, ANNOTS = 40, 41, 42, 43, 44, 45, 46
 
@@ -68,7 +68,8 @@ def rich() -> bytes:
             CHECK_ON: stream(b"0 0 m 20 20 l S", boxed),
             CHECK_OFF: stream(b"", boxed),
             CHOICE: b"<< /FT /Ch /T (kind) /V (one) /Opt [(one) (two)] /I [0] /Ff 131072 /Rect [300 620 400 640]"
-            b" /P 3 0 R /AP << /N 21 0 R >> %s >>" % widget,
+            b" /P 3 0 R /AP << /N 27 0 R >> %s >>" % widget,
+            CHOICE_LOOKS: form_xobject(b"/Tx BMC " + text(b"one", x=2, y=4, size=9) + b" EMC", 100, 20),
             BUTTON: b"<< /FT /Btn /T (picture) /Ff 65536 /Rect [300 560 340 600] /P 3 0 R /MK << /I 13 0 R /TP 1 >>"
             b" /AP << /N 13 0 R >> %s >>" % widget,
             LAYER: b"<< /Type /OCG /Name (Layer) >>",
@@ -107,6 +108,11 @@ def approved() -> bytes:
 def approved_twice() -> bytes:
     """``rich``, signed by the leader and then by the agency."""
     return made(signed(approved(), agency(), field="Seal"))
+
+
+def plain_twice() -> bytes:
+    """A page with a line of text, signed by a leader and then by an agency."""
+    return signed_and_sealed()
 
 
 @cache

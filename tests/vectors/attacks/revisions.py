@@ -46,7 +46,7 @@ def updated(
     *trailer* is written into the new trailer besides what must stand there; *root* instead of the old root.
     """
     generations = generations or {}
-    with pikepdf.open(BytesIO(pdf)) as opened:
+    with opening(pdf) as opened:
         root = root or b"%d %d R" % opened.Root.objgen
         size = max(int(opened.trailer["/Size"]), max([*objects, *free], default=0) + 1)
         info = b"/Info %d %d R " % opened.trailer["/Info"].objgen if "/Info" in opened.trailer else b""
@@ -102,6 +102,11 @@ def _with_stream(
     return at
 
 
+def opening(pdf: bytes) -> pikepdf.Pdf:
+    """*pdf* as it is: pages keep inheriting what they inherit."""
+    return pikepdf.open(BytesIO(pdf), inherit_page_attributes=False)
+
+
 def changed(
     pdf: bytes,
     changes: Mapping[int, Mapping[str, bytes | None]],
@@ -116,7 +121,7 @@ def changed(
 
 def with_keys(pdf: bytes, number: int, keys: Mapping[str, bytes | None]) -> bytes:
     """Object *number* as it is written, with *keys* instead of its own."""
-    with pikepdf.open(BytesIO(pdf)) as opened:
+    with opening(pdf) as opened:
         one = opened.get_object(number, 0)
         is_stream = isinstance(one, pikepdf.Stream)
         held = one.stream_dict if is_stream else one
@@ -150,14 +155,14 @@ def _plain(held: pikepdf.Object, key: str) -> bytes:
 
 def value_of(pdf: bytes, number: int, key: str) -> bytes:
     """What is written under *key* of object *number*."""
-    with pikepdf.open(BytesIO(pdf)) as opened:
+    with opening(pdf) as opened:
         held = opened.get_object(number, 0)
         return held[key].unparse() if _is_object(held[key]) else _plain(held, key)
 
 
 def numbers(pdf: bytes, wanted: Callable[[pikepdf.Object], bool]) -> list[int]:
     """The numbers of the objects that are *wanted*."""
-    with pikepdf.open(BytesIO(pdf)) as opened:
+    with opening(pdf) as opened:
         return [
             one.objgen[0]
             for one in opened.objects
@@ -178,7 +183,7 @@ def number_of_signature(pdf: bytes, field: str) -> int:
 
 def size_of(pdf: bytes) -> int:
     """The first number that no object has."""
-    with pikepdf.open(BytesIO(pdf)) as opened:
+    with opening(pdf) as opened:
         return int(opened.trailer["/Size"])
 
 
@@ -227,12 +232,17 @@ def prepared(
     field: str = "Hand",
     entries: bytes = b"/SubFilter /adbe.pkcs7.detached",
     contents: bytes = b"",
+    widget: bytes = b"/Rect [0 0 0 0] /F 132",
+    more: Mapping[int, bytes] | None = None,
 ) -> bytes:
-    """*pdf* with one more revision that has an invisible signature field and a signature to be filled in."""
+    """*pdf* with one more revision that has a signature field (invisible) and a signature to be filled in.
+
+    *more* are further objects of that revision; the field is the first new number, its signature the next.
+    """
     number = size_of(pdf)
     contents = contents or b"/Contents <%s>" % (b"0" * 2 * ROOM)
-    with pikepdf.open(BytesIO(pdf)) as opened:
-        first = opened.Root["/Pages"]["/Kids"][0]  # not pikepdf's pages: they pull down what is inherited
+    with opening(pdf) as opened:
+        first = opened.Root["/Pages"]["/Kids"][0]
         root, page = opened.Root.objgen[0], first.objgen[0]
         form = opened.Root.get("/AcroForm")
         fields = [one.unparse() for one in form["/Fields"]] if form is not None else []
@@ -248,11 +258,12 @@ def prepared(
                 {"/AcroForm": b"<< %s /SigFlags 3 /Fields [%s] >>" % (form_parts, b" ".join([*fields, own]))},
             ),
             page: with_keys(pdf, page, {"/Annots": b"[%s]" % b" ".join([*annots, own])}),
-            number: b"<< /Type /Annot /Subtype /Widget /FT /Sig /T (%s) /F 132 /Rect [0 0 0 0] /P %d 0 R"
-            b" /V %d 0 R >>" % (field.encode(), page, number + 1),
+            number: b"<< /Type /Annot /Subtype /Widget /FT /Sig /T (%s) %s /P %d 0 R /V %d 0 R >>"
+            % (field.encode(), widget, page, number + 1),
             number + 1: b"<< /Type /Sig /Filter /Adobe.PPKLite %s %s %s >>"
             % (entries, BLANK_RANGE, contents),
-        },
+        }
+        | dict(more or {}),
     )
 
 

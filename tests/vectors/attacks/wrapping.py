@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from io import BytesIO
 
 import pikepdf
 
@@ -21,6 +20,7 @@ from tests.vectors.attacks.revisions import (
     byte_range,
     gap_of,
     number_of_signature,
+    opening,
     prepared,
     signed_by_hand,
     start_of,
@@ -75,7 +75,7 @@ def wrapped(signed: bytes) -> bytes:
     before, after, _ = byte_range(signed)
     digits, start = signed[before : after - 1].rstrip(b"0") + b"0>", start_of(signed)
     signature = number_of_signature(signed, "Leader")
-    with pikepdf.open(BytesIO(signed)) as opened:
+    with opening(signed) as opened:
         objects = {
             one.objgen[0]: _body(one)
             for one in opened.objects
