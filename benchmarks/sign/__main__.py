@@ -20,6 +20,8 @@ from rich.console import Console
 from benchmarks.sign import contestants, huge, machine, materials, pair, peers, report
 from benchmarks.sign.contest import Figure, hold, one_core
 from benchmarks.sign.materials import Materials
+from gateway.config import LogSection
+from gateway.wiring import logs
 
 
 def measure(folder: Path, *, rounds: int, with_peers: bool, is_short: bool = False) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def measure(folder: Path, *, rounds: int, with_peers: bool, is_short: bool = Fal
         "limit": signing["limit"].median,
         "ours": {
             "b_b": signing["b_b"].median,
-            "b_b_visible": None,
+            "b_b_visible": signing["b_b_visible"].median,
             "b_b_6mb": signing["b_b_6mb"].median,
         },
         "stock_pyhanko": signing["stock_pyhanko"].median,
@@ -51,6 +53,7 @@ def measure(folder: Path, *, rounds: int, with_peers: bool, is_short: bool = Fal
     told["details"] = {
         "machine": before | {"load_after": machine.load(), "pinned_to_one_core": is_pinned},
         "configuration": _configuration(made, rounds),
+        "visible_over_leader": signing["visible_over_leader"].median,
         "limit_6mb": signing["limit_6mb"].median,
         "read_back": signing["read_back"].median,
         "seal_as_the_gateway_calls_it": signing["whole"].median,
@@ -87,6 +90,7 @@ def main() -> None:
     words.add_argument("--without-peers", action="store_true")
     words.add_argument("--short", action="store_true", help="see that it runs; its figures say nothing")
     given = words.parse_args()
+    logs.set_up(LogSection(), None)  # as `vanthu work` logs
     found = measure(
         given.var / "sign", rounds=given.rounds, with_peers=not given.without_peers, is_short=given.short
     )

@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-Batch = Callable[[int], Sequence[float]]
-"""Does the work that many times; answers the milliseconds that each took."""
+
+class Sample(NamedTuple):
+    """One measurement.  ``is_interrupted``: the kernel gave the processor to somebody else meanwhile."""
+
+    ms: float
+    is_interrupted: bool
+
+
+Batch = Callable[[int], Sequence[Sample]]
+"""Does the work that many times."""
+
+_ENOUGH = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,40 +42,50 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """Milliseconds: the median of all, the median of the quickest round, and how many there were."""
+    """Milliseconds.  ``median`` is of the ``counted`` measurements that nobody interrupted; where these are
+    fewer than ten, of all.  ``median_of_all`` counts the interrupted ones, too.
+    """
 
     median: float
-    best_round: float
+    median_of_all: float
+    counted: int
     count: int
 
 
 def timed(work: Callable[[], object]) -> Batch:
     """*work*, done in this process, by the wall clock."""
 
-    def batch(times: int) -> Sequence[float]:
-        took = []
-        for _ in range(times):
-            began = time.perf_counter()
-            work()
-            took.append((time.perf_counter() - began) * 1000)
-        return took
+    def batch(times: int) -> Sequence[Sample]:
+        return [sample(work) for _ in range(times)]
 
     return batch
+
+
+def sample(work: Callable[[], object]) -> Sample:
+    """*work*, done once by this thread."""
+    before, began = _interruptions(), time.perf_counter()
+    work()
+    took = time.perf_counter() - began
+    return Sample(took * 1000, _interruptions() > before)
+
+
+def _interruptions() -> int:
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
 
 
 def hold(contestants: Sequence[Contestant], rounds: int) -> Mapping[str, Figure]:
     """Warm everybody up, then let them take turns: a machine that slows down slows everybody."""
     for contestant in contestants:
         contestant.batch(contestant.warm_up)
-    took: dict[str, list[Sequence[float]]] = {contestant.name: [] for contestant in contestants}
+    took: dict[str, list[Sample]] = {contestant.name: [] for contestant in contestants}
     # As `vanthu work` does before it serves.
     gc.collect()
     gc.freeze()
     for _ in range(rounds):
         for contestant in contestants:
-            took[contestant.name].append(contestant.batch(contestant.at_once))
+            took[contestant.name] += contestant.batch(contestant.at_once)
     gc.unfreeze()
-    return {name: _figure(batches) for name, batches in took.items()}
+    return {name: _figure(samples) for name, samples in took.items()}
 
 
 @contextmanager
@@ -84,10 +106,13 @@ def one_core() -> Iterator[bool]:
         os.sched_setaffinity(0, before)
 
 
-def _figure(batches: Sequence[Sequence[float]]) -> Figure:
-    every = [ms for batch in batches for ms in batch]
+def _figure(samples: Sequence[Sample]) -> Figure:
+    every = [ms for ms, _ in samples]
+    whole = [ms for ms, is_interrupted in samples if not is_interrupted]
+    counted = whole if len(whole) >= _ENOUGH else every
     return Figure(
-        median=statistics.median(every),
-        best_round=min(statistics.median(batch) for batch in batches),
+        median=statistics.median(counted),
+        median_of_all=statistics.median(every),
+        counted=len(counted),
         count=len(every),
     )

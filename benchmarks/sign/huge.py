@@ -22,7 +22,9 @@ from adapters.store import FileVault, VaultOptions
 from benchmarks.papers import page
 from benchmarks.sign import materials, ours
 from benchmarks.sign.peers import pdfsig_finds_valid
+from gateway.config import LogSection
 from gateway.model.payload import PayloadRef
+from gateway.wiring import logs
 
 
 def measure(folder: Path, size: int) -> dict[str, Any]:
@@ -83,6 +85,7 @@ def _peak() -> int:
 def main() -> None:
     """The sealing process."""
     folder, size, digest, out = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
+    logs.set_up(LogSection(), None)  # as `vanthu work` logs
     print(json.dumps(asyncio.run(_seal(folder, PayloadRef(sha256=digest, size=size), out))))
 
 

@@ -5,6 +5,7 @@ The seal's figure is prepare, sign and fill.  What is read back before a file le
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -13,12 +14,16 @@ from pathlib import Path
 from adapters.clock import SystemClock
 from adapters.memory import MemoryDirectory, MemoryVault
 from adapters.signing.cms import CmsTemplate
+from adapters.signing.drawn_seal import draw
 from adapters.signing.keyring import KeyRing
 from adapters.signing.keyring import Options as KeyOptions
 from adapters.signing.keys import LoadedKey, load
+from adapters.signing.looks import Looks
+from adapters.signing.looks import Options as LookOptions
 from adapters.signing.pdf import Wish, prepare
 from adapters.signing.readback import read_back
 from adapters.signing.sealer import PadesSealer
+from adapters.signing.typeface import find_font
 from benchmarks.sign.materials import ORGAN, Materials
 from benchmarks.sign.pki import PASSPHRASE
 from gateway.model.ids import OrganCode, PartyKey
@@ -26,17 +31,20 @@ from gateway.model.signature import SealKind, SealOrder
 from gateway.ports import Vault
 
 PARTY = PartyKey(ORGAN)
+_NAME = "Sở Thông tin và Truyền thông"
 
 
 class Parts:
-    """The three steps of a seal, one after the other in this thread."""
+    """The three steps of a seal, one after the other in this thread.  *visible*: as ``make serve`` has it."""
 
-    def __init__(self, materials: Materials) -> None:
+    def __init__(self, materials: Materials, *, visible: bool = False) -> None:
         self._key: LoadedKey = load(materials.key_file, passphrase=PASSPHRASE.encode())
         self._template = CmsTemplate(self._key.identity)
+        looks = Looks(LookOptions(visible=visible), _ring(materials.key_file.parent))
+        self._mark = asyncio.run(looks.mark(order(), datetime.now(UTC)))
 
     def seal(self, pdf: bytes) -> bytes:
-        """*pdf* with an invisible seal."""
+        """*pdf* with a seal."""
         draft = prepare(pdf, self._wish())
         attributes = self._template.attributes(draft.digest)
         return draft.fill(self._template.assemble(attributes, self._key.sign_now(attributes)))
@@ -67,20 +75,25 @@ class Parts:
             digest=self._key.identity.scheme.digest.value,
             reserved=self._template.max_size + 1024,
             seed=signed_at.isoformat().encode(),
+            mark=self._mark,
         )
 
 
-def sealer(keys: Path, vault: Vault | None = None) -> PadesSealer:
+def draw_seal(keys: Path) -> None:
+    """A picture of a seal beside the key, as development has it."""
+    picture = draw(_NAME, font=find_font(None), diameter_mm=LookOptions().diameter_mm)
+    (keys / f"{ORGAN}.seal.png").write_bytes(picture)
+
+
+def sealer(keys: Path, vault: Vault | None = None, *, visible: bool = True) -> PadesSealer:
     """The gateway's sealer over the key in the folder *keys*, set up as in ``make serve``."""
-    clock = SystemClock()
-    options = KeyOptions(
-        keys=keys,
-        organ=OrganCode(ORGAN),
-        name="bench",
-        passphrase=PASSPHRASE.encode(),
-    )
-    ring = KeyRing(options, directory=MemoryDirectory(), clock=clock)
-    return PadesSealer(ring, vault=vault or MemoryVault(), clock=clock)
+    look = LookOptions(visible=visible)
+    return PadesSealer(_ring(keys), vault=vault or MemoryVault(), clock=SystemClock(), look=look)
+
+
+def _ring(keys: Path) -> KeyRing:
+    options = KeyOptions(keys=keys, organ=OrganCode(ORGAN), name="bench", passphrase=PASSPHRASE.encode())
+    return KeyRing(options, directory=MemoryDirectory(), clock=SystemClock())
 
 
 def order() -> SealOrder:

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sign import materials, ours
+from gateway.config import LogSection
 from gateway.model.payload import PayloadRef
+from gateway.wiring import logs
 
 SECONDS = 3.0
 
@@ -84,6 +86,7 @@ async def _seal_for(folder: Path, seconds: float) -> float:
 def main() -> None:
     """One of the processes."""
     folder, core, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    logs.set_up(LogSection(), None)  # as `vanthu work` logs
     os.sched_setaffinity(0, {core})
     print(asyncio.run(_seal_for(folder, seconds)), flush=True)
 

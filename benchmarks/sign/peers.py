@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 from xml.etree import ElementTree
 
-from benchmarks.sign.contest import Contestant
+from benchmarks.sign.contest import Contestant, Sample
 from benchmarks.sign.materials import Materials
 from benchmarks.sign.pki import PASSPHRASE
 from tools import foreign
@@ -154,7 +154,7 @@ class _Process:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def batch(self, times: int) -> Sequence[float]:
+    def batch(self, times: int) -> Sequence[Sample]:
         """``contest.Batch``; raises ``Absent`` where the process ends or takes two minutes."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -171,8 +171,7 @@ class _Process:
         if not answer:
             last = self._said.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it says nothing"]
             raise Absent(f"its process ended: {last[0][:200]}")
-        took: list[float] = json.loads(answer)
-        return took
+        return [Sample(ms, is_interrupted) for ms, is_interrupted in json.loads(answer)]
 
 
 def pdfsig_finds_valid(path: Path) -> bool:

@@ -13,9 +13,7 @@ _RED, _GREY, _PALE = "#b3261e", "#7a8793", "#c9d1d8"
 def draw(told: Mapping[str, Any]) -> str:
     """The SVG, from what ``sign.json`` holds."""
     bars = [("RSA + SHA-256 alone", told["limit"], _PALE), ("Vanthu", told["ours"]["b_b"], _RED)]
-    visible = told["ours"]["b_b_visible"]
-    if visible is not None:
-        bars.append(("Vanthu, visible seal", visible, _RED))
+    bars.append(("Vanthu, visible seal", told["ours"]["b_b_visible"], _RED))
     bars += [(name, ms, _GREY) for name, ms in told["peers"].items()]
     bars.append(("pyHanko, stock", told["stock_pyhanko"], _GREY))
     bars.sort(key=lambda bar: bar[1])

@@ -5,6 +5,7 @@ outputs = asyncio.run(make(folder))
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.memory import FixedClock, MemoryDirectory, MemoryVault
 from adapters.signing import KeyRing, Options, PadesSealer
+from adapters.signing.drawn_seal import draw
 from adapters.signing.keys import Digest
+from adapters.signing.looks import Options as LookOptions
+from adapters.signing.typeface import find_font
 from gateway.model.ids import OrganCode, PartyKey
 from gateway.model.payload import PayloadRef
 from gateway.model.signature import SealKind, SealOrder
@@ -48,32 +52,29 @@ async def make(folder: Path) -> Sequence[Output]:
     """All of them as files in *folder*, beside ``root.pem`` and the revocation lists of ``lists``."""
     _lay_the_ground(folder)
     page = a_pdf(filler=20_000)
-    by_leader = await signed(page, pki().leader())
+    by_leader = await signed(page, pki().leader(), box=(330, 120, 480, 190))
     found: list[Output] = []
     for number, scheme in enumerate(SCHEMES):
-        sealer = _sealer(folder / "keys" / str(number), scheme)
-        once = await _sealed(sealer, page, AGENCY)
-        twice = await _sealed(sealer, once, PARENT)
+        keys = _lay_keys(folder / "keys" / str(number), scheme)
+        hidden, shown = _sealer(keys, scheme, visible=False), _sealer(keys, scheme)
+        invisible = await _sealed(hidden, page)
+        over_leader = await _sealed(shown, by_leader)
         for kind, pdf, signatures in (
-            ("invisible", once, 1),
-            ("after a leader's signature", await _sealed(sealer, by_leader, AGENCY), 2),
-            ("two seals", twice, 2),
+            ("invisible", invisible, 1),
+            ("visible, at its place", await _sealed(shown, page), 1),
+            ("visible, on an appendix", await _sealed(shown, page, kind=SealKind.APPENDIX), 1),
+            ("invisible, after a leader's signature", await _sealed(hidden, by_leader), 2),
+            ("visible, over a leader's picture", over_leader, 2),
+            ("two seals, invisible", await _sealed(hidden, invisible, PARENT), 2),
+            ("leader and two seals, visible", await _sealed(shown, over_leader, PARENT), 3),
         ):
-            path = folder / f"{number}-{kind.replace(' ', '-').replace(chr(39), '')}.pdf"
+            path = folder / f"{number}-{re.sub('[^a-z]+', '-', kind)}.pdf"
             path.write_bytes(pdf)
             found.append(Output(path=path, scheme=scheme, kind=kind, signatures=signatures))
         if number == 0:
-            path = folder / "altered.pdf"
-            path.write_bytes(_altered(once))
-            found.append(
-                Output(
-                    path=path,
-                    scheme=scheme,
-                    kind="one byte of the page altered",
-                    signatures=1,
-                    is_altered=True,
-                )
-            )
+            kind, path = "one byte of the page altered", folder / "altered.pdf"
+            path.write_bytes(_altered(invisible))
+            found.append(Output(path=path, scheme=scheme, kind=kind, signatures=1, is_altered=True))
     return found
 
 
@@ -89,19 +90,28 @@ def _lay_the_ground(folder: Path) -> None:
         (folder / name).write_bytes(revocation_list)
 
 
-def _sealer(keys: Path, scheme: str) -> PadesSealer:
-    curve, options = SCHEMES[scheme]
+def _lay_keys(keys: Path, scheme: str) -> Path:
+    curve, _ = SCHEMES[scheme]
     for party, name in ((AGENCY, "Sở Thông tin và Truyền thông"), (PARENT, "UBND tỉnh Tây Ninh")):
         credential = pki().agency(party, name, key=ec_key(curve) if curve else None)
         credential.write_pem(keys / f"{party}.pem")
+        picture = draw(name, font=find_font(None), diameter_mm=36)
+        (keys / f"{party}.seal.png").write_bytes(picture)
+    return keys
+
+
+def _sealer(keys: Path, scheme: str, *, visible: bool = True) -> PadesSealer:
+    _, options = SCHEMES[scheme]
     made = Options(keys=keys, organ=OrganCode("000.00.00.H53"), name="Vanthu", **options)  # type: ignore[arg-type]
     clock = FixedClock(NOW)
     ring = KeyRing(made, directory=MemoryDirectory(), clock=clock)
-    return PadesSealer(ring, vault=MemoryVault(), clock=clock)
+    return PadesSealer(ring, vault=MemoryVault(), clock=clock, look=LookOptions(visible=visible))
 
 
-async def _sealed(sealer: PadesSealer, pdf: bytes, party: PartyKey) -> bytes:
-    order = SealOrder(party=party, kind=SealKind.MAIN, signed_at=NOW)
+async def _sealed(
+    sealer: PadesSealer, pdf: bytes, party: PartyKey = AGENCY, kind: SealKind = SealKind.MAIN
+) -> bytes:
+    order = SealOrder(party=party, kind=kind, signed_at=NOW, code="517/QĐ-UBND")
     body = (await sealer.seal(PayloadRef.of(pdf), order)).payload.body
     assert body is not None
     return body

@@ -69,7 +69,8 @@ def _page(
         )
     yield ""
     yield (
-        "The warnings are about the tests' certificates, which name no address for the issuer's certificate or for "
+        "*Elements overlap*: the seal covers a third of the signer's picture, because the law says so (NĐ 30/2020, Annex I). "
+        "The other warnings are about the tests' certificates, which name no address for the issuer's certificate or for "
         "revocation: nothing is fetched here. Under *qualification* the report says that the chain leads to no European "
         "trusted list, which is true of a Vietnamese authority and no part of the verdict."
     )

@@ -29,7 +29,8 @@ def test_it_finds_every_kind_of_our_seals_valid(name: str, outputs: Sequence[Out
     excused = {file for file, word in said.items() if word is Word.UNABLE}
     assert all("PSS" in file and name == "mutool" for file in excused)
     assert {file: word for file, word in said.items() if word is not Word.VALID and file not in excused} == {}
-    assert len(said) - len(excused) >= 9
+    assert len(said) == 28
+    assert len(excused) in (0, 7)
 
 
 @pytest.mark.parametrize("name", list(PROGRAMS))

@@ -2,13 +2,14 @@
 
     python peer.py pdfsignerpy|endesive IN.pdf KEY.p12 PASSPHRASE OUT.pdf
 
-For every line with a number on standard input that many signatures, answered with their milliseconds; the
-last signed file stays.
+For every line with a number on standard input that many signatures, answered for each with its milliseconds and
+whether the thread lost the processor meanwhile; the last signed file stays.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 import types
@@ -64,6 +65,11 @@ def _signing_half_of_endesive() -> Any:
     return cms
 
 
+def interruptions() -> int:
+    """How often this thread lost the processor to somebody else."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
+
+
 def main() -> None:
     """The command."""
     name, *given = sys.argv[1:]
@@ -72,9 +78,10 @@ def main() -> None:
     for order in sys.stdin:
         took = []
         for _ in range(int(order)):
-            began = time.perf_counter()
+            before, began = interruptions(), time.perf_counter()
             sign()
-            took.append((time.perf_counter() - began) * 1000)
+            ms = (time.perf_counter() - began) * 1000
+            took.append((ms, interruptions() > before))
         print(json.dumps(took), flush=True)
 
 

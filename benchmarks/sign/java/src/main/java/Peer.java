@@ -1,4 +1,5 @@
 import java.io.BufferedReader;
+import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -8,7 +9,8 @@ import java.util.StringJoiner;
 
 /**
  * One Java library as the benchmark asks for it: for every line with a number on standard input that many
- * signatures, answered with their milliseconds; the last signed file stays.
+ * signatures, answered for each with its milliseconds and whether the thread lost the processor meanwhile; the
+ * last signed file stays.
  *
  * <pre>java Peer pdfbox|dss IN.pdf KEY.p12 PASSPHRASE OUT.pdf</pre>
  */
@@ -34,12 +36,25 @@ public final class Peer {
             StringJoiner took = new StringJoiner(", ", "[", "]");
             byte[] signed = {};
             for (int i = 0; i < times; i++) {
+                String before = interruptions();
                 long began = System.nanoTime();
                 signed = signer.sign(pdf);
-                took.add(String.format(Locale.ROOT, "%.4f", (System.nanoTime() - began) / 1e6));
+                double ms = (System.nanoTime() - began) / 1e6;
+                boolean isInterrupted = !interruptions().equals(before);
+                took.add(String.format(Locale.ROOT, "[%.4f, %b]", ms, isInterrupted));
             }
             Files.write(out, signed);
             System.out.println(took);
         }
+    }
+
+    /** How often this thread lost the processor to somebody else, as the kernel says it. */
+    private static String interruptions() throws IOException {
+        for (String line : Files.readAllLines(Path.of("/proc/thread-self/status"))) {
+            if (line.startsWith("nonvoluntary_ctxt_switches")) {
+                return line;
+            }
+        }
+        return "";
     }
 }
