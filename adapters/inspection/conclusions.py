@@ -18,8 +18,8 @@ from adapters.inspection.changes import Difference, Level
 from adapters.inspection.enclosed import collect
 from adapters.inspection.existence import Existence, Existing, is_reliable
 from adapters.inspection.overlaps import Overlaps
-from adapters.inspection.reader import QuickReader, entry
 from adapters.inspection.trust import Standing, Trust
+from adapters.pdf.reader import QuickReader, entry
 from gateway.model.finding import Severity
 from gateway.model.signature import Indication, SignatureReport
 

@@ -16,8 +16,8 @@ from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObj
 
 from adapters.inspection import certificates, revocation
 from adapters.inspection.certificates import Certificate
-from adapters.inspection.reader import QuickReader, entry, resolved
 from adapters.inspection.revocation import Records
+from adapters.pdf.reader import QuickReader, entry, resolved
 
 _MAX_OF_A_KIND = 500
 _MAX_RECORDS_OF_SIGNATURE = 50

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from adapters.inspection import signatures, structure
 from adapters.inspection.conclusions import Setting
-from adapters.inspection.reader import ContentsTooLong, QuickReader
 from adapters.inspection.trust import Trust
+from adapters.pdf.reader import ContentsTooLong, QuickReader
 from gateway.model.finding import Finding, Severity
 from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Indication, Inspection, SignatureReport, Verdict

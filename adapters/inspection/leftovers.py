@@ -12,7 +12,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import DictionaryObject
 from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError
 
-from adapters.inspection.reader import QuickReader
+from adapters.pdf.reader import QuickReader
 
 # what may follow the last cross-reference section: comments, startxref, and the end
 _TAIL = re.compile(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject, StreamObject
 
-from adapters.inspection.reader import entry, resolved
+from adapters.pdf.reader import entry, resolved
 
 _PRIVATE = frozenset({"/ITXT"})  # a producer's mark without any effect
 _NUMBERS = (generic.NumberObject, generic.FloatObject)

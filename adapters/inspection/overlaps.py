@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
 
 from adapters.inspection.objects import inherited, name_in, raw_items, rectangle
-from adapters.inspection.reader import entry, resolved
 from adapters.inspection.revisions import Revisions, root_of
+from adapters.pdf.reader import entry, resolved
 
 Box = tuple[float, float, float, float]
 

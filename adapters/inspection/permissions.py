@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, PdfObject
 
 from adapters.inspection.objects import name_in, raw_items
-from adapters.inspection.reader import entry, resolved
+from adapters.pdf.reader import entry, resolved
 
 STRICTEST = 1
 

@@ -16,7 +16,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import DictionaryObject, IndirectObject, StreamObject
 from pyhanko.pdf_utils.reader import HistoricalResolver
 
-from adapters.inspection.reader import QuickReader, references_in, resolved
+from adapters.pdf.reader import QuickReader, references_in, resolved
 
 _STARTXREF = re.compile(rb"startxref[\s\x00]+([0-9]{1,20})")
 _ENDING = re.compile(rb"startxref[\s\x00]+[0-9]+[\s\x00]+%%EOF")
@@ -42,6 +42,8 @@ class Revisions:
             for number in touched:
                 self._since.setdefault(number, revision)
         self._places = [self._places_in(revision) for revision in range(self.last + 1)]
+        infos = (reader.xrefs.get_xref_container_info(r) for r in range(self.last + 1))
+        self._ends = list(accumulate((info.end_location for info in infos), max))
         self._bounds = self._find_bounds()
         self._reaches: tuple[list[int], list[int]] | None = None
         self._stream_targets: dict[int, frozenset[int]] = {}
@@ -112,9 +114,10 @@ class Revisions:
 
         What stood there waited for that: nothing led to it when the earlier ones were signed.
         """
-        bound = self._bounds[revision - 1]
-        if bound == len(self.reader.data):
-            return False
+        # sections tell where revisions end, not objects: the attack is that an object lies before
+        bound = self._ends[revision - 1]
+        if self.reader.xrefs.get_xref_container_info(revision).start_location < bound:
+            return False  # linearised: the sections were written together
         for generation in self._touched[revision][number]:
             ref = generic.Reference(number, generation, self.reader)
             now = self.reader.xrefs.get_historical_ref(ref, revision)
@@ -220,14 +223,11 @@ class Revisions:
             for revision in range(self.last + 1)
         ]
         bounds = [size] * (self.last + 1)
-        ends = list(
-            accumulate((xrefs.get_xref_container_info(r).end_location for r in range(self.last + 1)), max)
-        )
         later = size
         for revision in range(self.last - 1, -1, -1):
             later = min(later, firsts[revision + 1])
             # where a later revision begins before an earlier one ends, nothing can be told by place
-            bounds[revision] = later if later >= ends[revision] else size
+            bounds[revision] = later if later >= self._ends[revision] else size
         return bounds
 
 

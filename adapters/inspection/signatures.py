@@ -23,8 +23,8 @@ from adapters.inspection.changes import Changes, Difference, Level
 from adapters.inspection.conclusions import Judged, Known, Setting, conclude_all
 from adapters.inspection.leftovers import is_end_accounted, stray_objects
 from adapters.inspection.overlaps import of_later_signatures
-from adapters.inspection.reader import QuickReader, entry, resolved, unhex
 from adapters.inspection.revisions import Revisions, signature_place
+from adapters.pdf.reader import QuickReader, entry, resolved, unhex
 from gateway.model.finding import Severity
 from gateway.model.signature import Indication, SignatureReport
 

@@ -27,8 +27,8 @@ from adapters.inspection.objects import (
     raw_items,
     rectangle,
 )
-from adapters.inspection.reader import entry, resolved
 from adapters.inspection.revisions import Revisions, root_of
+from adapters.pdf.reader import entry, resolved
 
 
 class Level(IntEnum):

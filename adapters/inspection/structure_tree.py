@@ -12,7 +12,7 @@ from collections.abc import Container
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject, StreamObject
 
 from adapters.inspection.objects import differing, is_alike, is_same, name_in, raw_items
-from adapters.inspection.reader import entry, resolved
+from adapters.pdf.reader import entry, resolved
 
 _MAX_NODES = 50_000
 

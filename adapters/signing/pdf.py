@@ -12,7 +12,6 @@ once, at the end, and hashed in place.  The strict reader comes first; files tha
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -23,11 +22,11 @@ from io import SEEK_SET, BytesIO
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.pdf_utils.xref import ObjStreamRef
 from pyhanko.sign.fields import FieldMDPSpec, SigSeedSubFilter, enumerate_sig_fields
 from pyhanko.sign.signers.constants import ESIC_EXTENSION_1
 from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
+from adapters.pdf.reader import ContentsTooLong, QuickReader
 from adapters.signing import pages
 from adapters.signing.appearance import draw, rectangle
 from adapters.signing.field import add_field
@@ -40,11 +39,6 @@ logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
 
 _VIETNAM = timezone(timedelta(hours=7))
 _NO_CHANGES = 1
-
-# The Contents of a signature as everybody writes them; its group is what the digits stand for.
-_LONG_CONTENTS = re.compile(rb"/Contents ?<([0-9A-Fa-f]{1024,})>")
-_TOKEN = b"vanthu contents"  # stands in their place while the object is parsed
-_LARGEST_CONTENTS = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,25 +73,31 @@ class Draft:
 
     def fill(self, cms: bytes) -> bytes:
         """The file with *cms* in its hole.  Raises ``ValueError`` where it does not fit."""
+        return b"".join((self.original, self.filled(cms)))
+
+    def filled(self, cms: bytes) -> bytes:
+        """What comes after the original, with *cms* in its hole.  Raises like ``fill``."""
         start, end = (at - len(self.original) for at in self.hole)
         digits = cms.hex().encode()
         # between the angle brackets, the rest stays zeros
         if len(digits) > end - start - 2:
             raise ValueError(f"{len(digits)} digits for a hole of {end - start - 2}")
         self.update[start + 1 : start + 1 + len(digits)] = digits
-        return b"".join((self.original, self.update))
+        return bytes(self.update)
 
 
 def prepare(pdf: bytes, wish: Wish) -> Draft:
     """The draft of *pdf* with a new signature.  One that shows nothing stands on the first page.
 
     Raises ``Refused`` with ``seal-forbidden`` where a signature in the file forbids it, ``pdf-encrypted``,
-    or ``pdf-unreadable`` where even the tolerant reader gives up.
+    ``pdf-too-costly`` where one has Contents beyond all measure, or ``pdf-unreadable`` where even the tolerant reader gives up.
     """
     try:
         return _prepare(pdf, wish, strict=True)
     except Refused:
         raise
+    except ContentsTooLong as exc:
+        raise Refused("pdf-too-costly", str(exc)) from exc
     except Exception:
         # The reader raises whatever a broken file makes it raise (KeyError, RecursionError, …): whether
         # the file can be read at all, only the tolerant reader can say.
@@ -115,7 +115,7 @@ def fields_of(pdf: bytes) -> Iterator[tuple[str, list[int], bytes]]:
 
     Raises whatever the reader raises.
     """
-    reader = PdfFileReader(BytesIO(pdf), strict=False)
+    reader = QuickReader(pdf)
     for name, value, _ in enumerate_sig_fields(reader, filled_status=True):
         signature = value.get_object()
         # /Contents is read raw: in an encrypted file it would be the one string that is not encrypted
@@ -228,66 +228,11 @@ def _obey_locks(writer: IncrementalPdfFileWriter, signatures: Sequence[Signature
                 raise Refused("seal-forbidden", "FieldMDP")
 
 
-class _Reader(PdfFileReader):
-    """pyHanko's reader, which would read the hex digits of a signature's Contents one by one (6 ms).
-
-    An object that holds them is parsed from a copy in which a token stands in their place.  In any doubt it
-    is read as pyHanko reads it.
-    """
-
-    def __init__(self, pdf: bytes, *, strict: bool) -> None:
-        self._pdf = pdf
-        super().__init__(BytesIO(pdf), strict=strict)
-
-    def _read_object(
-        self,
-        ref: generic.Reference,
-        marker: int | ObjStreamRef | None,
-        never_decrypt: bool = False,
-        as_metadata_stream: bool = False,
-    ) -> generic.PdfObject:
-        if isinstance(marker, int) and "/Encrypt" not in self.trailer:  # whose own object is read here, too
-            found = self._shortened(ref, marker)
-            if found is not None:
-                return found
-        whole: generic.PdfObject = super()._read_object(ref, marker, never_decrypt, as_metadata_stream)
-        return whole
-
-    def _shortened(self, ref: generic.Reference, start: int) -> generic.PdfObject | None:
-        """The object at *start*, if it is a dictionary with long Contents of its own."""
-        close = self._pdf.find(b"endobj", start, start + _LARGEST_CONTENTS)
-        if close - start < 1024:
-            return None
-        match = _LONG_CONTENTS.search(self._pdf, start, close)
-        if match is None:
-            return None
-        first, last = match.span(1)
-        copy = b"".join((self._pdf[start:first], _TOKEN.hex().encode(), self._pdf[last:close], b"endobj\n0"))
-        stream, self.stream = self.stream, BytesIO(copy)
-        try:
-            found = super()._read_object(ref, 0)
-        except Exception:  # the whole object will raise the same, or show that the copy was at fault
-            return None
-        finally:
-            self.stream = stream
-        if type(found) is not generic.DictionaryObject:
-            return None
-        token = found.get("/Contents")
-        if not isinstance(token, generic.ByteStringObject | generic.TextStringObject):
-            return None
-        if token.original_bytes != _TOKEN or len(match[1]) % 2:
-            return None
-        contents = generic.ByteStringObject(bytes.fromhex(match[1].decode("ascii")))
-        contents.container_ref = token.container_ref
-        dict.__setitem__(found, generic.NameObject("/Contents"), contents)
-        return found
-
-
 class _Update(IncrementalPdfFileWriter):
     """pyHanko's writer without its clock and its dice."""
 
     def __init__(self, pdf: bytes, *, strict: bool, seed: bytes) -> None:
-        reader = _Reader(pdf, strict=strict)
+        reader = QuickReader(pdf, strict=strict)
         super().__init__(reader.stream, prev=reader, strict=strict)
         first, second = sha256(b"1" + seed).digest()[:16], sha256(b"2" + seed).digest()[:16]
         try:

@@ -31,26 +31,42 @@ def read_back(original: bytes, sealed: bytes, template: CmsTemplate) -> PayloadR
     """
     if not sealed.startswith(original):
         raise NotWhatWeSealed("the original was altered")
-    ranges = list(_BYTE_RANGE.finditer(sealed, len(original)))
+    digest = _examined(original, sealed[len(original) :], template)
+    return PayloadRef(sha256=digest, size=len(sealed), body=sealed)
+
+
+def read_back_apart(original: bytes, update: bytes, template: CmsTemplate) -> PayloadRef:
+    """The same for a file that is too large to be put together in memory; its bytes do not ride along."""
+    digest = _examined(original, update, template)
+    return PayloadRef(sha256=digest, size=len(original) + len(update))
+
+
+def _examined(original: bytes, update: bytes, template: CmsTemplate) -> str:
+    """The SHA-256 of *original* and *update* together."""
+    base = len(original)
+    ranges = list(_BYTE_RANGE.finditer(update))
     if len(ranges) != 1:
         raise NotWhatWeSealed(f"{len(ranges)} ByteRanges in the update")
     before, after, rest = (int(number) for number in ranges[0].groups())
     # the two ranges cover everything but the hole, which lies in the update
-    if not (len(original) < before < after and after + rest == len(sealed)):
+    if not (base < before < after and after + rest == base + len(update)):
         raise NotWhatWeSealed("the ByteRange does not cover the file")
-    hole = sealed[before:after]
+    hole = update[before - base : after - base]
     if hole[:1] != b"<" or hole[-1:] != b">" or not _HEX.fullmatch(hole, 1, len(hole) - 1):
         raise NotWhatWeSealed("the hole holds more than Contents")
 
     # One pass over the original serves both hashes where they are the same function.
-    whole = sha256(memoryview(sealed)[:before])
+    tail = memoryview(update)
+    whole = sha256(original)
+    whole.update(tail[: before - base])
     covered = whole.copy()
-    whole.update(memoryview(sealed)[before:])
+    whole.update(tail[before - base :])
     identity = template.identity
     digest_name = identity.scheme.digest.value
     if digest_name != "sha256":
-        covered = new_hash(digest_name, memoryview(sealed)[:before])
-    covered.update(memoryview(sealed)[after:])
+        covered = new_hash(digest_name, original)
+        covered.update(tail[: before - base])
+    covered.update(tail[after - base :])
 
     contents = bytes.fromhex(hole[1:-1].decode())
     try:
@@ -68,7 +84,7 @@ def read_back(original: bytes, sealed: bytes, template: CmsTemplate) -> PayloadR
         raise NotWhatWeSealed("the signature value is wrong")
     if template.assemble(parts.attributes, parts.signature) != contents[:length]:
         raise NotWhatWeSealed("the CMS is not the template's")
-    return PayloadRef(sha256=whole.hexdigest(), size=len(sealed), body=sealed)
+    return whole.hexdigest()
 
 
 def read_back_as_pdf(sealed: bytes, field_name: str) -> None:

@@ -14,7 +14,8 @@ and need one for large files only.
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, nullcontext
 
 import structlog
 
@@ -24,7 +25,7 @@ from adapters.signing.keys import Identity
 from adapters.signing.looks import Looks
 from adapters.signing.looks import Options as LookOptions
 from adapters.signing.pdf import Draft, Wish, prepare
-from adapters.signing.readback import NotWhatWeSealed, read_back, read_back_as_pdf
+from adapters.signing.readback import NotWhatWeSealed, read_back, read_back_apart, read_back_as_pdf
 from gateway.errors import Refused, Unavailable
 from gateway.model.ids import PartyKey
 from gateway.model.payload import PayloadRef
@@ -35,6 +36,11 @@ _log = structlog.get_logger(__name__)
 
 _LARGE = 2 * 1024 * 1024
 """Larger files are hashed and copied in a thread, and one at a time: each holds about three times its size."""
+
+_RIDING = 16 * 1024 * 1024
+"""Larger ones go to the vault in pieces: only the original is in memory, and once."""
+
+_PIECE = 1024 * 1024
 
 _RESERVE_STEP = 1_024
 """Room for the CMS is given in steps of this many bytes, at least one more than it needs."""
@@ -54,7 +60,7 @@ class PadesSealer:
         self._large = asyncio.Semaphore(1)
 
     async def seal(self, ref: PayloadRef, order: SealOrder) -> Sealed:
-        """The sealed PDF; its bytes ride along.
+        """The sealed PDF; its bytes ride along, or are in the vault where they are many.
 
         The time in the signature is the order's, but never before the certificate's first instant: a
         document may have waited for its key.  The same order and file give the same bytes, for ECDSA too
@@ -81,7 +87,9 @@ class PadesSealer:
             draft = await asyncio.to_thread(prepare, pdf, wish)
             attributes = ready.template.attributes(draft.digest)
             cms = ready.template.assemble(attributes, await ready.key.sign(attributes))
-            if is_large or draft.was_odd:
+            if ref.size > _RIDING and not draft.was_odd:
+                payload = await self._put_away(draft, cms, ready.template)
+            elif is_large or draft.was_odd:
                 payload = await asyncio.to_thread(_finish, draft, cms, ready.template)
             else:
                 payload = _finish(draft, cms, ready.template)
@@ -89,6 +97,16 @@ class PadesSealer:
         if draft.hidden in _REMARKABLE:
             _log.warning("a seal shows nothing", sha256=ref.sha256, party=order.party, why=draft.hidden)
         return Sealed(payload=payload, seal=_seal(order.party, identity))
+
+    async def _put_away(self, draft: Draft, cms: bytes, template: CmsTemplate) -> PayloadRef:
+        """The finished file, read back and in the vault, without ever being put together in memory."""
+        with _seal_failures(is_odd=False):
+            update = draft.filled(cms)
+            payload = await asyncio.to_thread(read_back_apart, draft.original, update, template)
+        kept = await self._vault.put(_pieces(draft.original, update))
+        if kept.sha256 != payload.sha256:
+            raise Unavailable("seal-failed", "the vault keeps other bytes")
+        return payload
 
     async def find_seal(self, party: PartyKey) -> Seal | None:
         """The seal with which *party* would seal now; ``None`` without a key."""
@@ -103,19 +121,31 @@ class PadesSealer:
 
 def _finish(draft: Draft, cms: bytes, template: CmsTemplate) -> PayloadRef:
     """The finished file, read back."""
-    try:
+    with _seal_failures(is_odd=draft.was_odd):
         sealed = draft.fill(cms)
         payload = read_back(draft.original, sealed, template)
         if draft.was_odd:
             read_back_as_pdf(sealed, draft.field_name)
+    return payload
+
+
+@contextmanager
+def _seal_failures(*, is_odd: bool) -> Iterator[None]:
+    try:
+        yield
     except NotWhatWeSealed as exc:
-        if draft.was_odd:
+        if is_odd:
             # the file is at fault: no reader that we know makes sense of it with an update
             raise Refused("pdf-unreadable", str(exc)) from exc
         raise Unavailable("seal-failed", str(exc)) from exc
     except ValueError as exc:
         raise Unavailable("seal-failed", "the CMS is larger than its room") from exc
-    return payload
+
+
+async def _pieces(original: bytes, update: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(original), _PIECE):
+        yield original[start : start + _PIECE]
+    yield update
 
 
 def _room(template: CmsTemplate) -> int:

@@ -15,10 +15,13 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import structlog
+
 from tests.fuzz.probes import Probes
 
 _COUNTED = (
     "adapters.inspection.",
+    "adapters.pdf.",
     "adapters.signing.pdf",
     "adapters.signing.readback",
     "adapters.signing.der",
@@ -52,6 +55,8 @@ class Order:
 def main() -> None:
     """Do what the order in the first argument says."""
     order = Order(**json.loads(sys.argv[1]))
+    # stdout belongs to our words; what the sealer remarks goes to the log
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     # the kernel's timer tells the stack of all threads, and then the signal ends the process as it always does
     faulthandler.enable(all_threads=True)
     faulthandler.register(signal.SIGPROF, all_threads=True, chain=True)

@@ -19,7 +19,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import FieldMDPAction, FieldMDPSpec, MDPPerm
 
 from adapters.inspection.judge import Options, judge
-from adapters.inspection.reader import QuickReader, references_in
+from adapters.pdf.reader import QuickReader, references_in
 from gateway.model.finding import Severity
 from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Indication, Verdict

@@ -1,4 +1,4 @@
-"""pyHanko's reader with two changes: it is tolerant, and it reads a long hex string at once.
+"""pyHanko's reader with two changes: it reads a long hex string at once, and a cross-reference table, too.
 
 Strategy: ``/Contents`` of a signature is 16 to 60 thousand hex digits, which pyHanko reads one by one
 (half the time of judging a signature, and 1.1 s per MiB for an attacker).  So the places of all long hex
@@ -12,13 +12,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from io import BytesIO
+from io import SEEK_END, BytesIO
 
 from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.decode_limits import DecodeLimits
-from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.pdf_utils.xref import ObjStreamRef
+from pyhanko.pdf_utils.decode_limits import DecodeContext, DecodeLimits
+from pyhanko.pdf_utils.misc import PdfReadError
+from pyhanko.pdf_utils.reader import PdfFileReader, process_data_at_eof
+from pyhanko.pdf_utils.xref import ObjStreamRef, XRefCache
 
+from adapters.pdf.tables import QuickTables
+
+LONGEST_CONTENTS = 2 * 1024 * 1024
+"""Bytes of one hex string; a signature with all that a long life adds has some 100 KB."""
+
+_VERSION = re.compile(rb"%PDF-([0-9]).([0-9])", re.DOTALL)
 _LONG_HEX = re.compile(rb"<([0-9A-Fa-f\s\x00]{512,})>")
 _TOKEN = bytes.fromhex("fe76616e7468752d6c6f6e672d686578ff")  # no text in any encoding that PDF knows
 # read from its R backwards, so that most places are settled by a byte or two
@@ -33,19 +40,43 @@ class ContentsTooLong(Exception):
 
 
 class QuickReader(PdfFileReader):
-    """A tolerant ``PdfFileReader`` over *data* whose time does not hang on the length of ``/Contents``.
+    """A ``PdfFileReader`` over *data* whose time does not hang on the length of ``/Contents``.
 
-    Raises ``ContentsTooLong`` where a hex string has more than *contents_bytes* bytes.
+    It is tolerant unless *strict*.  Raises ``ContentsTooLong`` where a hex string has more than
+    *contents_bytes* bytes.
     """
 
-    def __init__(self, data: bytes, *, contents_bytes: int) -> None:
+    def __init__(self, data: bytes, *, contents_bytes: int = LONGEST_CONTENTS, strict: bool = False) -> None:
         self.data = data
         self._long = [found.span() for found in _LONG_HEX.finditer(data)]
         self._starts = [start for start, _ in self._long]
         if any(end - start > 2 * contents_bytes for start, end in self._long):
             raise ContentsTooLong(f"a hex string has more than {contents_bytes} bytes")
         self._references: tuple[list[int], list[int]] | None = None
-        super().__init__(BytesIO(data), strict=False, decode_limits=DecodeLimits())
+        self._open(BytesIO(data), strict=strict)
+
+    def _open(self, stream: BytesIO, *, strict: bool) -> None:
+        """What ``PdfFileReader.__init__`` does, with our way of reading tables; it offers no seam for that."""
+        self._security_handler = None
+        self.strict = strict
+        self._decode_context = DecodeContext(DecodeLimits(), input_size=len(self.data))
+        self.resolved_objects = {}
+        self._input_version = None
+        self._historical_resolver_cache = {}
+        self._embedded_signatures = None
+        self.stream = self._whole = stream
+        version = _VERSION.match(self.data)
+        if version is None:
+            raise PdfReadError("Illegal PDF header")
+        self._header_version = int(version[1]), int(version[2])
+        stream.seek(-1, SEEK_END)
+        self.last_startxref = process_data_at_eof(stream)
+        tables = QuickTables(
+            self.data, handler=self, stream=stream, strict=strict, last_startxref=self.last_startxref
+        )
+        self.trailer = tables.trailer
+        self.xrefs = XRefCache(self, tables.read_xrefs())  # type: ignore[no-untyped-call]  # pyHanko's
+        self.has_xref_stream = tables.has_xref_stream
 
     def references(self) -> tuple[list[int], list[int]]:
         """Where a reference (``12 0 R``) is written in the bare bytes, and to which number; by position."""
@@ -62,17 +93,25 @@ class QuickReader(PdfFileReader):
         as_metadata_stream: bool = False,
     ) -> generic.PdfObject:
         """pyHanko's one place where an object's bytes become an object."""
-        if isinstance(marker, int) and (short := self._shortened(marker)) is not None:
-            body, long_bytes = short
-            stream, self.stream = self.stream, BytesIO(body)
-            try:
+        outer = self.stream  # of an object that is being read from a copy, and refers to this one
+        try:
+            if (
+                isinstance(marker, int)
+                and "/Encrypt" not in self.trailer  # whose own object is read here, too
+                and (short := self._shortened(marker)) is not None
+            ):
+                body, long_bytes = short
+                self.stream = BytesIO(body)
                 found: generic.PdfObject = super()._read_object(ref, 0, never_decrypt, as_metadata_stream)
-            finally:
-                self.stream = stream
-            _restore(found, long_bytes)
-            return found
-        untouched: generic.PdfObject = super()._read_object(ref, marker, never_decrypt, as_metadata_stream)
-        return untouched
+                _restore(found, long_bytes)
+                return found
+            self.stream = self._whole
+            untouched: generic.PdfObject = super()._read_object(
+                ref, marker, never_decrypt, as_metadata_stream
+            )
+            return untouched
+        finally:
+            self.stream = outer
 
     def _shortened(self, offset: int) -> tuple[bytes, bytes] | None:
         """The object at *offset* with its one long hex string cut out; ``None`` where it has none."""
