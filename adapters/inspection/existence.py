@@ -59,6 +59,8 @@ class Existence:
         self._trust = trust
         self._now = now
         self._believed: list[tuple[int, datetime]] = []
+        self._known: dict[int, Existing] = {}
+        self._placed = placed  # kept, for they are known by identity
         stamps = [one for one in placed if one.proof.token_time is not None and not one.failure]
         for stamp in sorted(stamps, key=lambda one: one.revision, reverse=True)[:_MAX_STAMPS]:
             at = stamp.proof.token_time
@@ -67,6 +69,12 @@ class Existence:
 
     def of(self, one: Placed) -> Existing:
         """Since when *one* is proved to have existed."""
+        known = self._known.get(id(one))
+        if known is None:
+            known = self._known[id(one)] = self._existing(one)
+        return known
+
+    def _existing(self, one: Placed) -> Existing:
         later = self._after(one.revision)
         own = [
             stamp.token_time
@@ -93,8 +101,10 @@ class Existence:
         return min((at for later, at in self._believed if later > revision), default=None)
 
     def _is_believed(self, stamp: Proof, existed: datetime | None) -> bool:
-        if not stamp.is_intact or stamp.is_hopeless:
+        if not stamp.is_intact or stamp.is_hopeless or stamp.token_time is None:
             return False
+        if stamp.token_time > self._now + _CLOCKS_DIFFER:
+            return False  # nobody can have seen it yet
         if stamp.weakness and not is_reliable(existed):
             return False
         return self._stand(stamp, existed, Purpose.STAMPING).is_believed
@@ -103,7 +113,7 @@ class Existence:
         return self._trust.stand(
             certificates.read(proof.signer.dump()),
             (*self._others(proof), *self._enclosed.certificates),
-            Question(now=self._now, existed=existed, purpose=purpose),
+            Question(now=self._now, existed=existed, purpose=purpose, stamped_at=proof.token_time),
             Evidence(records=self._enclosed.records, seen=self._seen(proof, existed)),
         )
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from itertools import pairwise
 from pathlib import Path
 
 from adapters.inspection import certificates, revocation
@@ -51,11 +52,13 @@ class Purpose(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """``now`` is the time of validation; ``existed`` the earliest instant at which a believed time-stamp
-    proves that there was the signature, ``None`` where none does."""
+    proves that there was the signature, ``None`` where none does; ``stamped_at`` the time that a
+    time-stamp tells itself, for those."""
 
     now: datetime
     existed: datetime | None
     purpose: Purpose
+    stamped_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,64 +197,73 @@ class _Climb:
             # spec: EN 319 102-1 §5.5.4 - proved to be older than its own certificate
             detail = f"it was made before its certificate began ({signer.since:%Y-%m-%d})"
             return Standing(sub_indication="NOT_YET_VALID", is_failure=True, detail=detail, chain=chain.names)
-        standing = self._at(question.now, question.now, is_past=False)
+        standing = self._at(question.now, question, is_past=False)
         if not standing.is_believed and existed is not None:
-            past = self._at(existed, question.now, is_past=True)
+            past = self._at(existed, question, is_past=True)
             # what held neither now nor then is told as it is now where the proof came too late
             if past.is_believed or past.sub_indication != "OUT_OF_BOUNDS_NO_POE":
                 standing = past
         return standing
 
-    def _at(self, moment: datetime, now: datetime, *, is_past: bool) -> Standing:
+    def _at(self, moment: datetime, question: Question, *, is_past: bool) -> Standing:
         chain = self._chain.certificates
         if self._chain.is_dated and not (is_past and moment < RELIABLE_UNTIL):
             return self._said(
                 "CRYPTO_CONSTRAINTS_FAILURE_NO_POE", "a certificate of its chain is too weakly signed"
             )
         if len(chain) == 1:
-            return self._in_time(chain[0], moment, None) or self._said(revocation="none")
-        is_known, unknown = False, ""
+            return self._in_time(chain[0], moment, ()) or self._said(revocation="none")
+        is_known = False
+        unknown = ("", "")
         sound_until = datetime.max.replace(tzinfo=UTC)  # until when the key one step up may be heard
-        for issuer, certificate in zip(reversed(chain), list(reversed(chain))[1:], strict=False):
-            answers = list(self._answers(certificate, issuer))
-            if is_past:
-                answers = [
-                    a
-                    for a in answers
-                    if a.issuer is chain[-1] or self._seen(a, now) <= min(sound_until, a.issuer.until)
-                ]
+        downwards = chain[::-1]
+        for issuer, certificate in pairwise(downwards):
+            is_signer = certificate is chain[0]
+            answers = tuple(self._answers(certificate, issuer))
             revoked = [a.revoked_at for a in answers if a.revoked_at is not None and not a.is_on_hold]
             if revoked and min(revoked) <= moment:
-                is_signer = certificate is chain[0]
                 return self._said(
                     "REVOKED_NO_POE" if is_signer else "REVOKED_CA_NO_POE",
                     f"{certificate.name} was revoked on {min(revoked):%Y-%m-%d}",
                 )
             if (untimely := self._in_time(certificate, moment, answers)) is not None:
                 return untimely
-            fresh = [a for a in answers if _is_fresh(a, certificate, moment, is_past=is_past)]
-            newest = max(fresh, key=lambda a: a.this_update, default=None)
+            timely = [
+                a
+                for a in answers
+                if _is_whole(a, certificate)
+                and _is_timely(a, moment, question, is_past=is_past, is_signer=is_signer)
+            ]
+            sound = [a for a in timely if self._is_sound(a, question.now, sound_until)]
+            newest = max(sound, key=lambda a: a.this_update, default=None)
             if newest is not None and newest.is_on_hold and _before(newest.revoked_at, moment):
                 return self._said("TRY_LATER", f"{certificate.name} is on hold", revocation="unknown")
-            if newest is not None:
-                is_known = True
-            elif certificate.names_a_place and not certificate.needs_no_answer:
-                stale = "only a stale answer" if answers else "no answer"
-                unknown = unknown or f"{stale} about the revocation of {certificate.name} is at hand"
+            is_known = is_known or newest is not None
+            if newest is None and certificate.names_a_place and not certificate.needs_no_answer:
+                unknown = unknown if unknown[0] else _unknown(certificate, answers, timely)
             sound_until = min([certificate.until, *revoked])
-        if unknown:
-            return self._said("TRY_LATER", unknown, revocation="unknown")
+        if unknown[0]:
+            return self._said(*unknown, revocation="unknown")
         return self._said(revocation="good" if is_known else "none")
 
+    def _is_sound(self, answer: Answer, now: datetime, sound_until: datetime) -> bool:
+        """Whether *answer* is proved to have been there while the key that signed it was good."""
+        if answer.issuer is self._chain.certificates[-1]:
+            return True
+        seen = self._evidence.seen(answer.origin) or now
+        return answer.issuer.since <= answer.this_update + _SKEW and seen <= min(
+            sound_until, answer.issuer.until
+        )
+
     def _in_time(
-        self, certificate: Certificate, moment: datetime, answers: list[Answer] | None
+        self, certificate: Certificate, moment: datetime, answers: Sequence[Answer]
     ) -> Standing | None:
         if certificate.since <= moment <= certificate.until:
             return None
+        end = certificate.until
         is_good = any(
-            a.revoked_at is None and _is_fresh(a, certificate, certificate.until, is_past=is_past)
-            for a in answers or ()
-            for is_past in (False, True)
+            a.revoked_at is None and _is_whole(a, certificate) and (_covers(a, end) or a.this_update >= end)
+            for a in answers
         )
         is_signer = certificate is self._chain.certificates[0]
         ended = f"ended on {certificate.until:%Y-%m-%d}"
@@ -284,28 +296,49 @@ class _Climb:
             for one in records.lists.get(issuer.subject, ())[:_MAX_ANSWERS]
         )
 
-    def _seen(self, answer: Answer, now: datetime) -> datetime:
-        return self._evidence.seen(answer.origin) or now
-
     def _said(self, sub_indication: str = "", detail: str = "", *, revocation: str = "") -> Standing:
         return Standing(
             sub_indication=sub_indication, revocation=revocation, detail=detail, chain=self._chain.names
         )
 
 
-def _is_fresh(answer: Answer, certificate: Certificate, moment: datetime, *, is_past: bool) -> bool:
+def _is_whole(answer: Answer, certificate: Certificate) -> bool:
+    """Whether *answer*, where it names no revocation, means that there is none."""
     if answer.is_partial and answer.revoked_at is None:
         return False
-    if answer.this_update > certificate.until:
-        # what ended may have been taken from the list
-        since = answer.remembers_since
-        if since is None or since > certificate.until:
-            return False
-    if is_past:
-        # spec: EN 319 102-1 §5.2.5 - said after the signature was there
-        return answer.this_update >= moment
+    # what ended may have been taken from the list
+    since = answer.remembers_since
+    return answer.this_update <= certificate.until or (since is not None and since <= certificate.until)
+
+
+def _is_timely(
+    answer: Answer, moment: datetime, question: Question, *, is_past: bool, is_signer: bool
+) -> bool:
+    # spec: EN 319 102-1 §5.2.5 - it holds now, or was said after the signature was there
+    if not is_past and _covers(answer, moment):
+        return True
+    at = question.stamped_at or (moment if is_past else None)
+    if at is None:
+        return False
+    # authorities publish about each other every few months, and about stampers before the last stamp:
+    # of them, what held at that instant will do
+    is_lenient = not is_signer or question.stamped_at is not None
+    return answer.this_update >= at or (is_lenient and _covers(answer, at))
+
+
+def _covers(answer: Answer, moment: datetime) -> bool:
     last = answer.next_update or answer.this_update + _WITHOUT_NEXT_UPDATE
     return answer.this_update <= moment + _SKEW and moment <= last
+
+
+def _unknown(
+    certificate: Certificate, answers: Sequence[Answer], timely: Sequence[Answer]
+) -> tuple[str, str]:
+    about = f"about the revocation of {certificate.name} is at hand"
+    if timely:
+        # spec: EN 319 102-1 §5.1.3 - whose key signed it may have been lost since
+        return "REVOCATION_OUT_OF_BOUNDS_NO_POE", f"only an answer whose signer has ended since {about}"
+    return "TRY_LATER", f"only a stale answer {about}" if answers else f"no answer {about}"
 
 
 def _before(at: datetime | None, moment: datetime) -> bool:

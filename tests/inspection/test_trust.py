@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,37 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from adapters.inspection.judge import Options, judge
-from gateway.model.signature import Indication, Inspection, SignatureReport
-from tests.authority import ANSWERING, Authority, day
+from gateway.model.signature import Indication
+from tests.authority import Authority, day
 from tests.inspection.aged import carry, enclose, exchange, sign, stamp, with_cms
-from tests.pki import Credential
-
-SIGNED = day("2016-03-04")
-DURING = day("2016-04-01")
-AFTER = day("2018-01-01")
-LONG_AFTER = day("2040-01-01")
-PLACE = "http://127.0.0.1:9/issuing.crl"
+from tests.inspection.cast import (
+    AFTER,
+    DURING,
+    LONG_AFTER,
+    SIGNED,
+    bare,
+    below_known,
+    brief_responder,
+    foreign_responder,
+    issuing,
+    jack_of_all_trades,
+    known_stamper,
+    late_stamper,
+    meek_stamper,
+    narrow,
+    no_stamper,
+    plain,
+    responder,
+    root,
+    signer,
+    stamped,
+    stamper,
+    stranger,
+    told,
+    twin,
+    usurper,
+    weak,
+)
 
 PASSED = (Indication.PASSED, "")
 
@@ -31,85 +50,6 @@ PASSED = (Indication.PASSED, "")
 def doubtful(sub_indication: str) -> tuple[Indication, str]:
     """INDETERMINATE with this sub-indication."""
     return Indication.INDETERMINATE, sub_indication
-
-
-@cache
-def root() -> Authority:
-    """The one that is trusted here."""
-    return Authority.root()
-
-
-@cache
-def issuing() -> Authority:
-    """It issues all signers; about itself, too, there is a list."""
-    return root().authority("Issuing", until=day("2030-01-01"))
-
-
-@cache
-def stamper() -> Credential:
-    """Stamps until 2024."""
-    return root().stamper(since=day("2014-01-01"), until=day("2024-01-01"))
-
-
-@cache
-def late_stamper() -> Credential:
-    """Stamps until 2046."""
-    return root().stamper("Later stamps", since=day("2020-01-01"))
-
-
-@cache
-def signer() -> Credential:
-    """Holds for 2015 and 2016, and names a place where a list is to be had."""
-    return issuing().issue("Signer", since=day("2015-01-01"), until=day("2017-01-01"), crl=PLACE)
-
-
-@cache
-def plain() -> Credential:
-    """The same, but names no place."""
-    return issuing().issue("Plain signer", since=day("2015-01-01"), until=day("2017-01-01"))
-
-
-@cache
-def stamped(by: Callable[[], Credential] = signer, at: datetime = SIGNED) -> bytes:
-    """A signature with a time-stamp."""
-    return sign(by(), stamp=(stamper(), at))
-
-
-@cache
-def bare(by: Callable[[], Credential] = signer) -> bytes:
-    """A signature without any."""
-    return sign(by())
-
-
-def told(
-    folder: Path,
-    pdf: bytes,
-    *,
-    now: datetime,
-    cache: Mapping[str, bytes] | None = None,
-    roots: tuple[Authority, ...] | None = None,
-) -> tuple[SignatureReport, ...]:
-    """The reports on *pdf*, judged at *now* with *cache* as the folder of records."""
-    return inspected(folder, pdf, now=now, cache=cache, roots=roots).signatures
-
-
-def inspected(
-    folder: Path,
-    pdf: bytes,
-    *,
-    now: datetime,
-    cache: Mapping[str, bytes] | None = None,
-    roots: tuple[Authority, ...] | None = None,
-) -> Inspection:
-    """Likewise, with all that is found."""
-    trust, records = folder / "trust", folder / "records"
-    trust.mkdir(exist_ok=True)
-    records.mkdir(exist_ok=True)
-    for number, one in enumerate((root(),) if roots is None else roots):
-        (trust / f"{number}.pem").write_bytes(one.certificate.public_bytes(Encoding.PEM))
-    for name, body in (cache or {}).items():
-        (records / name).write_bytes(body)
-    return judge(pdf, Options(trust=trust, revocations=records, moment=now))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -457,7 +397,88 @@ CASES = {
             stamp(stamped(), late_stamper(), day("2022-01-01")), crls=[issuing().crl(issued=DURING)]
         ),
         now=LONG_AFTER,
+        said=doubtful("REVOCATION_OUT_OF_BOUNDS_NO_POE"),
+    ),
+    "an answer whose responder has ended since": Case(
+        pdf=lambda: enclose(
+            stamped(), ocsps=[issuing().answer(signer(), issued=SIGNED, by=brief_responder())]
+        ),
+        now=AFTER,
+        said=doubtful("REVOCATION_OUT_OF_BOUNDS_NO_POE"),
+    ),
+    "an answer whose responder has ended since, stamped in time": Case(
+        pdf=lambda: stamp(
+            enclose(stamped(), ocsps=[issuing().answer(signer(), issued=SIGNED, by=brief_responder())]),
+            stamper(),
+            SIGNED + timedelta(days=2),
+        ),
+        now=AFTER,
+        said=PASSED,
+    ),
+    "an answer from before its responder began": Case(
+        pdf=bare,
+        now=DURING,
+        cache=lambda: {
+            "a.ocsp": issuing().answer(signer(), issued=DURING, by=brief_responder(day("2016-04-02")))
+        },
+        said=doubtful("REVOCATION_OUT_OF_BOUNDS_NO_POE"),
+    ),
+    # lists about authorities and stampers
+    "nothing about its authority": Case(
+        pdf=lambda: bare(below_known), now=DURING, said=doubtful("TRY_LATER")
+    ),
+    "a list about its authority": Case(
+        pdf=lambda: bare(below_known),
+        now=DURING,
+        cache=lambda: {"root.crl": root().crl(issued=DURING)},
+        said=PASSED,
+    ),
+    "ended, stamped while the list about its authority held": Case(
+        pdf=lambda: enclose(
+            stamped(below_known), crls=[root().crl(issued=day("2016-03-01"), until=day("2016-06-01"))]
+        ),
+        now=AFTER,
+        said=PASSED,
+    ),
+    "ended, stamped after the list about its authority had run out": Case(
+        pdf=lambda: enclose(
+            stamped(below_known), crls=[root().crl(issued=day("2016-02-01"), until=day("2016-03-01"))]
+        ),
+        now=AFTER,
         said=doubtful("TRY_LATER"),
+    ),
+    "ended, stamped, nothing about the stamper": Case(
+        pdf=lambda: sign(plain(), stamp=(known_stamper(), SIGNED)),
+        now=AFTER,
+        said=doubtful("OUT_OF_BOUNDS_NO_POE"),
+    ),
+    "ended, stamped, and the stamper was good then": Case(
+        pdf=lambda: enclose(sign(plain(), stamp=(known_stamper(), SIGNED)), crls=[root().crl(issued=DURING)]),
+        now=AFTER,
+        said=PASSED,
+    ),
+    "ended, stamped, and the stamper was revoked since": Case(
+        pdf=lambda: enclose(sign(plain(), stamp=(known_stamper(), SIGNED)), crls=[root().crl(issued=DURING)]),
+        now=AFTER,
+        cache=lambda: {"root.crl": root().crl(issued=AFTER, revoked={known_stamper(): day("2017-01-01")})},
+        said=doubtful("OUT_OF_BOUNDS_NO_POE"),
+    ),
+    "ended, stamped, the stamper was revoked later, and that was stamped": Case(
+        pdf=lambda: stamp(
+            enclose(sign(plain(), stamp=(known_stamper(), SIGNED)), crls=[root().crl(issued=DURING)]),
+            stamper(),
+            DURING,
+        ),
+        now=AFTER,
+        cache=lambda: {"root.crl": root().crl(issued=AFTER, revoked={known_stamper(): day("2017-01-01")})},
+        said=PASSED,
+    ),
+    "ended, stamped in the future": Case(
+        pdf=lambda: sign(
+            Authority(credential=issuing().credential).issue("Late", until=SIGNED), stamp=(stamper(), DURING)
+        ),
+        now=SIGNED + timedelta(days=1),
+        said=doubtful("OUT_OF_BOUNDS_NO_POE"),
     ),
     "stamps that contradict their order": Case(
         pdf=lambda: stamp(stamped(plain, day("2016-03-20")), stamper(), SIGNED),
@@ -532,66 +553,3 @@ def _scope(
 
 def _remembering() -> x509.UnrecognizedExtension:
     return x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.60"), b"\x18\x0f20100101000000Z")
-
-
-@cache
-def responder() -> Credential:
-    """Appointed by the issuing authority."""
-    return issuing().issue("Responder", key="authority-responder", purposes=ANSWERING)
-
-
-@cache
-def usurper() -> Credential:
-    """Has a certificate of the issuing authority, but not for answering."""
-    return issuing().issue("Usurper", key="authority-responder")
-
-
-@cache
-def foreign_responder() -> Credential:
-    """May answer for another authority."""
-    return root().issue("Foreign responder", key="authority-responder", purposes=ANSWERING)
-
-
-@cache
-def no_stamper() -> Credential:
-    """Lasts, but may not stamp."""
-    return root().issue("No stamper")
-
-
-@cache
-def jack_of_all_trades() -> Credential:
-    """May stamp, among others."""
-    both = (ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.EMAIL_PROTECTION)
-    return root().issue("Jack", purposes=both)
-
-
-@cache
-def meek_stamper() -> Credential:
-    """May stamp, but the purpose is not critical."""
-    return root().issue("Meek", purposes=(ExtendedKeyUsageOID.TIME_STAMPING,), is_purpose_critical=False)
-
-
-@cache
-def stranger() -> Authority:
-    """Another root."""
-    return Authority.root("Another root", key="authority-stranger")
-
-
-@cache
-def narrow() -> Authority:
-    """May only issue to one country."""
-    inside = x509.DirectoryName(x509.Name([x509.NameAttribute(x509.NameOID.COUNTRY_NAME, "LA")]))
-    limits = x509.NameConstraints(permitted_subtrees=[inside], excluded_subtrees=None)
-    return root().authority("Narrow", more=[(limits, True)])
-
-
-@cache
-def weak() -> Credential:
-    """Issued over SHA-1."""
-    return root().issue("Weak", is_weak=True)
-
-
-@cache
-def twin() -> Credential:
-    """Same key, issuer and number as the plain signer, another certificate."""
-    return issuing().issue("Twin", serial=plain().certificate.serial_number)

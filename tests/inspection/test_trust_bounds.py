@@ -20,7 +20,7 @@ from adapters.inspection.paths import Pool, chains
 from gateway.model.signature import Indication, Verdict
 from tests.authority import Authority
 from tests.inspection.aged import carry, enclose, exchange, sign, stamp, with_cms
-from tests.inspection.test_trust import (
+from tests.inspection.cast import (
     DURING,
     SIGNED,
     bare,

@@ -19,7 +19,7 @@ from adapters.inspection.judge import Options, judge
 from adapters.inspection.revocation import Crl, read_crl
 from gateway.model.signature import Verdict
 from tests.authority import Authority
-from tests.inspection.test_trust import DURING, bare, issuing, plain, root, signer, stranger
+from tests.inspection.cast import DURING, bare, issuing, plain, root, signer, stranger
 from tests.pki import Credential
 
 
