@@ -141,6 +141,13 @@ class AcceptanceSection:
     untrusted_signer: Attitude = Attitude.WARN
     unsigned_main: Attitude = Attitude.WARN
     seal_appendices: bool = True
+    active_content: Attitude = Acceptance().active_content
+    xfa: Attitude = Acceptance().xfa
+    external_content: Attitude = Acceptance().external_content
+    embedded_files: Attitude = Acceptance().embedded_files
+    hidden_content: Attitude = Acceptance().hidden_content
+    max_pages: int = Acceptance().max_pages
+    max_bytes: int = Acceptance().max_bytes
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)
@@ -227,6 +234,13 @@ class Config:
                 untrusted_signer=s.acceptance.untrusted_signer,
                 unsigned_main=s.acceptance.unsigned_main,
                 seal_appendices=s.acceptance.seal_appendices,
+                active_content=s.acceptance.active_content,
+                xfa=s.acceptance.xfa,
+                external_content=s.acceptance.external_content,
+                embedded_files=s.acceptance.embedded_files,
+                hidden_content=s.acceptance.hidden_content,
+                max_pages=s.acceptance.max_pages,
+                max_bytes=s.acceptance.max_bytes,
             ),
             patience=Patience(
                 first=timedelta(seconds=s.patience.first_s),
@@ -324,6 +338,7 @@ _POSITIVE = (
     ("patience", ("first_s", "longest_s", "crowded_s", "expiry_days", "deaths")),
     ("limits", ("header_bytes", "document_bytes", "message_bytes", "recipients")),
     ("seal", ("x_mm", "y_mm")),
+    ("acceptance", ("max_pages", "max_bytes")),
     ("inspection", ("processes", "memory_mb", "cpu_s", "wall_s", "share")),
     ("broker", ("publish_deadline_s", "bytes_in_flight")),
 )

@@ -45,9 +45,9 @@ class Options:
 
     ``workers`` judge at a time, at most ``share`` of them for one party; ``queue`` files of a party may
     wait.  With more than one worker and a share below that, no party can hold up the others.  ``cpu`` and
-    ``wall`` bound the time of one file, ``memory_bytes`` what it may take above an idle process,
-    ``max_bytes`` its size.  ``trust`` is a folder of root certificates, ``revocations``
-    one of CRLs and OCSP answers; both are read again when they change.
+    ``wall`` bound the time of one file, ``memory_bytes`` what it may take above an idle process.  ``trust``
+    is a folder of root certificates, ``revocations`` one of CRLs and OCSP answers; both are read again when
+    they change.
     ``unsafe_accept_any_signer`` skips path, dates and revocation: for development only.
     """
 
@@ -57,7 +57,6 @@ class Options:
     cpu: timedelta = timedelta(seconds=10)
     wall: timedelta = timedelta(seconds=20)
     memory_bytes: int = 512 * 1024 * 1024
-    max_bytes: int = 256 * 1024 * 1024
     trust: Path | None = None
     revocations: Path | None = None
     unsafe_accept_any_signer: bool = False
@@ -115,10 +114,10 @@ class ProcessInspector:
         """What is in the file and what its signatures are worth; see the port."""
         if self._is_closed:
             raise Unavailable("draining")
-        if ref.size > self._options.max_bytes:
-            return _too_costly(name, f"the file has more than {self._options.max_bytes} bytes", 0.0)
+        if ref.size > policy.max_bytes:
+            return _refused("pdf-too-large", name, f"{ref.size} bytes, {policy.max_bytes} at most", 0.0)
         body = await self._vault.read(ref)
-        order = wire.encode_order(name, policy.untrusted_signer)
+        order = wire.encode_order(name, policy)
         place = await self._turns.take(share)
         try:
             return await self._judge_at(place, order, body, name)
@@ -352,9 +351,13 @@ def _has_ended(line: socket.socket) -> bool:
 
 
 def _too_costly(name: str, detail: str, elapsed_s: float) -> Inspection:
-    entry = reasons()["pdf-too-costly"]
+    return _refused("pdf-too-costly", name, detail, elapsed_s)
+
+
+def _refused(code: str, name: str, detail: str, elapsed_s: float) -> Inspection:
+    entry = reasons()[code]
     finding = Finding(
-        code="pdf-too-costly",
+        code=code,
         severity=Severity.ERROR,
         where=name,
         detail=detail,

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from adapters.inspection import signatures, structure
+from adapters.inspection.besides import remarks
 from adapters.inspection.conclusions import Setting
 from adapters.inspection.trust import Trust
 from adapters.pdf.reader import ContentsTooLong, QuickReader
@@ -79,6 +80,10 @@ class _Case:
         self.is_refused = False
 
     def inspect(self, data: bytes) -> None:
+        most = self.options.acceptance.max_bytes
+        if len(data) > most:
+            self.refuse("pdf-too-large", f"{len(data)} bytes, {most} at most")
+            return
         # 1. structure: two parsers must agree that this is a PDF
         if not data.startswith(_HEADER):
             self.refuse("pdf-unreadable", "the file does not begin with %PDF-")
@@ -91,12 +96,11 @@ class _Case:
         if reader.encrypt_dict is not None:
             raise structure.Encrypted
         # 2. what it holds besides paper
-        if found.active:
-            self.refuse("pdf-active-content", ", ".join(sorted(found.active)))
-        if found.has_xfa:
-            self.refuse("pdf-xfa")
-        if found.embedded:
-            self.find("pdf-embedded-file", Severity.WARNING, ", ".join(sorted(found.embedded)))
+        for remark in remarks(found, self.options.acceptance):
+            if remark.severity is Severity.ERROR:
+                self.refuse(remark.code, remark.detail)
+            else:
+                self.find(remark.code, remark.severity, remark.detail)
         if found.is_repaired:
             self.find(
                 "pdf-unreadable", Severity.WARNING, "its cross-references are damaged and had to be rebuilt"

@@ -17,7 +17,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import resource
 import signal
 import socket
 import sys
@@ -25,7 +24,7 @@ from pathlib import Path
 
 from adapters.inspection import wire
 from adapters.inspection.judge import Options, judge
-from gateway.model.policy import Acceptance
+from adapters.inspection.limits import allow_cpu, restrict
 from gateway.model.signature import Inspection
 
 _PR_SET_PDEATHSIG = 1
@@ -89,17 +88,10 @@ def _live(line: socket.socket, bounds: wire.Bounds) -> None:
         parent = os.getppid()
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == parent:
-            _restrict(bounds)
+            restrict(bounds.memory_bytes)
             _serve(line, bounds)
     finally:
         os._exit(0)
-
-
-def _restrict(bounds: wire.Bounds) -> None:
-    base = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (base + bounds.memory_bytes, resource.RLIM_INFINITY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 def _serve(line: socket.socket, bounds: wire.Bounds) -> None:
@@ -110,7 +102,7 @@ def _serve(line: socket.socket, bounds: wire.Bounds) -> None:
         if head is None:
             return
         order_size, body_size = wire.REQUEST.unpack(head)
-        _allow_cpu(bounds.cpu.total_seconds())
+        allow_cpu(bounds.cpu.total_seconds())
         inspection, is_spent = _judged(line, order_size, body_size, options)
         answer = wire.encode_inspection(inspection)
         line.sendall(wire.ANSWER.pack(len(answer)) + answer)
@@ -121,9 +113,8 @@ def _serve(line: socket.socket, bounds: wire.Bounds) -> None:
 def _judged(
     line: socket.socket, order_size: int, body_size: int, options: Options
 ) -> tuple[Inspection, bool]:
-    name, untrusted_signer = wire.decode_order(bytes(_read(line, order_size) or b"{}"))
+    name, acceptance = wire.decode_order(bytes(_read(line, order_size) or b"{}"))
     body = bytes(_read(line, body_size) or b"")
-    acceptance = Acceptance(untrusted_signer=untrusted_signer)
     inspection = judge(
         body,
         Options(
@@ -135,14 +126,6 @@ def _judged(
         name=name,
     )
     return inspection, any(f.code == "pdf-too-costly" for f in inspection.findings)
-
-
-def _allow_cpu(seconds: float) -> None:
-    # RLIMIT_CPU counts over the life of the process: move the limit ahead of what was used
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    used = usage.ru_utime + usage.ru_stime
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used + seconds) + 1, hard))
 
 
 def _options(bounds: wire.Bounds) -> Options:

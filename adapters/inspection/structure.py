@@ -1,4 +1,5 @@
-"""What a PDF holds besides paper: encryption, scripts and actions, forms of other systems, files in files.
+"""What a PDF holds besides paper: encryption, scripts and actions, forms of other systems, files in files,
+content that lies elsewhere or is not shown.
 
 Every object of the file is looked at, those in object streams too, whether or not a page leads there;
 qpdf reads them, so a name spelt with ``#xx`` is the same name.
@@ -12,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 
 import pikepdf
 
@@ -29,6 +31,11 @@ _ACTIONS = frozenset(
     }
 )
 _MEDIA = frozenset({"/RichMedia", "/Movie", "/Sound", "/Screen", "/3D"})
+_HIDING = frozenset({"/Hide", "/SetOCGState"})
+_LEADING = frozenset({"/GoToR", "/GoToE", "/Thread"})
+_SCRIPTS = ("javascript:", "vbscript:", "data:")
+_UNSEEN = 2 | 32  # Hidden, NoView
+_SEEN_OTHERWISE = frozenset({"/Widget", "/Popup", "/Link"})
 _SHRINKING = frozenset({"/FlateDecode", "/Fl", "/LZWDecode", "/LZW", "/RunLengthDecode", "/RL"})
 _FLATE = frozenset({"/FlateDecode", "/Fl"})
 _REPAIRS = ("reconstruct", "damaged", "error decoding stream data", "object stream")
@@ -52,22 +59,32 @@ class TooCostly(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Structure:
-    """What was found; each set holds the names of the things, never their content."""
+    """What was found; each set holds the names of the things, never their content.
+
+    ``active`` acts by itself or by a click; ``forms`` are drawn by another system (XFA); ``external`` is
+    content that lies in other files; ``embedded`` are files within; ``hidden`` is what is not shown now, or
+    what hides; ``layers`` may be switched, though all are shown; ``links`` lead to other files.
+    """
 
     pages: int = 0
     active: set[str] = field(default_factory=set)
+    forms: set[str] = field(default_factory=set)
+    external: set[str] = field(default_factory=set)
     embedded: set[str] = field(default_factory=set)
-    has_xfa: bool = False
+    hidden: set[str] = field(default_factory=set)
+    layers: set[str] = field(default_factory=set)
+    links: set[str] = field(default_factory=set)
     is_repaired: bool = False
 
 
-def examine(data: bytes, *, max_objects: int, max_stream_bytes: int) -> Structure:
-    """Look at every object of the PDF *data*.
+def examine(data: bytes | Path, *, max_objects: int, max_stream_bytes: int) -> Structure:
+    """Look at every object of the PDF *data* (a file is not read as a whole).
 
     Raises ``Encrypted``, ``Unreadable`` or ``TooCostly``.
     """
     try:
-        with pikepdf.open(BytesIO(data), suppress_warnings=True) as pdf:
+        source = BytesIO(data) if isinstance(data, bytes) else data
+        with pikepdf.open(source, suppress_warnings=True) as pdf:
             if pdf.is_encrypted or "/Encrypt" in pdf.trailer:
                 raise Encrypted
             found = Structure(pages=_page_count(pdf))
@@ -138,6 +155,10 @@ _TELLING = frozenset(
         "/EmbeddedFiles",
         "/EF",
         "/Collection",
+        "/F",
+        "/Ref",
+        "/OPI",
+        "/OCProperties",
     }
 )
 
@@ -155,17 +176,75 @@ def _consider(one: pikepdf.Object, key: str, found: Structure) -> None:
             if isinstance(value, pikepdf.Dictionary) and str(value.get("/S")) != "/GoTo":
                 found.active.add("open action")
         case "/S":
-            if str(value) in _ACTIONS:
-                found.active.add(str(value)[1:])
+            _consider_action(one, str(value), found)
         case "/Subtype":
             if str(value) in _MEDIA:
                 found.active.add(f"{str(value)[1:]} annotation")
             elif str(value) == "/FileAttachment":
                 found.embedded.add("file attachment")
         case "/XFA":
-            found.has_xfa = True
-        case "/EmbeddedFiles" | "/EF" | "/Collection":
+            found.forms.add("XFA")
+        case "/EmbeddedFiles" | "/EF":
             found.embedded.add(key[1:])
+        case "/Collection":
+            found.embedded.add("portfolio")
+        case "/F":
+            _consider_f(one, value, found)
+        case "/Ref" | "/OPI":
+            # spec: ISO 32000-1 §8.10.4 and §14.11.7 - the page of another file is shown in place of this one
+            if isinstance(one, pikepdf.Stream) and isinstance(value, pikepdf.Dictionary):
+                found.external.add("reference XObject" if key == "/Ref" else "OPI proxy")
+        case "/OCProperties":
+            if isinstance(value, pikepdf.Dictionary):
+                _consider_layers(value, found)
+
+
+def _consider_action(one: pikepdf.Object, kind: str, found: Structure) -> None:
+    if kind in _ACTIONS:
+        found.active.add(kind[1:])
+    elif kind in _HIDING:
+        found.hidden.add(f"{kind[1:]} action")
+    elif kind in _LEADING and (kind != "/Thread" or "/F" in one):
+        found.links.add(kind[1:])
+    elif kind == "/URI":
+        # control characters within a scheme are passed over by those who follow it
+        address = "".join(letter for letter in _text(one.get("/URI")) if letter > " ").lower()
+        if address.startswith(_SCRIPTS):
+            found.active.add("script in an address")
+        elif address.startswith("file:"):
+            found.links.add("file address")
+
+
+def _consider_f(one: pikepdf.Object, value: object, found: Structure) -> None:
+    if isinstance(value, int):
+        # spec: ISO 32000-1 §12.5.3 - an annotation's flags; a signature's invisible widget is nothing hidden
+        if value & _UNSEEN and "/Rect" in one and str(one.get("/Subtype")) not in _SEEN_OTHERWISE:
+            found.hidden.add("hidden annotation")
+    elif isinstance(one, pikepdf.Stream) and value is not None:
+        # spec: ISO 32000-1 §7.3.8.2 - the data are not those between stream and endstream
+        found.external.add("stream in another file")
+
+
+def _consider_layers(properties: pikepdf.Object, found: Structure) -> None:
+    """spec: ISO 32000-1 §8.11.4 - optional content, and what the file itself says is shown of it."""
+    groups, default = properties.get("/OCGs"), properties.get("/D")
+    if not isinstance(groups, pikepdf.Array) or not len(groups):
+        return
+    found.layers.add("layers")
+    if isinstance(default, pikepdf.Dictionary):
+        off = default.get("/OFF")
+        is_off = str(default.get("/BaseState", "/ON")) != "/ON" or (
+            isinstance(off, pikepdf.Array) and len(off)
+        )
+        if is_off:
+            found.hidden.add("layers that are not shown")
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value) if isinstance(value, pikepdf.String) else ""
+    except ValueError:
+        return ""
 
 
 def _weigh(stream: pikepdf.Object, limit: int) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.model.finding import Finding, Severity
-from gateway.model.policy import Attitude
+from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Indication, Inspection, SignatureReport, Verdict
 
 REQUEST = struct.Struct("!IQ")
@@ -65,15 +66,28 @@ class Bounds:
         )
 
 
-def encode_order(name: str, untrusted_signer: Attitude) -> bytes:
-    """What to judge a file by."""
-    return json.dumps({"name": name, "untrusted_signer": untrusted_signer.value}).encode()
+def encode_order(name: str, policy: Acceptance) -> bytes:
+    """What to judge a file by: of the policy, all that concerns a PDF."""
+    return json.dumps({"name": name, "policy": {key: getattr(policy, key) for key in _POLICY}}).encode()
 
 
-def decode_order(raw: bytes) -> tuple[str, Attitude]:
+def decode_order(raw: bytes) -> tuple[str, Acceptance]:
     """The inverse of ``encode_order``."""
     given = json.loads(raw)
-    return given["name"], Attitude(given["untrusted_signer"])
+    told = {key: kind(given["policy"][key]) for key, kind in _POLICY.items()}
+    return given["name"], Acceptance(**told)
+
+
+_POLICY: Mapping[str, Callable[[Any], Any]] = {
+    "untrusted_signer": Attitude,
+    "active_content": Attitude,
+    "xfa": Attitude,
+    "external_content": Attitude,
+    "embedded_files": Attitude,
+    "hidden_content": Attitude,
+    "max_pages": int,
+    "max_bytes": int,
+}
 
 
 def encode_inspection(inspection: Inspection) -> bytes:

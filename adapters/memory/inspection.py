@@ -3,12 +3,13 @@
 ====================================  ==========================================================
 bytes                                 answer
 ====================================  ==========================================================
+more than the policy allows           refused, ``pdf-too-large``
 do not begin with ``%PDF-``           refused, ``pdf-unreadable``
 ``/Encrypt``                          refused, ``pdf-encrypted``
-``/JavaScript`` ``/JS`` ``/Launch``   refused, ``pdf-active-content``
-``/XFA``                              refused, ``pdf-xfa``
 ``%VANTHU-COSTLY``                    refused, ``pdf-too-costly``
-``/EmbeddedFile``                     a warning, ``pdf-embedded-file``
+``/JavaScript`` ``/JS`` ``/Launch``   ``pdf-active-content``, as the policy has it
+``/XFA``                              ``pdf-xfa``, likewise
+``/EmbeddedFile``                     ``pdf-embedded-file``, likewise
 ``%VANTHU-SEAL party kind time sum``  a believed signature (``MemorySealer`` writes such lines); broken
                                       where *sum* is not the SHA-256 of all that stands before the line
 ``%VANTHU-SIGNED name``               an intact signature by somebody who is not believed
@@ -32,9 +33,9 @@ from schemas import reasons
 _REFUSING = (
     (re.compile(rb"/Encrypt\b"), "pdf-encrypted"),
     (re.compile(rb"%VANTHU-COSTLY\b"), "pdf-too-costly"),
-    (re.compile(rb"/(?:JavaScript|JS|Launch)\b"), "pdf-active-content"),
-    (re.compile(rb"/XFA\b"), "pdf-xfa"),
 )
+_ACTIVE = re.compile(rb"/(?:JavaScript|JS|Launch)\b")
+_XFA = re.compile(rb"/XFA\b")
 _EMBEDDED = re.compile(rb"/EmbeddedFiles?\b")
 _SEAL = re.compile(rb"\n%VANTHU-SEAL (\S+) (\S+) (\S+) ([0-9a-f]{64})\n")
 _SIGNED = re.compile(rb"\n%VANTHU-SIGNED ([^\r\n]+)\n")
@@ -52,6 +53,8 @@ class MemoryInspector:
     ) -> Inspection:
         """What the words in the file say."""
         self.shares[share] = self.shares.get(share, 0) + 1
+        if ref.size > policy.max_bytes:
+            return _refused("pdf-too-large", name)
         body = await self._vault.read(ref)
         if not body.startswith(b"%PDF-"):
             return _refused("pdf-unreadable", name)
@@ -60,8 +63,15 @@ class MemoryInspector:
                 return _refused(code, name)
         signatures: list[SignatureReport] = []
         findings: list[Finding] = []
-        if _EMBEDDED.search(body):
-            findings.append(_finding("pdf-embedded-file", Severity.WARNING, name))
+        for word, code, attitude in (
+            (_ACTIVE, "pdf-active-content", policy.active_content),
+            (_XFA, "pdf-xfa", policy.xfa),
+            (_EMBEDDED, "pdf-embedded-file", policy.embedded_files),
+        ):
+            if word.search(body) and attitude is Attitude.REFUSE:
+                return _refused(code, name)
+            if word.search(body):
+                findings.append(_finding(code, Severity.WARNING, name))
         for seal in _SEAL.finditer(body):
             is_intact = sha256(body[: seal.start()]).hexdigest() == seal[4].decode()
             signatures.append(_sealed(seal, is_intact=is_intact, is_last=seal.end() == len(body)))

@@ -13,6 +13,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from gateway.config import Config, load
+from gateway.model.finding import Finding
+from schemas import reasons
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Tệp cấu hình · the configuration file (TOML).")
@@ -31,6 +33,16 @@ def configured(config: Path | None, var: Path | None) -> Config:
 def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run an asynchronous verb to its end."""
     return asyncio.run(main())
+
+
+def sentence(finding: Finding) -> str:
+    """What *finding* says, in both languages."""
+    entry = reasons().get(finding.code)
+    vi = finding.message_vi or (entry.vi if entry else finding.code)
+    en = finding.message or (entry.en if entry else "")
+    where = f" ({finding.where})" if finding.where else ""
+    detail = f": {finding.detail}" if finding.detail else ""
+    return f"{vi} · {en}{where}{detail}"
 
 
 def tell(line: str) -> None:

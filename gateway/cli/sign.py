@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from gateway import wiring
-from gateway.cli.options import ConfigOption, VarOption, configured, operator, run
+from gateway.cli.options import ConfigOption, VarOption, configured, operator, run, sentence
 from gateway.config import Config
 from gateway.errors import Refused, Unavailable
+from gateway.model.finding import Severity
 from gateway.model.ids import OrganCode
 from gateway.model.signature import SealKind
 
@@ -45,6 +46,11 @@ def sign(
             f"a development key, made on first use, that proves nothing to anybody else ({settings.keys_folder})",
             file=sys.stderr,
         )
+    for finding in signed.findings:
+        if finding.severity is not Severity.INFO:
+            is_refused = finding.severity is Severity.ERROR
+            what = "cổng sẽ từ chối · the gateway would refuse it" if is_refused else "lưu ý · note"
+            print(f"vanthu: {what}: {finding.code}: {sentence(finding)}", file=sys.stderr)
     print(f"Đã đóng dấu · sealed: {out} ({signed.size} bytes, sha256 {signed.sha256})")
     print(f"  {signed.seal.subject}")
 

@@ -11,10 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from gateway import wiring
-from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run, tell
-from gateway.model.finding import Finding
+from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run, sentence, tell
 from gateway.model.signature import Inspection, Verdict
-from schemas import reasons
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -85,20 +83,10 @@ def as_json(file: Path, inspection: Inspection) -> dict[str, Any]:
             for s in inspection.signatures
         ],
         "findings": [
-            {"code": f.code, "severity": str(f.severity), "message": _sentence(f)}
-            for f in inspection.findings
+            {"code": f.code, "severity": str(f.severity), "message": sentence(f)} for f in inspection.findings
         ],
         "elapsed_ms": round(inspection.elapsed_ms, 2),
     }
-
-
-def _sentence(finding: Finding) -> str:
-    entry = reasons().get(finding.code)
-    vi = finding.message_vi or (entry.vi if entry else finding.code)
-    en = finding.message or (entry.en if entry else "")
-    where = f" ({finding.where})" if finding.where else ""
-    detail = f": {finding.detail}" if finding.detail else ""
-    return f"{vi} · {en}{where}{detail}"
 
 
 def _told(file: Path, inspection: Inspection) -> str:
@@ -106,5 +94,5 @@ def _told(file: Path, inspection: Inspection) -> str:
     for s in inspection.signatures:
         at = s.signed_at.isoformat() if s.signed_at else "?"
         lines.append(f"  {s.field}: {s.indication} {s.sub_indication} {s.level} {at} {s.signer}".rstrip())
-    lines += [f"  {f.severity} {f.code}: {_sentence(f)}" for f in inspection.findings]
+    lines += [f"  {f.severity} {f.code}: {sentence(f)}" for f in inspection.findings]
     return "\n".join(lines)

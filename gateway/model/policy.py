@@ -24,13 +24,26 @@ class Attitude(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """Which documents are let through.  The defaults are those of the law and of the design."""
+    """Which documents are let through.  The defaults are those of the law and of the design.
+
+    Of a PDF: ``active_content`` are scripts, and actions that do more than turn to a page; ``xfa`` forms that
+    another system draws; ``external_content`` what is shown but lies in other files, so that no signature
+    covers it; ``hidden_content`` what is not shown now; at most ``max_pages`` pages and ``max_bytes`` bytes.
+    What is encrypted is always refused: nothing can be said of it.
+    """
 
     secrecy_fields: frozenset[SecrecyField] = field(default_factory=lambda: frozenset(SecrecyField))
     secrecy_marks: tuple[str, ...] = ("mật", "tối mật", "tuyệt mật")
     untrusted_signer: Attitude = Attitude.WARN
     unsigned_main: Attitude = Attitude.WARN
     seal_appendices: bool = True
+    active_content: Attitude = Attitude.REFUSE
+    xfa: Attitude = Attitude.REFUSE
+    external_content: Attitude = Attitude.REFUSE
+    embedded_files: Attitude = Attitude.WARN
+    hidden_content: Attitude = Attitude.WARN
+    max_pages: int = 10_000
+    max_bytes: int = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,15 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from adapters.clock import SystemClock
+from adapters.directory import OrganDirectory
 from adapters.files import InHand, OutTray, read
-from adapters.inspection.inspector import Options, ProcessInspector
+from adapters.inspection.glance import Looking
+from adapters.inspection.inspector import ProcessInspector
 from gateway.config import Config
 from gateway.errors import ConfigError, Refused, Unavailable
 from gateway.model.finding import Finding, Severity
@@ -22,6 +25,7 @@ from gateway.model.party import Party
 from gateway.model.policy import Acceptance
 from gateway.model.signature import Inspection, Seal, SealKind, SealOrder, Verdict
 from gateway.wiring.judging import bounds_of
+from gateway.wiring.parties import registered
 from schemas import reasons
 
 LARGEST = 1 << 30
@@ -48,46 +52,71 @@ class Paper:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
-    """What was done: whose seal, on what, and whether anybody outside should believe it."""
+    """What was done: whose seal, on what, and whether anybody outside should believe it.
+
+    ``findings`` are what the gateway's inspector would say of the file besides; an ``error`` among them means
+    that it would refuse it.
+    """
 
     seal: Seal
     sha256: str
     size: int
     is_for_development: bool
+    findings: tuple[Finding, ...]
 
 
 async def sign(config: Config, paper: Paper) -> Signed:
     """Seal *paper*, by the engine that the gateway seals with; the file appears complete or not at all.
 
-    Raises ``Refused`` and ``Unavailable`` with the reason.
+    Sealing is not inspecting: a file that the gateway would refuse is sealed all the same, but for one that
+    is encrypted or takes too much to look at.  Raises ``Refused`` and ``Unavailable`` with the reason.
     """
-    from adapters.signing.development import is_for_development  # the PDF library, for those who seal
-    from gateway.wiring.parties import registered
-    from gateway.wiring.sealing import ring_of, sealer_over
-
-    clock = SystemClock()
-    now = clock.now()
-    directory = registered(config)
-    party = directory.find(paper.organ, now)
-    if not isinstance(party, Party):
-        raise Refused("party-unknown", paper.organ)
-    if party.is_locked:
-        raise Refused("party-locked", paper.organ)
-    order = SealOrder(party=party.key, kind=paper.kind, signed_at=now, code=paper.code)
     with OutTray(paper.out) as tray:
-        ref = read(paper.source, max_bytes=LARGEST)
+        ref = await asyncio.to_thread(read, paper.source, max_bytes=LARGEST)
         if ref.body is None:
-            raise Refused("pdf-too-costly", f"{paper.source}: {ref.size} > {LARGEST} bytes")
+            raise Refused("pdf-too-large", f"{paper.source}: {ref.size} bytes, {LARGEST} at most")
+        bounds = bounds_of(config)
+        with Looking(
+            paper.source,
+            config.policy.acceptance,
+            cpu=bounds.cpu,
+            wall=bounds.wall,
+            memory_bytes=bounds.memory_bytes,
+        ) as looking:
+            # the PDF library, for those who seal, and while somebody else looks
+            from adapters.signing.development import is_for_development
+            from gateway.wiring.sealing import ring_of, sealer_over
+
+            clock = SystemClock()
+            now = clock.now()
+            directory = registered(config)
+            party = _party(directory, paper.organ, now)
+            findings = await asyncio.to_thread(looking.findings)
+        hindrance = next((f for f in findings if f.code in ("pdf-encrypted", "pdf-too-costly")), None)
+        if hindrance is not None:
+            raise Refused(hindrance.code, hindrance.detail)
         ring = ring_of(config, directory=directory, clock=clock)
-        sealed = await sealer_over(config, ring, vault=tray, clock=clock).seal(ref, order)
+        sealer = sealer_over(config, ring, vault=tray, clock=clock)
+        order = SealOrder(party=party.key, kind=paper.kind, signed_at=now, code=paper.code)
+        sealed = await sealer.seal(ref, order)
         ready = await ring.key(party.key)
-        tray.hand_out(sealed.payload)
+        await asyncio.to_thread(tray.hand_out, sealed.payload)
     return Signed(
         seal=sealed.seal,
         sha256=sealed.payload.sha256,
         size=sealed.payload.size,
         is_for_development=is_for_development(ready.key.identity.certificate),
+        findings=findings,
     )
+
+
+def _party(directory: OrganDirectory, organ: OrganCode, at: datetime) -> Party:
+    found = directory.find(organ, at)
+    if not isinstance(found, Party):
+        raise Refused("party-unknown", organ)
+    if found.is_locked:
+        raise Refused("party-locked", organ)
+    return found
 
 
 async def verify(
@@ -111,7 +140,7 @@ async def verify(
             waiting: deque[tuple[Path, asyncio.Task[Inspection]]] = deque()
             try:
                 for file in files:
-                    task = asyncio.create_task(_judged(inspector, places, file, options, policy))
+                    task = asyncio.create_task(_judged(inspector, places, file, policy))
                     waiting.append((file, task))
                     while waiting and (waiting[0][1].done() or len(waiting) >= _AHEAD):
                         first, judged = waiting.popleft()
@@ -129,12 +158,11 @@ async def _judged(
     inspector: ProcessInspector,
     places: asyncio.Semaphore,
     file: Path,
-    options: Options,
     policy: Acceptance,
 ) -> Inspection:
     async with places:
         try:
-            ref = await asyncio.to_thread(read, file, max_bytes=options.max_bytes)
+            ref = await asyncio.to_thread(read, file, max_bytes=policy.max_bytes)
             return await inspector.judge(ref, policy, share=_DESK, name=file.name)
         except (Refused, Unavailable) as why:
             return _not_judged(why)

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from pyhanko.sign.fields import MDPPerm
 from tests.cli.conftest import ORGAN, Vanthu
 from tests.inspection.files import made, signed_by_leader
 from tests.pki import pki
-from tests.signing.pdfs import a_hybrid_pdf, a_pdf, signed
+from tests.signing.pdfs import a_pdf, signed
+from tests.vectors import besides
 from tests.vectors import make_pdfs as vectors
 
 
@@ -65,16 +67,37 @@ def test_a_link_stays_a_link(vanthu: Vanthu, source: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "made_by", [a_hybrid_pdf, vectors.xfa, vectors.script_on_opening, vectors.embedded_file]
+    ("made_by", "code"),
+    [
+        (a_pdf, ""),
+        (vectors.xfa, "pdf-xfa"),
+        (vectors.script_on_opening, "pdf-active-content"),
+        (besides.stream_in_another_file, "pdf-external-content"),
+        (vectors.embedded_file, "pdf-embedded-file"),
+        (besides.hidden_layer, "pdf-hidden-content"),
+    ],
 )
-def test_odd_files_and_those_that_the_gateway_would_refuse_are_sealed_all_the_same(
-    vanthu: Vanthu, source: Path, tmp_path: Path, made_by: object
+def test_what_the_gateway_would_refuse_is_sealed_with_a_warning(
+    vanthu: Vanthu, source: Path, tmp_path: Path, made_by: Callable[[], bytes], code: str
 ) -> None:
-    assert callable(made_by)
     source.write_bytes(made_by())
     out = tmp_path / "sealed.pdf"
-    assert vanthu("sign", source, out, "--organ", ORGAN).code == 0
+    told = vanthu("sign", source, out, "--organ", ORGAN)
+    assert told.code == 0
     assert b"ETSI.CAdES.detached" in out.read_bytes()
+    warnings = [line for line in told.err.splitlines() if " pdf-" in line]
+    assert len(warnings) == bool(code)
+    for line in warnings:
+        is_refused = code in ("pdf-xfa", "pdf-active-content", "pdf-external-content")
+        assert ("the gateway would refuse it" in line, f"{code}:" in line) == (is_refused, True)
+
+
+def test_the_configured_policy_is_the_one_that_warns(vanthu: Vanthu, source: Path, tmp_path: Path) -> None:
+    source.write_bytes(vectors.embedded_file())
+    config = tmp_path / "gateway.toml"
+    config.write_text('[acceptance]\nembedded_files = "refuse"\n')
+    told = vanthu("sign", source, tmp_path / "sealed.pdf", "--organ", ORGAN, "--config", config)
+    assert (told.code, "the gateway would refuse it" in told.err) == (0, True)
 
 
 def _certified() -> bytes:
@@ -89,8 +112,9 @@ def _certified() -> bytes:
         (vectors.encrypted("secret"), "pdf-encrypted"),
         (vectors.encrypted(""), "pdf-encrypted"),
         (_certified, "seal-forbidden"),
+        (vectors.deflate_bomb, "pdf-too-costly"),
     ],
-    ids=["empty", "a ZIP", "encrypted", "encrypted without a password", "certified"],
+    ids=["empty", "a ZIP", "encrypted", "encrypted without a password", "certified", "a bomb"],
 )
 def test_what_cannot_be_sealed_is_refused_in_both_languages_with_the_reason(
     vanthu: Vanthu, source: Path, tmp_path: Path, content: object, reason: str

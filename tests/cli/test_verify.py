@@ -73,7 +73,7 @@ def test_what_is_no_file_is_refused_with_a_reason_and_the_others_are_judged(
     assert told.code == 1
     assert [line["verdict"] for line in lines] == ["refused"] * 6 + ["valid"]
     codes = [line["findings"][0]["code"] for line in lines[:6]]
-    assert codes == ["file-unreadable"] * 4 + ["pdf-unreadable", "pdf-too-costly"]
+    assert codes == ["file-unreadable"] * 4 + ["pdf-unreadable", "pdf-too-large"]
 
 
 def test_a_runaway_is_ended_and_the_next_file_judged(vanthu: Vanthu, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -90,6 +91,32 @@ async def test_an_embedded_file_is_a_warning(bench: Bench) -> None:
     """*What is in the file …*"""
     inspection = await bench.ask(vectors.embedded_file())
     assert [(f.code, f.severity) for f in inspection.findings] == [("pdf-embedded-file", Severity.WARNING)]
+
+
+@pytest.mark.parametrize(
+    ("made", "setting", "code"),
+    [
+        (vectors.script_on_opening, "active_content", "pdf-active-content"),
+        (vectors.xfa, "xfa", "pdf-xfa"),
+        (vectors.embedded_file, "embedded_files", "pdf-embedded-file"),
+    ],
+)
+@pytest.mark.parametrize("attitude", Attitude)
+async def test_the_policy_decides_what_is_refused_and_what_is_a_warning(
+    bench: Bench, made: Callable[[], bytes], setting: str, code: str, attitude: Attitude
+) -> None:
+    """*policy*: what a PDF may hold."""
+    inspection = await bench.ask(made(), replace(Acceptance(), **{setting: attitude}))
+    is_refused = attitude is Attitude.REFUSE
+    assert inspection.verdict is (Verdict.REFUSED if is_refused else Verdict.UNSIGNED)
+    severity = Severity.ERROR if is_refused else Severity.WARNING
+    assert [(f.code, f.severity) for f in inspection.findings] == [(code, severity)]
+
+
+async def test_the_policy_says_how_large_a_file_may_be(bench: Bench) -> None:
+    """*policy*: ``max_bytes``."""
+    inspection = await bench.ask(vectors.plain(), Acceptance(max_bytes=100))
+    assert [(f.code, f.severity) for f in inspection.findings] == [("pdf-too-large", Severity.ERROR)]
 
 
 @pytest.mark.heavy_body("makes a key and signs")

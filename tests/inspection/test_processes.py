@@ -151,10 +151,10 @@ async def test_too_much_of_one_party_is_put_off() -> None:
 
 
 async def test_a_file_larger_than_allowed_is_not_even_read() -> None:
-    async with ProcessInspector(Shelf(), Options(workers=1, max_bytes=1000)) as inspector:
+    async with ProcessInspector(Shelf(), Options(workers=1)) as inspector:
         ref = PayloadRef(sha256="0" * 64, size=1001)
-        inspection = await inspector.judge(ref, Acceptance(), share=QUICK, name="a.pdf")
-        assert _told(inspection) == (Verdict.REFUSED, ["pdf-too-costly"])
+        inspection = await inspector.judge(ref, Acceptance(max_bytes=1000), share=QUICK, name="a.pdf")
+        assert _told(inspection) == (Verdict.REFUSED, ["pdf-too-large"])
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

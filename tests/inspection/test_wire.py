@@ -8,7 +8,7 @@ import pytest
 
 from adapters.inspection import wire
 from adapters.inspection.judge import Options, judge
-from gateway.model.policy import Attitude
+from gateway.model.policy import Acceptance, Attitude
 from tests.inspection.files import signed_and_sealed
 
 
@@ -18,10 +18,17 @@ def test_an_inspection_comes_back_the_same() -> None:
 
 
 def test_orders_and_bounds_come_back_the_same() -> None:
-    assert wire.decode_order(wire.encode_order("văn bản.pdf", Attitude.REFUSE)) == (
-        "văn bản.pdf",
-        Attitude.REFUSE,
+    policy = Acceptance(
+        untrusted_signer=Attitude.REFUSE,
+        active_content=Attitude.WARN,
+        xfa=Attitude.WARN,
+        external_content=Attitude.WARN,
+        embedded_files=Attitude.REFUSE,
+        hidden_content=Attitude.REFUSE,
+        max_pages=7,
+        max_bytes=8,
     )
+    assert wire.decode_order(wire.encode_order("văn bản.pdf", policy)) == ("văn bản.pdf", policy)
     bounds = wire.Bounds(
         cpu=timedelta(seconds=1.5),
         memory_bytes=7,

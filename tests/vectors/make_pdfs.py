@@ -18,6 +18,7 @@ from pathlib import Path
 import pikepdf
 
 from tests.signing.pdfs import a_pdf
+from tests.vectors.besides import BESIDES
 
 SCRIPT = b"<< /S /JavaScript /JS (app.alert\\(1\\)) >>"
 _ACTION = b"<< /S /Launch /F (calc.exe) >>"
@@ -373,7 +374,7 @@ UNSIGNED: Mapping[str, Callable[[], bytes]] = {
 def main(folder: Path) -> None:
     """Write every vector that needs no signature into *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, maker in UNSIGNED.items():
+    for name, maker in {**UNSIGNED, **BESIDES}.items():
         (folder / f"{name}.pdf").write_bytes(maker())
 
 

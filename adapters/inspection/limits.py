@@ -1,0 +1,23 @@
+"""The limits that the kernel keeps for a process that reads what anybody may have sent."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+
+def restrict(memory_bytes: int) -> None:
+    """No more than *memory_bytes* above what this process has now; no core dump, and no file is written."""
+    base = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (base + memory_bytes, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def allow_cpu(seconds: float) -> None:
+    """As much processor time from now on; then the kernel ends the process."""
+    # RLIMIT_CPU counts over the life of the process: move the limit ahead of what was used
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used = usage.ru_utime + usage.ru_stime
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used + seconds) + 1, hard))
