@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,6 +24,7 @@ from gateway.model.ids import OrganCode, PartyKey
 from gateway.model.party import Party
 from gateway.model.policy import Acceptance
 from gateway.model.signature import Inspection, Seal, SealKind, SealOrder, Verdict
+from gateway.ports import Sealer, Vault
 from gateway.wiring.judging import bounds_of
 from gateway.wiring.parties import registered
 from schemas import reasons
@@ -83,30 +84,49 @@ async def sign(config: Config, paper: Paper) -> Signed:
             wall=bounds.wall,
             memory_bytes=bounds.memory_bytes,
         ) as looking:
-            # the PDF library, for those who seal, and while somebody else looks
-            from adapters.signing.development import is_for_development
-            from gateway.wiring.sealing import ring_of, sealer_over
-
-            clock = SystemClock()
-            now = clock.now()
-            directory = registered(config)
-            party = _party(directory, paper.organ, now)
+            press = await asyncio.to_thread(_press, config, paper, tray)  # while another process looks
             findings = await asyncio.to_thread(looking.findings)
         hindrance = next((f for f in findings if f.code in ("pdf-encrypted", "pdf-too-costly")), None)
         if hindrance is not None:
             raise Refused(hindrance.code, hindrance.detail)
-        ring = ring_of(config, directory=directory, clock=clock)
-        sealer = sealer_over(config, ring, vault=tray, clock=clock)
-        order = SealOrder(party=party.key, kind=paper.kind, signed_at=now, code=paper.code)
-        sealed = await sealer.seal(ref, order)
-        ready = await ring.key(party.key)
+        sealed = await press.sealer.seal(ref, press.order)
+        is_for_development = await press.is_for_development()
         await asyncio.to_thread(tray.hand_out, sealed.payload)
     return Signed(
         seal=sealed.seal,
         sha256=sealed.payload.sha256,
         size=sealed.payload.size,
-        is_for_development=is_for_development(ready.key.identity.certificate),
+        is_for_development=is_for_development,
         findings=findings,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Press:
+    """The engine, and what it is to do."""
+
+    sealer: Sealer
+    order: SealOrder
+    is_for_development: Callable[[], Awaitable[bool]]
+
+
+def _press(config: Config, paper: Paper, vault: Vault) -> _Press:
+    from adapters.signing.development import is_for_development  # the PDF library, for those who seal
+    from gateway.wiring.sealing import ring_of, sealer_over
+
+    clock = SystemClock()
+    now = clock.now()
+    directory = registered(config)
+    party = _party(directory, paper.organ, now)
+    ring = ring_of(config, directory=directory, clock=clock)
+
+    async def is_development() -> bool:
+        return is_for_development((await ring.key(party.key)).key.identity.certificate)
+
+    return _Press(
+        sealer=sealer_over(config, ring, vault=vault, clock=clock),
+        order=SealOrder(party=party.key, kind=paper.kind, signed_at=now, code=paper.code),
+        is_for_development=is_development,
     )
 
 
