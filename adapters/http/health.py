@@ -42,7 +42,7 @@ class Health:
     async def ready(self, request: web.Request) -> web.StreamResponse:
         """Each part with its own verdict; 503 where one is not well, or where we are stopping."""
         parts = await self._ask()
-        is_ready = all(verdict == _OK for verdict in parts.values()) and not self._gate.is_closed
+        is_ready = all(_is_well(verdict) for verdict in parts.values()) and not self._gate.is_closed
         status = "ready" if is_ready else "draining" if self._gate.is_closed else "not-ready"
         return as_json(
             {"status": status, "parts": dict(parts)},
@@ -62,6 +62,7 @@ class Health:
                 self._metrics.work_waiting(await self._ports.records.waiting())
         except (GatewayError, TimeoutError):
             _log.warning("work not counted")  # the other numbers are worth having all the more
+        self._metrics.certificate_days_left(self._ports.days_left())
         body = await self._metrics.exposition()
         return web.Response(body=body, content_type=MEDIA_TYPE, charset="utf-8")
 
@@ -92,10 +93,16 @@ class Health:
             # A check that falls over is the clearest sign that we are not ready.
             _log.error("readiness check failed", exc_info=exc)
             found = dict.fromkeys(PARTS, "could not be checked")
+        self._metrics.certificate_days_left(self._ports.days_left())  # a scrape may ask another worker
         order = (*PARTS, *sorted(found.keys() - set(PARTS)))
         self._parts = {part: found[part] for part in order}
         self._asked_at = asyncio.get_running_loop().time()
         self._asking = None
+
+
+def _is_well(verdict: str) -> bool:
+    """``ok``, or ``ok`` with something worth knowing: ``ok, the first certificate ends in 12 days``."""
+    return verdict == _OK or verdict.startswith(f"{_OK}, ")
 
 
 def _is_loopback(request: web.Request) -> bool:

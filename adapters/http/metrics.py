@@ -6,8 +6,8 @@
 
 Workers share numbers through files where ``PROMETHEUS_MULTIPROC_DIR`` names a folder: set it before the
 first import of this module, empty the folder at the start (``clear``), and say when a worker ended
-(``forget``).  Labels are reason codes, states and route patterns alone: never ids, organs or names, so the
-number of series is bounded.
+(``forget``).  Labels are reason codes, states and route patterns, never ids or names, so the number of series
+is bounded; parties have one each where their certificate is loaded.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ class Metrics:
             multiprocess_mode="mostrecent",
             registry=registry,
         )
-        self._seal_days = Gauge(
-            "vanthu_seal_days_left",
-            "Days until the certificate expires that expires first, by use (seal, evidence, tls).",
-            ("use",),
+        self._certificate_days = Gauge(
+            "vanthu_certificate_days_left",
+            "Whole days until a loaded certificate ends, by party; below 0: since it ended.",
+            ("party",),
             multiprocess_mode="mostrecent",
             registry=registry,
         )
@@ -111,9 +111,10 @@ class Metrics:
         for kind, count in by_kind.items():
             self._work.labels(kind).set(count)
 
-    def seal_days_left(self, use: str, days: float) -> None:
-        """When the certificate expires that expires first of its *use*."""
-        self._seal_days.labels(use).set(days)
+    def certificate_days_left(self, by_party: Mapping[str, int]) -> None:
+        """How long the certificates last that are loaded here, by party (our own by the name of its file)."""
+        for party, days in by_party.items():
+            self._certificate_days.labels(party).set(days)
 
     async def exposition(self) -> bytes:
         """All numbers in Prometheus' text form, those of the other workers too."""

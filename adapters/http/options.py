@@ -71,3 +71,4 @@ class Ports:
     directory: Directory
     clock: Clock
     health: Health
+    days_left: Callable[[], Mapping[str, int]] = dict

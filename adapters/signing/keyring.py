@@ -28,6 +28,9 @@ from gateway.ports import Clock, Directory
 
 _log = structlog.get_logger(__name__)
 
+Stamp = tuple[str, int, int, int, int]
+"""What tells whether a file is still the one that was read."""
+
 _SUFFIXES = (".p12", ".pfx", ".pem")
 
 
@@ -62,7 +65,7 @@ class Ready:
 
     key: LoadedKey
     template: CmsTemplate
-    stamp: tuple[str, int, int]
+    stamp: Stamp
 
 
 class KeyRing:
@@ -119,7 +122,7 @@ class KeyRing:
         return registered.name if registered is not None else party
 
     async def check(self) -> str:
-        """``ok``, or one sentence about what is wrong or soon will be.  Really signs."""
+        """``ok``, or one sentence about what is wrong.  Really signs."""
         try:
             if self.options.gateway_key not in self._loaded:
                 await asyncio.to_thread(self.gateway)
@@ -131,11 +134,23 @@ class KeyRing:
             sentence = await self._try(stem)
             if sentence is not None:
                 return sentence
-        ending = {stem: days for stem, days in self.days_left().items() if days < self.options.warn_days}
-        if ending:
-            stem, days = min(ending.items(), key=lambda item: item[1])
-            return f"{len(ending)} certificate(s) end within {self.options.warn_days} days; {stem} first, in {days}."
         return "ok"
+
+    async def certificates(self) -> str:
+        """How long the loaded certificates last: ``ok, …`` with the one that ends first, unless our own has ended.
+
+        An agency whose certificate has ended seals no more; the others' documents go on, and so does readiness.
+        """
+        left = self.days_left()
+        if not left:
+            return "ok"
+        stem, days = min(left.items(), key=lambda item: item[1])
+        own = left.get(PartyKey(self.options.gateway_key), 0)
+        if own < 0:
+            return f"The gateway's own certificate ended {-own} day(s) ago."
+        soon = sum(1 for days in left.values() if days < self.options.warn_days)
+        first = f"{stem} ended {-days} day(s) ago" if days < 0 else f"{stem} ends first, in {days} day(s)"
+        return f"ok, {len(left)} loaded, {soon} end within {self.options.warn_days} days; {first}"
 
     def days_left(self) -> Mapping[str, int]:
         """Whole days until each loaded certificate ends, by party key (ours by the stem of its file)."""
@@ -147,7 +162,8 @@ class KeyRing:
         message = f"readiness {self._clock.now().isoformat()}".encode()
         try:
             signature = await key.sign(message)
-            key.identity.check(self._clock.now())
+            if stem == self.options.gateway_key:
+                key.identity.check(self._clock.now())
         except Refused:
             return f"The certificate of {stem} is outside its validity."
         except Exception as exc:
@@ -232,10 +248,10 @@ def file_stem(party: str) -> str:
     return quote(party, safe=" ")
 
 
-def stamp(path: Path) -> tuple[str, int, int]:
+def stamp(path: Path) -> Stamp:
     """What changes when the file is replaced; zeros where it is gone."""
     try:
         stat = path.stat()
     except OSError:
-        return (str(path), 0, 0)
-    return (str(path), stat.st_mtime_ns, stat.st_size)
+        return (str(path), 0, 0, 0, 0)
+    return (str(path), stat.st_mtime_ns, stat.st_size, stat.st_ctime_ns, stat.st_ino)

@@ -90,9 +90,14 @@ class Identity:
     subject: str
     not_before: datetime
     not_after: datetime
+    may_sign: bool
 
     def check(self, *instants: datetime) -> None:
-        """Raises ``Refused("seal-certificate-expired")`` unless the certificate is valid at all *instants*."""
+        """What is looked at before each use: raises ``Refused("seal-certificate-expired")`` unless the
+        certificate is valid at all *instants*, and ``Unavailable("seal-key-unusable")`` where its key usage
+        allows no signatures.  That key and certificate match, reading back shows."""
+        if not self.may_sign:
+            raise Unavailable("seal-key-unusable", "the certificate's key usage does not allow signatures")
         for at in instants:
             if not self.not_before <= at <= self.not_after:
                 raise Refused(
@@ -212,6 +217,7 @@ def assemble(
         subject=own.subject.rfc4514_string(),
         not_before=own.not_valid_before_utc,
         not_after=own.not_valid_after_utc,
+        may_sign=_may_sign(own),
     )
     key = LoadedKey(private, identity)
     probe = b"vanthu: does this key belong to its certificate?"

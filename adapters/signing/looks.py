@@ -19,7 +19,7 @@ import structlog
 
 from adapters.signing.development import appear
 from adapters.signing.drawn_seal import draw
-from adapters.signing.keyring import KeyRing, file_stem, stamp
+from adapters.signing.keyring import KeyRing, Stamp, file_stem, stamp
 from adapters.signing.mark import Hidden, Mark, PictureMark, TextMark
 from adapters.signing.picture import LARGEST_FILE, Picture, UnusablePicture, read_picture
 from adapters.signing.placement import Place
@@ -63,7 +63,7 @@ class Looks:
         self._options = options
         self._ring = ring
         self._folder = options.pictures or ring.options.keys
-        self._loaded: OrderedDict[PartyKey, tuple[tuple[str, int, int], Picture | None]] = OrderedDict()
+        self._loaded: OrderedDict[PartyKey, tuple[Stamp, Picture | None]] = OrderedDict()
         # Preparing a picture is heavy, like loading a key: one at a time.
         self._loading = asyncio.Lock()
         self._typeface: Typeface | None = None
@@ -103,7 +103,7 @@ class Looks:
             self._loaded.popitem(last=False)
         return found[1]
 
-    def _load(self, file: Path, party: PartyKey) -> tuple[tuple[str, int, int], Picture | None]:
+    def _load(self, file: Path, party: PartyKey) -> tuple[Stamp, Picture | None]:
         try:
             if self._ring.options.development and not file.exists():
                 appear(file, self._drawn(party), mode=0o644)

@@ -164,7 +164,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             "store": store.check,
             "vault": vault.check,
             "signing": ring.check,
-            "certificates": _told(lambda: _days(ring.days_left())),
+            "certificates": ring.certificates,
             "disk": _told(lambda: _space(config.var)),
             "inspector": inspector.check,
         }
@@ -193,6 +193,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             directory=ground.directory,
             clock=clock,
             health=health.ask,
+            days_left=ring.days_left,
         ),
         metrics,
     )
@@ -326,11 +327,6 @@ def _space(folder: Path) -> str:
     usage = shutil.disk_usage(folder)
     share = 100 * (usage.total - usage.free) / usage.total
     return OK if share < FULLEST_DISK else f"the disk is {share:.0f} % full"
-
-
-def _days(left: Mapping[str, int]) -> str:
-    ending = sorted((days, name) for name, days in left.items() if days < 1)
-    return OK if not ending else f"certificates have ended: {', '.join(name for _, name in ending[:5])}"
 
 
 def _digest(token: str) -> str:

@@ -39,6 +39,19 @@ async def test_one_part_that_is_not_well_makes_it_not_ready_and_says_why(
     assert list(told["parts"]) == list(PARTS)
 
 
+async def test_a_part_that_is_well_may_say_something_worth_knowing(caller: Caller, tables: Tables) -> None:
+    tables.health["certificates"] = told = "ok, 3 loaded; 000.00.13.H53 ends first, in 12 day(s)"
+    response, body = await caller.ask("GET", "/readyz")
+    assert (response.status, json.loads(body)["parts"]["certificates"]) == (200, told)
+
+
+async def test_the_days_of_each_certificate_are_a_number(caller: Caller, tables: Tables) -> None:
+    tables.days_left = {"000.00.13.H53": 12, "gateway": -1}
+    _, body = await caller.ask("GET", "/metrics")
+    assert b'vanthu_certificate_days_left{party="000.00.13.H53"} 12.0' in body
+    assert b'vanthu_certificate_days_left{party="gateway"} -1.0' in body
+
+
 async def test_further_parts_count_as_well(caller: Caller, tables: Tables) -> None:
     tables.health["fax"] = "out of paper"
     response, body = await caller.ask("GET", "/readyz")
@@ -130,7 +143,7 @@ async def test_every_number_has_its_name() -> None:
     metrics.hand_over("amqp", "not-now", "queue-full")
     metrics.receipt("SubmissionAcceptance")
     metrics.stage("validate", 0.004)
-    metrics.seal_days_left("seal", 41.5)
+    metrics.certificate_days_left({"000.00.13.H53": 41})
     metrics.work_waiting({"delivery": 7})
     text = (await metrics.exposition()).decode()
     for line in (
@@ -138,7 +151,7 @@ async def test_every_number_has_its_name() -> None:
         'vanthu_handovers_total{link="amqp",outcome="not-now",reason="queue-full"} 1.0',
         'vanthu_receipts_total{event="SubmissionAcceptance"} 1.0',
         'vanthu_stage_seconds_bucket{le="0.005",stage="validate"} 1.0',
-        'vanthu_seal_days_left{use="seal"} 41.5',
+        'vanthu_certificate_days_left{party="000.00.13.H53"} 41.0',
         'vanthu_work_waiting{kind="delivery"} 7.0',
     ):
         assert line in text.splitlines()

@@ -70,6 +70,7 @@ class Tables:
     items: dict[tuple[str, str], InboxItem] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
     health: dict[str, str] = field(default_factory=dict)
+    days_left: dict[str, int] = field(default_factory=dict)
     trouble: Exception | None = None
     hangs: bool = False
     checks: int = 0
@@ -384,6 +385,7 @@ def a_server(tables: Tables, directory: MemoryDirectory | None = None, **options
         directory=directory or a_directory(),
         clock=tables.clock,
         health=health,
+        days_left=lambda: tables.days_left,
     )
     told: dict[str, object] = {"port": 0, "secret": SECRET, "health_age": timedelta(), **options}
     return HttpServer(Options(**told), ports)  # type: ignore[arg-type]  # says the value that matters

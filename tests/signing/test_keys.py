@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import os
 import stat
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,13 +17,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from adapters.memory import FixedClock, MemoryDirectory
 from adapters.signing import KeyRing, Options, PadesSealer
 from adapters.signing.keys import load
-from gateway.errors import Unavailable
+from gateway.errors import Refused, Unavailable
 from gateway.model.ids import OrganCode, PartyKey
 from gateway.model.party import CodeValidity, Party
 from gateway.model.payload import PayloadRef
 from gateway.model.signature import SealKind, SealOrder
 from tests.contract.test_sealer import Shelf
-from tests.pki import NOW, ec_key, pki, rsa_key
+from tests.pki import LAST, NOW, ec_key, pki, rsa_key
 from tests.signing.pdfs import a_pdf
 
 AGENCY = PartyKey("000.00.13.H53")
@@ -89,6 +90,37 @@ async def test_a_file_that_is_replaced_is_taken_up_with_the_next_use(tmp_path: P
     path.unlink()
     with pytest.raises(Unavailable):
         await ring.key(AGENCY)
+
+
+async def test_a_file_is_seen_to_be_replaced_even_if_its_size_and_date_stay(tmp_path: Path) -> None:
+    path, ring = tmp_path / f"{AGENCY}.pem", a_ring(tmp_path)
+    first, second = (pki().agency(AGENCY, name).pem() for name in (NAME, "Sở khác"))
+    size = max(len(first), len(second))
+    path.write_bytes(first.ljust(size, b"\n"))
+    before, dates = await ring.key(AGENCY), path.stat()
+    path.write_bytes(second.ljust(size, b"\n"))
+    os.utime(path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+    assert (await ring.key(AGENCY)).key.identity.sha256 != before.key.identity.sha256
+
+
+async def test_a_key_that_is_replaced_by_one_that_cannot_serve_serves_no_more(tmp_path: Path) -> None:
+    path, ring = tmp_path / f"{AGENCY}.pem", a_ring(tmp_path)
+    pki().agency(AGENCY, NAME).write_pem(path)
+    await ring.key(AGENCY)
+    pki().for_encryption(AGENCY).write_pem(path)
+    with pytest.raises(Unavailable) as caught:
+        await ring.key(AGENCY)
+    assert caught.value.reason == "seal-key-unusable"
+
+
+async def test_key_usage_and_dates_are_looked_at_before_each_use(tmp_path: Path) -> None:
+    pki().agency(AGENCY, NAME).write_pem(tmp_path / f"{AGENCY}.pem")
+    identity = (await a_ring(tmp_path).key(AGENCY)).key.identity
+    identity.check(NOW)
+    with pytest.raises(Refused):
+        identity.check(NOW, LAST + timedelta(seconds=1))
+    with pytest.raises(Unavailable):
+        replace(identity, may_sign=False).check(NOW)
 
 
 async def test_no_more_keys_are_kept_loaded_than_allowed(tmp_path: Path) -> None:
@@ -203,9 +235,28 @@ async def test_readiness_warns_of_a_certificate_that_will_end_soon(tmp_path: Pat
     ring = a_ring(tmp_path)
     await ring.key(AGENCY)
     assert ring.days_left()[AGENCY] == 12
-    answer = await ring.check()
-    assert AGENCY in answer
-    assert "12" in answer
+    assert (
+        await ring.certificates() == f"ok, 1 loaded, 1 end within 30 days; {AGENCY} ends first, in 12 day(s)"
+    )
+
+
+async def test_an_agencys_certificate_that_has_ended_is_told_and_stops_nobody_else(tmp_path: Path) -> None:
+    pki().agency("gateway", "Vanthu", key=ec_key()).write_pem(tmp_path / "gateway.pem")
+    pki().expired(AGENCY).write_pem(tmp_path / f"{AGENCY}.pem")
+    ring = a_ring(tmp_path)
+    ring.gateway()
+    await ring.key(AGENCY)
+    assert await ring.check() == "ok"
+    told = await ring.certificates()
+    assert told.startswith("ok, 2 loaded, 1 end within 30 days")
+    assert f"{AGENCY} ended" in told
+
+
+async def test_our_own_certificate_that_has_ended_is_not_well(tmp_path: Path) -> None:
+    pki().expired("gateway").write_pem(tmp_path / "gateway.pem")
+    ring = a_ring(tmp_path)
+    ring.gateway()
+    assert "own certificate ended" in await ring.certificates()
 
 
 async def test_a_development_key_seals_at_once(tmp_path: Path) -> None:
