@@ -9,10 +9,12 @@ from __future__ import annotations
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
-from adapters.signing.objects import added, dictionary, entry, number, numbers, reference
+from adapters.signing.geometry import Box
+from adapters.signing.objects import Verbatim, added, dictionary, entry, number
 from adapters.signing.objects import name as pdf_name
 from adapters.signing.pages import Page
 
+_NOWHERE = Box(left=0, bottom=0, right=0, top=0)
 _PRINTED_AND_LOCKED = 0b10000100
 """spec: ISO 32000-2 §12.5.3 - bits 3 and 8 of an annotation's flags."""
 _SIGNED_APPEND_ONLY = 3
@@ -25,25 +27,31 @@ def add_field(
     name: str,
     value: generic.PdfObject,
     page: Page,
-    rectangle: generic.ArrayObject | None,
-    appearance: generic.IndirectObject | None,
+    rectangle: Box | None,
+    appearance: int | None,
 ) -> None:
-    """Add the field *name* with the signature *value*, shown on *page* if there is a *rectangle*."""
-    field = dictionary(
-        FT=pdf_name("Sig"),
-        T=generic.TextStringObject(name),
-        Type=pdf_name("Annot"),
-        Subtype=pdf_name("Widget"),
-        F=number(_PRINTED_AND_LOCKED),
-        Rect=rectangle or numbers(0, 0, 0, 0),
-        P=reference(page.ref, writer),
-        V=added(writer, value),
+    """Add the field *name* (of plain letters) with the signature *value*.
+
+    It is seen on *page* in the *rectangle*, as the object *appearance* shows it, if these are given.
+    """
+    box = rectangle or _NOWHERE
+    field = added(
+        writer,
+        Verbatim(
+            b"<< /FT /Sig /T (%s) /Type /Annot /Subtype /Widget /F %d /Rect [%.4f %.4f %.4f %.4f]"
+            b" /P %d %d R /V %d 0 R%s >>"
+            % (
+                name.encode("ascii"),
+                _PRINTED_AND_LOCKED,
+                *(box.left, box.bottom, box.right, box.top),
+                *(page.ref.idnum, page.ref.generation),
+                added(writer, value).idnum,
+                b"" if appearance is None else b" /AP << /N %d 0 R >>" % appearance,
+            )
+        ),
     )
-    if appearance is not None:
-        field[pdf_name("AP")] = dictionary(N=appearance)
-    ref = added(writer, field)
-    _into_form(writer, ref)
-    _onto_page(writer, page, ref)
+    _into_form(writer, field)
+    _onto_page(writer, page, field)
 
 
 def _into_form(writer: IncrementalPdfFileWriter, field: generic.IndirectObject) -> None:

@@ -3,13 +3,13 @@
     spot = locate(mark, root, signatures)      # a Spot, or Hidden with the reason
 
 A picture goes to the signer's picture; where no signer's picture is, to the place that the text shows; where
-that tells nothing, to a configured place.  It never fails: what cannot be placed is hidden.
+that tells nothing, to a configured place.  What has no room is hidden.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyhanko.pdf_utils import generic
@@ -87,6 +87,11 @@ def locate(mark: Mark, root: generic.DictionaryObject, signatures: Sequence[Sign
             return _locate_text(mark, root)
         case PictureMark():
             return _locate_picture(mark, root, signatures)
+
+
+def without_wording(mark: Mark) -> Mark:
+    """*mark* as it is placed where the text of a file cannot be read."""
+    return replace(mark, anchors=()) if isinstance(mark, PictureMark) else mark
 
 
 def _locate_text(mark: TextMark, root: generic.DictionaryObject) -> Spot | Hidden:

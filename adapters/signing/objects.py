@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import IO, Any
 
 from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.crypt import SecurityHandler
 from pyhanko.pdf_utils.writer import BasePdfFileWriter
+
+
+class Verbatim(generic.PdfObject):
+    """An object that is written as the bytes that it was made of: nobody reads it before the file is done."""
+
+    def __init__(self, written: bytes) -> None:
+        self._written = written
+
+    def write_to_stream(
+        self, stream: IO[bytes], handler: SecurityHandler | None = None, container_ref: object = None
+    ) -> None:
+        stream.write(self._written)
 
 
 def resolved(found: Any) -> Any:
@@ -55,16 +68,9 @@ def name(text: str) -> generic.NameObject:
     return generic.NameObject(f"/{text}")
 
 
-def number(value: float) -> generic.PdfObject:
-    """An integer where *value* is one, else four decimals."""
-    if value == int(value):
-        return generic.NumberObject(value)  # type: ignore[no-untyped-call]  # pyHanko's
-    return generic.FloatObject(f"{value:.4f}")  # type: ignore[no-untyped-call]  # pyHanko's
-
-
-def numbers(*values: float) -> generic.ArrayObject:
-    """An array of numbers."""
-    return generic.ArrayObject(number(value) for value in values)
+def number(value: int) -> generic.NumberObject:
+    """An integer."""
+    return generic.NumberObject(value)  # type: ignore[no-untyped-call]  # pyHanko's
 
 
 def dictionary(**values: generic.PdfObject) -> generic.DictionaryObject:
@@ -72,16 +78,6 @@ def dictionary(**values: generic.PdfObject) -> generic.DictionaryObject:
     return generic.DictionaryObject(  # type: ignore[no-untyped-call]  # pyHanko's
         {name(key): value for key, value in values.items()}
     )
-
-
-def stream(encoded: bytes, **values: generic.PdfObject) -> generic.StreamObject:
-    """A stream whose bytes are written as they are; *values* say how they are encoded."""
-    return generic.StreamObject(dictionary(**values), encoded_data=encoded)
-
-
-def reference(to: generic.IndirectObject, writer: BasePdfFileWriter) -> generic.IndirectObject:
-    """A reference to the same object, for *writer* to write."""
-    return generic.IndirectObject(to.idnum, to.generation, writer)  # type: ignore[no-untyped-call]  # pyHanko's
 
 
 def added(writer: BasePdfFileWriter, found: generic.PdfObject) -> generic.IndirectObject:

@@ -28,9 +28,9 @@ from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
 from adapters.pdf.reader import ContentsTooLong, QuickReader
 from adapters.signing import pages
-from adapters.signing.appearance import draw, rectangle
+from adapters.signing.appearance import draw
 from adapters.signing.field import add_field
-from adapters.signing.mark import FIELD_PREFIX, Hidden, Mark, Signature, Spot, locate
+from adapters.signing.mark import FIELD_PREFIX, Hidden, Mark, Signature, Spot, locate, without_wording
 from adapters.signing.objects import entries, entry
 from gateway.errors import Refused
 
@@ -154,7 +154,7 @@ def _prepare(pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
         name=name,
         value=placeholder,
         page=page,
-        rectangle=rectangle(spot) if isinstance(spot, Spot) else None,
+        rectangle=spot.box if isinstance(spot, Spot) else None,
         appearance=draw(spot, writer) if isinstance(spot, Spot) else None,
     )
 
@@ -192,14 +192,16 @@ def _spot(
     """Where the seal shows what it shows."""
     if isinstance(mark, Hidden):
         return mark
-    try:
-        return locate(mark, writer.root, signatures)
-    except Exception:
-        # Again whatever a broken file makes the reader raise.  A page that cannot be read is no reason
-        # to leave the document unsealed; but the tolerant reader may read it.
-        if strict:
-            raise
-        return Hidden(why="page-unreadable")
+    attempts = (mark,) if strict else (mark, without_wording(mark))
+    for attempt in attempts:
+        try:
+            return locate(attempt, writer.root, signatures)
+        except Exception:
+            # Again whatever a broken file makes the reader raise.  A page that cannot be read is no reason
+            # to leave the document unsealed; but the tolerant reader may read it.
+            if strict:
+                raise
+    return Hidden(why="page-unreadable")
 
 
 def _free_name(writer: IncrementalPdfFileWriter) -> str:

@@ -44,10 +44,18 @@ logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of text as a PDF shows it: glyph numbers in hexadecimal; ``length`` in thousandths of the size."""
+
+    shown: bytes
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
     """A part of the font, ready to be written into a PDF.  Lengths are thousandths of the font size."""
 
-    name: str
+    name: bytes
     program: bytes
     """The font file, deflated."""
     program_size: int
@@ -57,23 +65,28 @@ class Cut:
     """Glyph numbers by code point."""
     widths: Sequence[int]
     """By glyph number."""
+    written_widths: bytes
+    """The same as a PDF's array has them."""
     ascent: int
     descent: int
     cap_height: int
     box: tuple[int, int, int, int]
 
-    def shown(self, text: str) -> tuple[str, int]:
-        """*text* as hexadecimal glyph numbers, and its length.  What the font lacks shows as its empty box."""
-        numbers = [self.glyphs.get(ord(letter), 0) for letter in text]
-        return "".join(f"{number:04x}" for number in numbers), sum(self.widths[n] for n in numbers)
+    def lines(self, text: str, longest: int) -> Iterator[Line]:
+        """*text* in lines that are no longer than *longest*, each with one letter at least.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A line of text as a PDF shows it.  ``length`` in thousandths of the font size."""
-
-    shown: str
-    length: int
+        What the font lacks shows as its empty box.
+        """
+        line, length = bytearray(), 0
+        for letter in text:
+            glyph = self.glyphs.get(ord(letter), 0)
+            width = self.widths[glyph]
+            if line and length + width > longest:
+                yield Line(shown=line.hex().encode("ascii"), length=length)
+                line, length = bytearray(), 0
+            line += glyph.to_bytes(2, "big")
+            length += width
+        yield Line(shown=line.hex().encode("ascii"), length=length)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +114,7 @@ class Typeface:
         texts = [unicodedata.normalize("NFC", line) for line in lines]
         cut = self._cut_for(texts)
         return Setting(
-            lines=tuple(line for text in texts for line in _broken(text, longest, cut)),
+            lines=tuple(line for text in texts for line in cut.lines(text, longest)),
             cut=cut,
         )
 
@@ -168,12 +181,13 @@ def cut(file: Path, wanted: frozenset[int], tag: str) -> Cut:
     program = out.getvalue()
     chosen = {code: numbers[name] for code, name in sorted(cmap.items())}
     return Cut(
-        name=f"{tag}+{own_name or 'Serif'}",
+        name=f"{tag}+{own_name or 'Serif'}".encode("ascii", "ignore"),
         program=zlib.compress(program, 9),
         program_size=len(program),
         to_unicode=zlib.compress(_to_unicode(chosen), 9),
         glyphs=chosen,
         widths=widths,
+        written_widths=b" ".join(b"%d" % width for width in widths),
         ascent=round(os2.sTypoAscender * scale),
         descent=round(os2.sTypoDescender * scale),
         cap_height=round(getattr(os2, "sCapHeight", 0) * scale) or 660,
@@ -205,14 +219,3 @@ def _to_unicode(glyphs: Mapping[int, int]) -> bytes:
         "1 begincodespacerange\n<0000> <ffff>\nendcodespacerange\n"
         f"{body}\nendcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n"
     ).encode("ascii")
-
-
-def _broken(text: str, longest: int, cut: Cut) -> Iterator[Line]:
-    """*text* in lines that are no longer than *longest*, each with one letter at least."""
-    start, end = 0, 1
-    while end <= len(text):
-        if end == len(text) or cut.shown(text[start : end + 1])[1] > longest:
-            shown, length = cut.shown(text[start:end])
-            yield Line(shown=shown, length=length)
-            start = end
-        end += 1

@@ -130,3 +130,22 @@ async def test_a_signers_page_that_no_reader_shows_is_not_where_the_seal_goes(
 
     assert seal is not None
     assert seal.middle == pytest.approx((595 * 25.4 / 72 - 85, 842 * 25.4 / 72 - 60), abs=1)
+
+
+async def test_text_that_cannot_be_read_leaves_the_seal_to_its_configured_place(
+    sealer: PadesSealer, tmp_path: Path
+) -> None:
+    broken = with_objects(_4=b"<< /Length 9999999 >>\nstream\nBT (no end")
+    seal = (await look(await sealed_by(sealer, broken), tmp_path)).patch(RED)
+    assert seal is not None
+    assert seal.middle == pytest.approx((595 * 25.4 / 72 - 85, 842 * 25.4 / 72 - 60), abs=1)
+
+
+async def test_a_last_page_that_cannot_be_read_is_no_reason_not_to_seal(sealer: PadesSealer) -> None:
+    two = with_objects(
+        _2=b"<< /Type /Pages /Kids [3 0 R 6 0 R] /Count 2 /MediaBox [0 0 595 842] >>",
+        _6=b"<< /Type /Page /Parent 2 0 R /Annots [(no end",
+    )
+    sealed = await sealed_by(sealer, two)
+    assert (await judgements(sealed))["VanThu-1"].intact
+    assert b"/AP" not in sealed
