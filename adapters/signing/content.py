@@ -32,9 +32,15 @@ _DEEPEST = 4
 _MOST_SAVED = 64
 """Graphics states that are kept (q)."""
 _MOST_OPERANDS = 512
+_FONT_TOKENS = 100
+"""What looking at a font counts for, besides its codes."""
+_FAR = 1_000_000.0
+"""Units of user space; no page is larger."""
+_LONGEST_NUMBER = 32
+"""Digits."""
 
 _TOKEN = re.compile(
-    rb"(?P<number>[+-]?(?:\d{1,10}\.?\d{0,10}|\.\d{1,10}))(?=[\0\t\n\f\r ()<>\[\]{}/%]|$)"
+    rb"(?P<number>[+-]?(?:\d++\.?\d*+|\.\d++))(?=[\0\t\n\f\r ()<>\[\]{}/%]|$)"
     rb"|(?P<name>/[^\0\t\n\f\r ()<>\[\]{}/%]{0,127})"
     rb"|<<|>>"
     rb"|<(?P<hex>[0-9A-Fa-f\0\t\n\f\r ]*)>"
@@ -68,7 +74,7 @@ class Budget:
     """What may still be read: bytes of content and of fonts' tables, tokens, and words."""
 
     content: int = 512 * 1024
-    tokens: int = 150_000
+    tokens: int = 250_000
     words: int = 20_000
 
     def inflate(self, stream: generic.StreamObject) -> bytes:
@@ -111,9 +117,9 @@ class Word:
 def words(page: Page, budget: Budget) -> Iterator[Word]:
     """The words of *page* in the order of its content.  Raises ``OverBudget``, or what the reader raises."""
     contents = entry(page.entries, "/Contents")
-    streams = entries(contents) if isinstance(contents, generic.ArrayObject) else [contents]
+    streams = entries(contents, 1000) if isinstance(contents, generic.ArrayObject) else [contents]
     content = b"\n".join(
-        budget.inflate(stream) for stream in streams[:1000] if isinstance(stream, generic.StreamObject)
+        budget.inflate(stream) for stream in streams if isinstance(stream, generic.StreamObject)
     )
     yield from _Reader(budget).read(content, page.entry("/Resources"), _UNIT, 0)
 
@@ -255,14 +261,17 @@ class _Reader:
             )
         ]
         xs, ys = [x for x, _ in corners], [y for _, y in corners]
-        yield Word(text=text, box=Box(left=min(xs), bottom=min(ys), right=max(xs), top=max(ys)))
+        if all(abs(edge) < _FAR for edge in (*xs, *ys)):
+            yield Word(text=text, box=Box(left=min(xs), bottom=min(ys), right=max(xs), top=max(ys)))
 
     def _font(self, resources: Any, name: bytes) -> Font | None:
         found = entry(entry(resources, "/Font"), name.decode("latin-1"))
         if not isinstance(found, generic.DictionaryObject):
             return None
         if id(found) not in self.fonts:
-            self.fonts[id(found)] = read_font(found, self.budget.inflate)
+            font = read_font(found, self.budget.inflate)
+            self.budget.spend(tokens=_FONT_TOKENS + (font.codes if font else 0))
+            self.fonts[id(found)] = font
         return self.fonts[id(found)]
 
     def _form(self, resources: Any, operands: list[Any], depth: int) -> Iterator[Word]:
@@ -273,7 +282,7 @@ class _Reader:
             return
         matrix = _UNIT
         if (own := entry(form, "/Matrix")) is not None:
-            matrix = _six([float(number) for number in entries(own)])
+            matrix = _six([float(number) for number in entries(own, 6)])
         # a form without resources of its own uses the page's
         inner = entry(form, "/Resources") or resources
         yield from self.read(self.budget.inflate(form), inner, _times(matrix, self.state.ctm), depth + 1)
@@ -294,11 +303,10 @@ def _operations(content: bytes, budget: Budget) -> Iterator[tuple[bytes, list[An
         token = _TOKEN.match(content, at)
         assert token is not None  # the last alternative takes anything
         at = token.end()
+        budget.spend(tokens=1)
         match token.lastgroup:
-            case None:
-                continue
             case "number":
-                found: Any = float(token["number"])
+                found: Any = float(token["number"]) if len(token["number"]) < _LONGEST_NUMBER else 0.0
             case "name":
                 found = token["name"]
             case "hex":
@@ -308,7 +316,6 @@ def _operations(content: bytes, budget: Budget) -> Iterator[tuple[bytes, list[An
                 value, at = _literal(content, at)
                 found = _String(value)
             case "operator":
-                budget.spend(tokens=1)
                 operator = token["operator"]
                 if operator == b"ID":
                     # an inline image: its bytes are no operators
@@ -320,7 +327,6 @@ def _operations(content: bytes, budget: Budget) -> Iterator[tuple[bytes, list[An
                 continue
             case _:
                 continue
-        budget.spend(tokens=1)
         if len(operands) < _MOST_OPERANDS:
             operands.append(found)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from fontTools import agl  # type: ignore[import-untyped]  # it has no types
@@ -18,7 +19,12 @@ from adapters.signing.objects import entries, entry, finite
 
 _MOST_CODES = 20_000
 _DEFAULT_WIDTH = 0.5
+_LONGEST_TABLE = 128 * 1024
+_WINDOWS = {code: bytes((code,)).decode("cp1252", "replace") for code in range(32, 256)}
 _HEX = re.compile(rb"<([0-9A-Fa-f]{1,64})>")
+_RANGE = re.compile(
+    rb"<([0-9A-Fa-f]{1,16})>\s*<([0-9A-Fa-f]{1,16})>\s*(?:<([0-9A-Fa-f]{1,64})>|\[([^\]]{0,4096})\])"
+)
 
 Inflate = Callable[[generic.StreamObject], bytes]
 
@@ -40,6 +46,11 @@ class Font:
     letters: Mapping[int, str]
     widths: Mapping[int, float]
     default_width: float
+
+    @property
+    def codes(self) -> int:
+        """How many codes had to be read."""
+        return len(self.letters) + len(self.widths)
 
     def glyphs(self, string: bytes) -> Iterator[Glyph]:
         """What *string* shows; codes without a letter show U+FFFD."""
@@ -75,9 +86,9 @@ def read_font(font: generic.DictionaryObject, inflate: Inflate) -> Font | None:
 
 def _encoding(encoding: Any) -> dict[int, str]:
     """Letters of a simple font: those of Windows' Latin, and the differences that the font tells."""
-    letters = {code: bytes((code,)).decode("cp1252", "replace") for code in range(32, 256)}
+    letters = dict(_WINDOWS)
     code = 0
-    for element in entries(entry(encoding, "/Differences"))[:1000]:
+    for element in entries(entry(encoding, "/Differences"), 1000):
         if isinstance(element, int):
             code = element
         elif isinstance(element, str):
@@ -92,28 +103,30 @@ def _simple_widths(font: generic.DictionaryObject) -> dict[int, float]:
         return {}
     return {
         first + number: _thousandth(width, _DEFAULT_WIDTH)
-        for number, width in enumerate(entries(entry(font, "/Widths"))[:256])
+        for number, width in enumerate(entries(entry(font, "/Widths"), 256))
     }
 
 
 def _composite_widths(found: Any) -> dict[int, float]:
     """spec: ISO 32000-2 §9.7.4.3 - ``c [w1 w2 …]`` or ``first last w``."""
     widths: dict[int, float] = {}
+    # counted as they are written, not as they are kept: the same codes may come again and again
+    left = _MOST_CODES
     pending: list[int] = []
-    for element in entries(found)[:_MOST_CODES]:
+    for element in entries(found, _MOST_CODES):
         if isinstance(element, generic.ArrayObject) and len(pending) == 1:
-            for number, width in enumerate(entries(element)[:_MOST_CODES]):
-                widths[pending[0] + number] = _thousandth(width, 1.0)
+            group = entries(element, max(0, left))
+            left -= len(group)
+            widths.update((pending[0] + place, _thousandth(width, 1.0)) for place, width in enumerate(group))
             pending = []
         elif len(pending) == 2:
             first, last = pending
-            for code in range(first, min(last, first + _MOST_CODES) + 1):
-                widths[code] = _thousandth(element, 1.0)
+            codes = range(first, min(last + 1, first + max(0, left)))
+            left -= len(codes)
+            widths.update(dict.fromkeys(codes, _thousandth(element, 1.0)))
             pending = []
         elif isinstance(element, int):
-            pending.append(element)
-        if len(widths) > _MOST_CODES:
-            break
+            pending = [*pending[-1:], element]
     return widths
 
 
@@ -124,18 +137,19 @@ def _thousandth(found: Any, otherwise: float) -> float:
 
 def _read_cmap(cmap: bytes) -> dict[int, str]:
     letters: dict[int, str] = {}
-    for kind in (b"bfchar", b"bfrange"):
+    if len(cmap) > _LONGEST_TABLE:
+        return letters
+    left = _MOST_CODES
+    for kind, read in ((b"bfchar", _characters), (b"bfrange", _ranges)):
         at = 0
         # no regular expression: one that looks for the end takes quadratic time where there is none
-        while (start := cmap.find(b"begin" + kind, at)) >= 0:
-            end = cmap.find(b"end" + kind, start)
-            if end < 0:
+        while left > 0 and (start := cmap.find(b"begin" + kind, at)) >= 0:
+            at = cmap.find(b"end" + kind, start)
+            if at < 0:
                 break
-            section = cmap[start:end]
-            letters.update(_characters(section) if kind == b"bfchar" else _ranges(section))
-            at = end
-            if len(letters) > _MOST_CODES:
-                return letters
+            found = list(islice(read(cmap[start:at]), left))
+            left -= len(found)
+            letters.update(found)
     return letters
 
 
@@ -147,21 +161,14 @@ def _characters(section: bytes) -> Iterator[tuple[int, str]]:
 
 def _ranges(section: bytes) -> Iterator[tuple[int, str]]:
     """``<first> <last> <target>`` and ``<first> <last> [<target> …]``."""
-    left = _MOST_CODES
-    for line in re.split(rb"(?<=>)\s*(?=\n|\r)|(?<=\])", section):
-        found = _HEX.findall(line)
-        if len(found) < 3:
-            continue
-        first, last = int(found[0], 16), int(found[1], 16)
-        targets = found[2:]
-        for number in range(min(last - first + 1, left)):
-            if b"[" in line:
-                if number >= len(targets):
-                    break
-                yield first + number, _unicode(targets[number])
-            else:
-                yield first + number, _unicode(targets[0], number)
-            left -= 1
+    for found in _RANGE.finditer(section):
+        first, last = int(found[1], 16), int(found[2], 16)
+        if found[3] is not None:
+            for place in range(last - first + 1):
+                yield first + place, _unicode(found[3], place)
+        else:
+            for place, target in enumerate(_HEX.findall(found[4])[: max(0, last - first + 1)]):
+                yield first + place, _unicode(target)
 
 
 def _unicode(digits: bytes, plus: int = 0) -> str:

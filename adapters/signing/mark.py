@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from pyhanko.pdf_utils import generic
@@ -28,6 +29,9 @@ FIELD_PREFIX = "VanThu-"
 TEXT_SIZE = 10.0
 LEADING = 12.0
 """Points. spec: NĐ 30/2020 Annex I, Part I, II.8.b - the size of the letters; the law says nothing of lines."""
+
+_MOST_PERSONS, _MOST_WIDGETS = 32, 4
+"""The last signatures, and annotations of each, that are looked at."""
 
 _HIDDEN = 0b100010
 """spec: ISO 32000-2 §12.5.3 - Hidden and NoView, bits 2 and 6 of an annotation's flags."""
@@ -66,7 +70,9 @@ class Spot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hidden:
-    """Nothing is shown, and why: ``no-page``, ``no-room``, ``page-unreadable``, ``switched-off``, …"""
+    """Nothing is shown, and why: ``switched-off``, ``no-picture``, ``no-room``, ``no-page``, ``page-unreadable``
+    or ``certified``.
+    """
 
     why: str
 
@@ -145,18 +151,18 @@ def _signers_picture(
 
     spec: NĐ 30/2020 Art. 12, 13 - the agency signs after the competent person
     """
+    steps = pages.Steps()
     persons = [signature for signature in signatures if not signature.name.startswith(FIELD_PREFIX)]
-    for signature in sorted(persons, key=_signed_at, reverse=True):
+    for signature in sorted(persons, key=_signed_at, reverse=True)[:_MOST_PERSONS]:
         for widget in _widgets(signature.field):
             flags = entry(widget, "/F")
             box = pages.box_of(entry(widget, "/Rect"))
             if box is None or (isinstance(flags, int) and flags & _HIDDEN):
                 continue
-            page = pages.showing(root, widget)
+            page = pages.showing(root, widget, steps)
             if page is None:
                 continue
-            seen = box.common(page.view.shown)
-            if seen is not None:
+            if box.common(page.view.shown) is not None:
                 return page, box
     return None
 
@@ -171,6 +177,8 @@ def _widgets(field: generic.IndirectObject) -> Iterator[generic.IndirectObject]:
     """The annotations of *field*: itself, or its kids."""
     kids = entry(field, "/Kids")
     if isinstance(kids, generic.ArrayObject):
-        yield from (kid for kid in list(kids)[:16] if isinstance(kid, generic.IndirectObject))
+        yield from (
+            kid for kid in islice(iter(kids), _MOST_WIDGETS) if isinstance(kid, generic.IndirectObject)
+        )
     else:
         yield field

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import IO, Any
 
 from pyhanko.pdf_utils import generic
@@ -46,10 +47,13 @@ def raw_entry(container: object, key: str) -> Any:
     return found.raw_get(key)
 
 
-def entries(container: object) -> list[Any]:
-    """The elements of an array, wherever they stand."""
+def entries(container: object, most: int | None = None) -> list[Any]:
+    """The first *most* elements of an array, wherever they stand."""
     found = resolved(container)
-    return [resolved(element) for element in found] if isinstance(found, generic.ArrayObject) else []
+    if not isinstance(found, generic.ArrayObject):
+        return []
+    # an array's own iteration does not resolve, its slices do not work
+    return [resolved(element) for element in islice(iter(found), most)]
 
 
 def finite(found: object) -> float | None:

@@ -17,8 +17,8 @@ from adapters.signing.objects import entry, finite, raw_entry, resolved
 
 _DEEPEST = 64
 """Levels of the page tree that are followed."""
-_MOST_NODES = 10_000
-"""Nodes of the page tree that are looked at in search of a page."""
+_MOST_STEPS = 200_000
+"""Elements of arrays (kids, annotations) that are looked at in search of pages."""
 _LARGEST = 1_000_000.0
 """Units of user space; ISO 32000 speaks of 14,400."""
 _LETTER = Box(left=0, bottom=0, right=612, top=792)
@@ -44,6 +44,18 @@ class Page:
         return None
 
 
+class Steps:
+    """How many elements of arrays may still be looked at."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_STEPS
+
+    def take(self, count: int = 1) -> bool:
+        """Whether *count* more may be."""
+        self._left -= count
+        return self._left >= 0
+
+
 def first(root: generic.DictionaryObject) -> Page | None:
     """The first page; ``None`` where no page can be found."""
     return next(_pages(root, forwards=True), None)
@@ -54,18 +66,21 @@ def from_last(root: generic.DictionaryObject) -> Iterator[Page]:
     return _pages(root, forwards=False)
 
 
-def showing(root: generic.DictionaryObject, widget: generic.IndirectObject) -> Page | None:
-    """The page on which the annotation *widget* is; ``None`` where it is on none that people see."""
+def showing(root: generic.DictionaryObject, widget: generic.IndirectObject, steps: Steps) -> Page | None:
+    """The page on which the annotation *widget* is; ``None`` where it is on none that people see.
+
+    Nor where it is not found within *steps*.
+    """
     named = raw_entry(widget, "/P")
     if isinstance(named, generic.IndirectObject):
-        above = _above(root, named)
+        above = _above(root, named, steps)
         entries = resolved(named)
-        if above is not None and _lists(entries, "/Annots", widget):
+        if above is not None and _lists(entries, "/Annots", widget, steps):
             return _page(named, entries, above)
         return None
     # spec: ISO 32000-2 §12.5.2 - /P is optional: then the pages have to be asked
     for page in from_last(root):
-        if _lists(page.entries, "/Annots", widget):
+        if _lists(page.entries, "/Annots", widget, steps):
             return page
     return None
 
@@ -83,10 +98,20 @@ def box_of(found: object) -> Box | None:
 
 
 def _pages(root: generic.DictionaryObject, *, forwards: bool) -> Iterator[Page]:
+    steps = Steps()
     seen: set[tuple[int, int]] = set()
-    stack: list[tuple[Any, tuple[generic.DictionaryObject, ...]]] = [(raw_entry(root, "/Pages"), ())]
-    while stack and len(seen) < _MOST_NODES:
-        ref, above = stack.pop()
+    above: list[generic.DictionaryObject] = []
+    # the arrays that we are in, from the root down; they are walked as far as somebody asks
+    stack: list[Iterator[Any]] = [iter((raw_entry(root, "/Pages"),))]
+    while stack:
+        ref = next(stack[-1], _END)
+        if ref is _END:
+            stack.pop()
+            if above:
+                above.pop(0)
+            continue
+        if not steps.take():
+            return
         if not isinstance(ref, generic.IndirectObject) or _key(ref) in seen:
             continue
         seen.add(_key(ref))
@@ -94,18 +119,18 @@ def _pages(root: generic.DictionaryObject, *, forwards: bool) -> Iterator[Page]:
         if not isinstance(node, generic.DictionaryObject):
             continue
         kids = entry(node, "/Kids")
-        if isinstance(kids, generic.ArrayObject):
-            if len(above) < _DEEPEST:
-                # only so many can ever be looked at
-                near = list(kids)[:_MOST_NODES] if forwards else list(kids)[-_MOST_NODES:]
-                children = reversed(near) if forwards else near
-                stack.extend((child, (node, *above)) for child in children)
-        else:
-            yield _page(ref, node, above)
+        if not isinstance(kids, generic.ArrayObject):
+            yield _page(ref, node, tuple(above))
+        elif len(stack) < _DEEPEST:
+            above.insert(0, node)
+            stack.append(iter(kids) if forwards else reversed(kids))
+
+
+_END = object()
 
 
 def _above(
-    root: generic.DictionaryObject, page: generic.IndirectObject
+    root: generic.DictionaryObject, page: generic.IndirectObject, steps: Steps
 ) -> tuple[generic.DictionaryObject, ...] | None:
     """The nodes above *page*, if it hangs in the document's tree by links that hold both ways."""
     top = raw_entry(root, "/Pages")
@@ -113,7 +138,9 @@ def _above(
     child = page
     while len(above) < _DEEPEST:
         parent = raw_entry(resolved(child), "/Parent")
-        if not isinstance(parent, generic.IndirectObject) or not _lists(resolved(parent), "/Kids", child):
+        if not isinstance(parent, generic.IndirectObject) or not _lists(
+            resolved(parent), "/Kids", child, steps
+        ):
             return None
         above.append(resolved(parent))
         if isinstance(top, generic.IndirectObject) and _key(parent) == _key(top):
@@ -148,13 +175,14 @@ def _page(
     )
 
 
-def _lists(container: object, key: str, ref: generic.IndirectObject) -> bool:
-    """Whether the array at *key* has *ref* among its elements."""
+def _lists(container: object, key: str, ref: generic.IndirectObject, steps: Steps) -> bool:
+    """Whether the array at *key* has *ref* among its elements, as far as *steps* go."""
     array = entry(container, key)
+    if not isinstance(array, generic.ArrayObject) or not steps.take(len(array)):
+        return False
     wanted = _key(ref)
-    return isinstance(array, generic.ArrayObject) and any(
-        isinstance(element, generic.IndirectObject) and _key(element) == wanted for element in array
-    )
+    # an array's own iteration does not resolve what its elements refer to
+    return any(isinstance(element, generic.IndirectObject) and _key(element) == wanted for element in array)
 
 
 def _key(ref: generic.IndirectObject) -> tuple[int, int]:

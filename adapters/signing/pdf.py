@@ -18,6 +18,7 @@ from datetime import datetime, timedelta, timezone
 from hashlib import new as new_hash
 from hashlib import sha256
 from io import SEEK_SET, BytesIO
+from typing import Any
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -134,7 +135,8 @@ def _prepare(pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
         for name, value, ref in enumerate_sig_fields(writer.prev, filled_status=True)
     ]
     name = _free_name(writer)
-    _obey_locks(writer, signatures, name)
+    locks = list(_locks(writer, signatures))
+    _obey_locks(locks, name)
     # spec: EN 319 142-1 §6.2.1 - files below PDF 2.0 name the extension
     writer.ensure_output_version(version=(1, 7))  # type: ignore[no-untyped-call]  # pyHanko's
     if writer.output_version < (2, 0):
@@ -145,7 +147,11 @@ def _prepare(pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
         subfilter=SigSeedSubFilter.PADES,
         bytes_reserved=2 * wish.reserved,  # pyHanko counts hexadecimal digits
     )
-    spot = _spot(writer, wish.mark, signatures, strict=strict)
+    mark = wish.mark
+    if any(lock.is_certification for lock in locks):
+        # Some judges hold a new visible field against a certification: the signature that is there comes first.
+        mark = Hidden(why="certified")
+    spot = _spot(writer, mark, signatures, strict=strict)
     page = spot.page if isinstance(spot, Spot) else pages.first(writer.root)
     if page is None:
         raise ValueError("no page")
@@ -213,21 +219,43 @@ def _free_name(writer: IncrementalPdfFileWriter) -> str:
     return f"{FIELD_PREFIX}{number}"
 
 
-def _obey_locks(writer: IncrementalPdfFileWriter, signatures: Sequence[Signature], name: str) -> None:
+def _obey_locks(locks: Sequence[Lock], name: str) -> None:
     """Raises ``Refused("seal-forbidden")`` where a signature in the file allows no field *name* to be signed."""
+    for lock in locks:
+        # spec: ISO 32000-2 §12.8.2.2 - DocMDP with /P 1 forbids every change (without /P it means 2);
+        # §12.8.2.4 - FieldMDP locks fields, and its /P says the same for approval signatures
+        if lock.permission == _NO_CHANGES:
+            raise Refused("seal-forbidden", lock.method.lstrip("/"))
+        if lock.method == "/FieldMDP" and FieldMDPSpec.from_pdf_object(lock.parameters).is_locked(name):
+            raise Refused("seal-forbidden", "FieldMDP")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """What a signature in the file says of later changes.  ``permission`` is /P, ``None`` where it says none."""
+
+    method: str
+    parameters: Any
+    permission: Any
+
+    @property
+    def is_certification(self) -> bool:
+        """Whether it speaks of the whole document."""
+        return self.method == "/DocMDP" or self.permission is not None
+
+
+def _locks(writer: IncrementalPdfFileWriter, signatures: Sequence[Signature]) -> Iterator[Lock]:
     values = [signature.value for signature in signatures]
     # a certification whose field was taken out of the form still certifies
     values.append(entry(entry(writer.root, "/Perms"), "/DocMDP"))
     for value in values:
         for reference in entries(entry(value, "/Reference")):
-            method = entry(reference, "/TransformMethod")
             parameters = entry(reference, "/TransformParams")
-            # spec: ISO 32000-2 §12.8.2.2 - DocMDP with /P 1 forbids every change (without /P it means 2);
-            # §12.8.2.4 - FieldMDP locks fields, and its /P says the same for approval signatures
-            if entry(parameters, "/P") == _NO_CHANGES:
-                raise Refused("seal-forbidden", str(method).lstrip("/"))
-            if method == "/FieldMDP" and FieldMDPSpec.from_pdf_object(parameters).is_locked(name):
-                raise Refused("seal-forbidden", "FieldMDP")
+            yield Lock(
+                method=str(entry(reference, "/TransformMethod")),
+                parameters=parameters,
+                permission=entry(parameters, "/P"),
+            )
 
 
 class _Update(IncrementalPdfFileWriter):

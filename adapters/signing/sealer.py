@@ -45,7 +45,7 @@ _PIECE = 1024 * 1024
 _RESERVE_STEP = 1_024
 """Room for the CMS is given in steps of this many bytes, at least one more than it needs."""
 
-_REMARKABLE = frozenset({"no-page", "no-room", "page-unreadable"})
+_REMARKABLE = frozenset({"no-page", "no-room", "page-unreadable", "certified"})
 """Why a seal shows nothing, where that is the document's doing.  A missing picture is told once."""
 
 

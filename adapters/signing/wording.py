@@ -22,6 +22,8 @@ from adapters.signing.pages import Page
 
 _MOST_PAGES = 40
 """Pages that are read, from the last: annexes in the same file may follow the signature."""
+_MOST_ANCHORED = 20
+"""Lines beside which a title is looked for."""
 _COLUMN_GAP = 1.6
 """Blanks that are wider than this many letters' heights divide columns."""
 _NEXT_LINE = 1.6
@@ -105,7 +107,7 @@ class Wording:
         if right:
             # of a block (TM. …, KT. …) the lowest; the block's end is found from there
             return right[0]
-        for anchor in anchored:
+        for anchor in anchored[:_MOST_ANCHORED]:
             level = [
                 piece
                 for piece in on_page

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.fields import enumerate_sig_fields
 
 from adapters.signing import PadesSealer
+from adapters.signing.looks import ANCHORS
+from adapters.signing.mark import PictureMark, Signature, Spot, locate
+from adapters.signing.picture import Picture, read_picture
+from adapters.signing.placement import Place
 from gateway.errors import Refused
 from gateway.model.signature import SealOrder
-from tests.signing.looks import RED, look
+from tests.signing.looks import RED, a_seal, look
 from tests.signing.pdfs import a_pdf, judgements
 from tests.signing.test_looks import APPENDIX, MAIN, a_sealer, sealed_by, signed_by_leader
 
@@ -149,3 +158,68 @@ async def test_a_last_page_that_cannot_be_read_is_no_reason_not_to_seal(sealer: 
     sealed = await sealed_by(sealer, two)
     assert (await judgements(sealed))["VanThu-1"].intact
     assert b"/AP" not in sealed
+
+
+# --- files made to take long ------------------------------------------------------------------------
+
+
+def shared_kids() -> bytes:
+    """2,000 nodes of a page tree, each with the same 20,000 kids; pages are nowhere but at the end of it."""
+    kids = b" ".join(b"%d 0 R" % (100 + number % 2_000) for number in range(20_000))
+    nodes = {100 + n: b"<< /Type /Pages /Kids 20 0 R /Count 1 /Parent 2 0 R >>" for n in range(2_000)}
+    root = {2: b"<< /Type /Pages /Kids [3 0 R 20 0 R] /Count 2 /MediaBox [0 0 595 842] >>"}
+    return a_pdf(extra=root | nodes | {20: b"[%s]" % kids, 3: b"<< /Type /Page /Parent 2 0 R >>"})
+
+
+def lost_signatures() -> bytes:
+    """2,000 signatures whose pictures are on no page, and a page with 50,000 annotations."""
+    fields = {
+        100 + n: b"<< /FT /Sig /T (S%d) /Subtype /Widget /Rect [9 9 99 99] /V 50 0 R >>" % n
+        for n in range(2_000)
+    }
+    form = b"<< /Fields [%s] >>" % b" ".join(b"%d 0 R" % number for number in fields)
+    page = b"<< %s /Annots [%s] >>" % (PAGE, b"4 0 R " * 50_000)
+    signature = b"<< /Type /Sig /ByteRange [0 1 2 3] /Contents <00> >>"
+    return a_pdf(catalog=b"/AcroForm 51 0 R ", extra=fields | {3: page, 50: signature, 51: form})
+
+
+def wide_font() -> bytes:
+    """A font whose table of widths names the same 20,000 widths 5,000 times, and letters as often."""
+    cmap = b"1 beginbfrange <0000> <ffff> <0041> endbfrange " * 2_500
+    return a_pdf(
+        extra={
+            4: b"<< /Length 33 >>\nstream\nBT /F1 10 Tf 50 102 Td <0001> Tj\nendstream",
+            5: b"<< /Type /Font /Subtype /Type0 /ToUnicode 6 0 R /DescendantFonts [7 0 R] >>",
+            6: b"<< /Length %d >>\nstream\n%s\nendstream" % (len(cmap), cmap),
+            7: b"<< /Subtype /CIDFontType2 /W [%s] >>" % (b"0 8 0 R " * 5_000),
+            8: b"[%s]" % (b"500 " * 20_000),
+        }
+    )
+
+
+def many_anchors() -> bytes:
+    """15,000 lines that begin like a title, where no title is."""
+    lines = b"".join(b"1 0 0 1 %d %d Tm (KT.) Tj " % (n % 250, n % 800) for n in range(15_000))
+    content = b"BT /F1 1 Tf " + lines
+    return a_pdf(extra={4: b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content)})
+
+
+@pytest.mark.parametrize("make", [shared_kids, lost_signatures, wide_font, many_anchors])
+def test_a_file_made_to_take_long_is_placed_in_its_time(make: Callable[[], bytes], picture: Picture) -> None:
+    root = PdfFileReader(BytesIO(make()), strict=False)
+    signatures = [
+        Signature(name=name, value=value, field=ref)
+        for name, value, ref in enumerate_sig_fields(root, filled_status=True)
+    ]
+    mark = PictureMark(picture=picture, place=Place(), anchors=ANCHORS)
+    began = time.thread_time()
+    spot = locate(mark, root.root, signatures)
+    assert isinstance(spot, Spot)
+    assert spot.found == "place"
+    # each takes 0.1 to 0.5 s; without a bound they take minutes
+    assert time.thread_time() - began < 5
+
+
+@pytest.fixture
+def picture() -> Picture:
+    return read_picture(a_seal(), diameter_mm=36)

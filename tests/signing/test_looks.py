@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pyhanko.sign.fields import MDPPerm
 
 from adapters.inspection.judge import Options as JudgeOptions
 from adapters.inspection.judge import judge
@@ -56,10 +57,16 @@ async def sealed_by(sealer: PadesSealer, pdf: bytes, order: SealOrder = MAIN) ->
 
 
 async def signed_by_leader(
-    pdf: bytes, *, box: tuple[float, float, float, float], field: str = "Leader"
+    pdf: bytes,
+    *,
+    box: tuple[float, float, float, float],
+    field: str = "Leader",
+    certify: MDPPerm | None = None,
 ) -> bytes:
     """*pdf* with a leader's signature and its picture, a blue rectangle.  Beside the loop: it takes 0.1 s."""
-    return await asyncio.to_thread(lambda: asyncio.run(signed(pdf, pki().leader(), box=box, field=field)))
+    return await asyncio.to_thread(
+        lambda: asyncio.run(signed(pdf, pki().leader(), box=box, field=field, certify=certify))
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +147,17 @@ async def test_the_signers_signature_stays_valid_under_the_seal(sealer: PadesSea
     inspection = judge(sealed, JudgeOptions(trust=tmp_path, unsafe_accept_any_signer=True), name="sealed.pdf")
     assert inspection.verdict is Verdict.VALID, inspection.findings
     assert [str(found.severity) for found in inspection.findings] == ["info"] * len(inspection.findings)
+
+
+@pytest.mark.parametrize("certify", [MDPPerm.FILL_FORMS, MDPPerm.ANNOTATE])
+async def test_a_seal_on_a_certified_document_shows_nothing_and_the_certification_holds(
+    sealer: PadesSealer, tmp_path: Path, certify: MDPPerm
+) -> None:
+    """Some judges, pyHanko among them, hold a new visible field against a certification."""
+    certified = await signed_by_leader(a_pdf(), box=(300, 200, 420, 260), certify=certify)
+    sealed = await sealed_by(sealer, certified)
+    assert all(found.bottom_line for found in (await judgements(sealed)).values())
+    assert (await look(sealed, tmp_path)).patch(RED) is None
 
 
 async def test_of_several_signers_the_last_one_counts_and_seals_of_agencies_do_not(
