@@ -18,9 +18,13 @@ from typing import NamedTuple
 
 
 class Sample(NamedTuple):
-    """One measurement.  ``is_interrupted``: the kernel gave the processor to somebody else meanwhile."""
+    """One measurement: milliseconds by the clock, and of processor.
+
+    ``is_interrupted``: the kernel gave the processor to somebody else meanwhile.
+    """
 
     ms: float
+    cpu_ms: float
     is_interrupted: bool
 
 
@@ -43,11 +47,13 @@ class Contestant:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """Milliseconds.  ``median`` is of the ``counted`` measurements that nobody interrupted; where these are
-    fewer than ten, of all.  ``median_of_all`` counts the interrupted ones, too.
+    fewer than ten, of all.  ``median_of_all`` counts the interrupted ones, too; ``cpu`` is the processor's
+    time, which others lengthen little.
     """
 
     median: float
     median_of_all: float
+    cpu: float
     counted: int
     count: int
 
@@ -63,10 +69,10 @@ def timed(work: Callable[[], object]) -> Batch:
 
 def sample(work: Callable[[], object]) -> Sample:
     """*work*, done once by this thread."""
-    before, began = _interruptions(), time.perf_counter()
+    before, cpu, began = _interruptions(), time.process_time(), time.perf_counter()
     work()
-    took = time.perf_counter() - began
-    return Sample(took * 1000, _interruptions() > before)
+    took, spent = time.perf_counter() - began, time.process_time() - cpu
+    return Sample(took * 1000, spent * 1000, _interruptions() > before)
 
 
 def _interruptions() -> int:
@@ -107,12 +113,13 @@ def one_core() -> Iterator[bool]:
 
 
 def _figure(samples: Sequence[Sample]) -> Figure:
-    every = [ms for ms, _ in samples]
-    whole = [ms for ms, is_interrupted in samples if not is_interrupted]
+    every = [one.ms for one in samples]
+    whole = [one.ms for one in samples if not one.is_interrupted]
     counted = whole if len(whole) >= _ENOUGH else every
     return Figure(
         median=statistics.median(counted),
         median_of_all=statistics.median(every),
+        cpu=statistics.median(one.cpu_ms for one in samples),
         counted=len(counted),
         count=len(every),
     )

@@ -40,10 +40,10 @@ def _tables(told: Mapping[str, Any]) -> Iterator[str]:
 
 def _table(told: Mapping[str, Any], title: str, rows: Sequence[report.Row]) -> Iterator[str]:
     yield ""
-    yield f"| {title} | ms | counted | ratio | goal | |"
-    yield "|---|---:|---:|---|---|---|"
+    yield f"| {title} | ms | CPU ms | counted | ratio | goal | |"
+    yield "|---|---:|---:|---:|---|---|---|"
     for row in rows:
-        figures = f"{report.number(row.ms)} | {report.counted(told, row)}"
+        figures = f"{report.number(row.ms)} | {report.processor(told, row)} | {report.counted(told, row)}"
         yield f"| {row.what} | {figures} | {row.ratio} | {row.goal} | {report.met(row)} |"
 
 

@@ -171,7 +171,7 @@ class _Process:
         if not answer:
             last = self._said.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it says nothing"]
             raise Absent(f"its process ended: {last[0][:200]}")
-        return [Sample(ms, is_interrupted) for ms, is_interrupted in json.loads(answer)]
+        return [Sample(*one) for one in json.loads(answer)]
 
 
 def pdfsig_finds_valid(path: Path) -> bool:

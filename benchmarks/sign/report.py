@@ -202,11 +202,13 @@ def show(told: Mapping[str, Any], console: Console) -> None:
         ("where a seal's time goes", steps(told)),
     ):
         table = Table(title=title, title_justify="left")
-        for name in ("what", "ms", "counted", "ratio", "goal", ""):
-            table.add_column(name, justify="right" if name in ("ms", "counted") else "left")
+        for name in ("what", "ms", "CPU ms", "counted", "ratio", "goal", ""):
+            table.add_column(name, justify="right" if name in ("ms", "CPU ms", "counted") else "left")
         for row in rows:
             what = row.what.replace("**", "").replace("`", "")
-            table.add_row(what, number(row.ms), counted(told, row), row.ratio, row.goal, met(row))
+            table.add_row(
+                what, number(row.ms), processor(told, row), counted(told, row), row.ratio, row.goal, met(row)
+            )
         console.print(table)
 
 
@@ -214,6 +216,12 @@ def counted(told: Mapping[str, Any], row: Row) -> str:
     """How many measurements the figure is the median of, and of how many."""
     figure = told["details"]["figures"].get(row.figure)
     return f"{figure['counted']}/{figure['count']}" if figure is not None else ""
+
+
+def processor(told: Mapping[str, Any], row: Row) -> str:
+    """Milliseconds of processor: of all threads of the process, of a Java peer the thread that signs."""
+    figure = told["details"]["figures"].get(row.figure)
+    return number(figure["cpu"]) if figure is not None else ""
 
 
 def number(ms: float | None) -> str:

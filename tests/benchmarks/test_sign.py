@@ -122,9 +122,7 @@ def a_peer(name: str, *command: str, error: Exception | None = None) -> peers.Pe
 def test_a_peer_that_cant_be_measured_is_absent_and_why_is_said(tmp_path: Path) -> None:
     made = materials.make(tmp_path)
     # It answers as a peer should, but what it gives back is the PDF as it came.
-    lazy = (
-        "import shutil, sys; input(); shutil.copy(sys.argv[1], sys.argv[4]); print('[[1.0, false]]'); input()"
-    )
+    lazy = "import shutil, sys; input(); shutil.copy(sys.argv[1], sys.argv[4]); print('[[1.0, 1.0, false]]'); input()"
     wanted = {
         a_peer("missing", error=SetUpError("there is no mvn on this machine\nand more")): "there is no mvn",
         a_peer("gone", str(tmp_path / "no-such-program")): "its process does not start",

@@ -1,6 +1,8 @@
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,12 +11,14 @@ import java.util.StringJoiner;
 
 /**
  * One Java library as the benchmark asks for it: for every line with a number on standard input that many
- * signatures, answered for each with its milliseconds and whether the thread lost the processor meanwhile; the
+ * signatures, answered for each with its milliseconds by the clock and of processor, and whether the thread lost the processor meanwhile; the
  * last signed file stays.
  *
  * <pre>java Peer pdfbox|dss IN.pdf KEY.p12 PASSPHRASE OUT.pdf</pre>
  */
 public final class Peer {
+    private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
+
     /** What is measured: the bytes of a PDF in, those of the signed one out. */
     interface Signer {
         byte[] sign(byte[] pdf) throws Exception;
@@ -37,11 +41,13 @@ public final class Peer {
             byte[] signed = {};
             for (int i = 0; i < times; i++) {
                 String before = interruptions();
+                long cpu = THREADS.getCurrentThreadCpuTime();
                 long began = System.nanoTime();
                 signed = signer.sign(pdf);
                 double ms = (System.nanoTime() - began) / 1e6;
+                double cpuMs = (THREADS.getCurrentThreadCpuTime() - cpu) / 1e6;
                 boolean isInterrupted = !interruptions().equals(before);
-                took.add(String.format(Locale.ROOT, "[%.4f, %b]", ms, isInterrupted));
+                took.add(String.format(Locale.ROOT, "[%.4f, %.4f, %b]", ms, cpuMs, isInterrupted));
             }
             Files.write(out, signed);
             System.out.println(took);
