@@ -53,7 +53,7 @@ class Changes:
             return found
         if (place := self._revisions.reaches_beyond(revision, end)) is not None:
             return _other(found, f"what was signed leads to byte {place}, which was added later")
-        unsigned: set[str] = set()
+        unsigned: set[int] = set()
         for later in range(revision, self._revisions.last):
             step = self._step(later)
             unsigned = (unsigned | step.prepared) - step.completed

@@ -30,6 +30,7 @@ for _name in ("pyhanko", "pyhanko_certvalidator", "pikepdf"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 _HEADER = b"%PDF-"
+_MAX_WAITING = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +118,10 @@ class _Case:
             self.reports.append(judged.report)
             for code, severity, detail in judged.findings:
                 self.find(code, self._weighed(code, severity), detail)
+        # 4. what was signed without being shown
+        if self.reports:
+            for what in found.waiting[:_MAX_WAITING]:
+                self.find("signature-hidden-content", Severity.WARNING, what)
 
     def _weighed(self, code: str, severity: Severity) -> Severity:
         is_about_trust = code in ("signature-untrusted", "signature-revocation-unknown")

@@ -109,6 +109,28 @@ class Revisions:
             )
         return self._stream_targets[number]
 
+    def mentioned_but_as(self, key: bytes, number: int, revision: int) -> bool:
+        """Whether the bytes up to *revision* mention *number* anywhere but right behind *key*."""
+        places, targets = self.reader.references()
+        ending = re.compile(re.escape(key) + rb"[\s\x00]*[0-9]+[\s\x00]+[0-9]+[\s\x00]*")
+        for index in range(bisect_left(places, self._bounds[revision])):
+            if targets[index] == number:
+                before = self.reader.data[max(0, places[index] - 60) : places[index]]
+                if ending.fullmatch(before, max(0, before.rfind(key))) is None:
+                    return True
+        return any(number in self._targets_in_stream(one, revision) for one in self.object_streams(revision))
+
+    def is_plain(self, number: int, revision: int) -> bool:
+        """Whether what *revision* itself says of *number* reads the same to everybody."""
+        # some write both /Type /DocTimeStamp and /Type /Sig, to please everybody
+        repeatable = "/Type" if number in self.judged else ""
+        for generation in self._touched[revision][number]:
+            ref = generic.Reference(number, max(0, generation), self.reader)
+            marker = self.reader.xrefs.get_historical_ref(ref, revision)
+            if marker is not None and not self.reader.is_plain(ref, marker, repeatable=repeatable):
+                return False
+        return True
+
     def leads_back(self, number: int, revision: int) -> bool:
         """Whether the table of *revision* puts *number* where earlier revisions lie, and they had it elsewhere.
 

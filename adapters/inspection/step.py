@@ -8,7 +8,7 @@ new signatures.  What the later revision adds must not fill a hole that the earl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -51,14 +51,14 @@ class Step:
     """What one revision changed: the fields that it filled and signed by name, and why it is ``OTHER``.
 
     ``prepared`` are signature fields that got an appearance before their signature, ``completed`` those that
-    got their signature, by name; ``came`` are the numbers of visible widgets of new signatures.
+    got their signature, by the number of the field; ``came`` are the numbers of visible widgets of new signatures.
     """
 
     level: Level = Level.LTA
     filled: list[str] = field(default_factory=list)
     signed: list[str] = field(default_factory=list)
-    prepared: set[str] = field(default_factory=set)
-    completed: set[str] = field(default_factory=set)
+    prepared: set[int] = field(default_factory=set)
+    completed: set[int] = field(default_factory=set)
     came: set[int] = field(default_factory=set)
     detail: str = ""
 
@@ -70,6 +70,7 @@ _ANNOTATING = frozenset({"/Contents", "/AP", "/M", "/RC", "/C", "/Popup", "/Open
 # what a page may get besides annotations: the order of the tabulator, its place in the structure tree
 _ARRANGING = frozenset({"/Tabs", "/StructParents"})
 _INHERITED = frozenset({"/Resources", "/MediaBox", "/CropBox", "/Rotate"})
+_OF_PAGES = frozenset({"/MediaBox", "/CropBox", "/Resources"})
 # what makes an empty field show something
 _LOOKS = frozenset({"/AP", "/MK", "/DA", "/BS", "/Border", "/C"})
 _NOTHING: DictionaryObject = DictionaryObject()  # type: ignore[no-untyped-call]  # pyHanko's
@@ -115,6 +116,8 @@ class _Comparison:
         for number in touched:
             if self.revisions.leads_back(number, self.revision + 1):
                 raise _Unexplained(f"a later table leads object {number} into bytes that were there before")
+            if not self.revisions.is_plain(number, self.revision + 1):
+                raise _Unexplained(f"object {number} came in a form that readers read differently")
         for number in replaced:
             if not touched[number] & self.revisions.generations(number, self.revision):
                 self._unless_unused([number], f"object {number} came back under another generation")
@@ -173,8 +176,8 @@ class _Comparison:
                     pass
                 case "/DR" if self._fonts_only_grew(before, new):
                     pass
-                case "/NeedAppearances" if old is not None and not is_true(entry(new, key)):
-                    pass
+                case "/NeedAppearances" if not is_true(entry(new, key)) and not _has_values(before):
+                    pass  # nothing was drawn from values, so no looks take their place
                 case _:
                     raise _Unexplained(f"{key} of the form changed")
         self._grown_array(entry(before, "/Fields"), entry(new, "/Fields"), "the form's fields")
@@ -183,7 +186,10 @@ class _Comparison:
             for key in ("/Fields", "/DR"):
                 if key in before:
                     old_value = before.raw_get(key)
-                    if key == "/Fields" or self._only_grew(entry(before, key), entry(new, key)):
+                    if key == "/Fields" or (
+                        self._only_grew(entry(before, key), entry(new, key))
+                        and self._reached_by_none_but("/AcroForm", old_value)
+                    ):
                         self._settle(old_value)
 
     def _structure(self, old_root: DictionaryObject, new_root: DictionaryObject) -> None:
@@ -229,18 +235,16 @@ class _Comparison:
         if isinstance(old, StreamObject):
             self._stream(number, old, new)
         elif isinstance(old, ArrayObject):
-            self._grown_array(old, new, f"array {number}")
+            self._array(number, old, new)
         elif isinstance(old, DictionaryObject) and isinstance(new, DictionaryObject):
             if isinstance(new, StreamObject):
                 raise _Unexplained(f"object {number} became a stream")
-            if is_info and not any(
-                isinstance(v, DictionaryObject | ArrayObject | IndirectObject) for v in new.values()
-            ):
+            if is_info and self._is_mere_information(number, new):
                 return
             if name_in(old, "/Type") == "/Page":
                 self._page(old, new)
             elif inherited(old, "/FT") is not None or name_in(old, "/Subtype") == "/Widget":
-                self._field(old, new)
+                self._field(number, old, new)
             elif not differing(old, new):
                 return
             elif "/Subtype" in old and "/Rect" in old:
@@ -250,6 +254,23 @@ class _Comparison:
                 self._unless_unused([number], f"object {number} was replaced")
         else:
             self._unless_unused([number], f"object {number} was replaced")
+
+    def _array(self, number: int, old: ArrayObject, new: PdfObject) -> None:
+        """An array by itself: it may grow if it holds annotations, fields or kids of a field, and nothing else."""
+        for holder, key in self._holders(number):
+            is_annotations = key == "/Annots" and name_in(holder, "/Type") == "/Page"
+            is_kids = key == "/Kids" and inherited(holder, "/FT") is not None
+            is_fields = key == "/Fields" and "/FT" not in holder and "/T" not in holder
+            if not (is_annotations or is_kids or is_fields):
+                raise _Unexplained(f"array {number} changed")
+        self._grown_array(old, new, f"array {number}")
+
+    def _is_mere_information(self, number: int, new: DictionaryObject) -> bool:
+        """Whether the dictionary that the trailer calls ``/Info`` is nothing else besides."""
+        if any(isinstance(value, DictionaryObject | ArrayObject | IndirectObject) for value in new.values()):
+            return False
+        is_named_elsewhere = self.revisions.mentioned_but_as(b"/Info", number, self.revision)
+        return not is_named_elsewhere or self._reached([number]) is None
 
     def _stream(self, number: int, old: StreamObject, new: PdfObject) -> None:
         kind = name_in(old, "/Type")
@@ -271,7 +292,7 @@ class _Comparison:
             raise _Unexplained(f"{key} of a page changed")
         self._grown_array(entry(old, "/Annots"), entry(new, "/Annots"), "a page's annotations")
 
-    def _field(self, old: DictionaryObject, new: DictionaryObject) -> None:
+    def _field(self, number: int, old: DictionaryObject, new: DictionaryObject) -> None:
         kind, name = str(inherited(old, "/FT") or ""), _field_name(old)
         if kind == "/Sig":
             if isinstance(inherited(old, "/V"), DictionaryObject):
@@ -279,8 +300,10 @@ class _Comparison:
                     raise _Unexplained("a signature was exchanged")
                 return
             self._within(old, new, _SIGNING, "a signature field")
+            if name_in(new, "/Subtype") not in ("", "/Widget"):
+                raise _Unexplained("a field that is no widget was signed")
             self.found.signed.append(name)
-            self._signed(new)
+            self._signed(new, number)
             return
         self._within(old, new, _FILLING | {"/Kids"}, "a form field")
         if "/Kids" in old or "/Kids" in new:
@@ -331,9 +354,9 @@ class _Comparison:
             raise _Unexplained(f"{what}: something came that is no signature")
         if "/Kids" in widget and not _has_plain_kids(widget):
             raise _Unexplained(f"{what}: a branch of fields came")
-        self._signed(widget)
-        if rectangle(widget) is not None:
-            self.found.came.add(_key(candidate))
+        if _OF_PAGES & set(widget) or isinstance(entry(widget, "/Contents"), DictionaryObject | ArrayObject):
+            raise _Unexplained(f"{what}: something came that is a page besides")
+        self._signed(widget, _key(candidate))
 
     def _unless_unsigned(self, candidate: IndirectObject, what: str) -> None:
         """What was there before, shown nowhere or elsewhere, is put to a new use: only an empty field may be."""
@@ -342,22 +365,24 @@ class _Comparison:
         if not is_field or isinstance(inherited(widget, "/V"), DictionaryObject):
             raise _Unexplained(f"{what}: something came that was there before")
 
-    def _signed(self, widget: DictionaryObject) -> None:
-        """Weigh the field of a new signature, or one that is yet to be signed."""
+    def _signed(self, widget: DictionaryObject, number: int) -> None:
+        """Weigh the field of a new signature, or one that is yet to be signed; *number* is that of its widget."""
         holder = _holder(widget, "/V")
-        signature, name = entry(holder, "/V"), _field_name(widget)
+        signature, field_number = entry(holder, "/V"), _field_number(widget, number)
         if not isinstance(signature, DictionaryObject):
             # an empty field is harmless as long as nothing of it can be seen, or it is signed in the end
             self._raise_level(Level.FORM_FILLING)
             if rectangle(widget) is not None and _LOOKS & set(widget):
-                self.found.prepared.add(name)
+                self.found.prepared.add(field_number)
             return
         # whoever merely says that a signature stands behind it is none: it must be new, and be judged itself
         if not self._is_new(holder) or not {"/ByteRange", "/Contents"} <= set(signature):
             raise _Unexplained("something came that only calls itself a signature")
         if not self._is_in_form(holder):
             raise _Unexplained("a signature field came that the form does not know")
-        self.found.completed.add(name)
+        self.found.completed.add(field_number)
+        if rectangle(widget) is not None:
+            self.found.came.add(number)
         if name_in(signature, "/SubFilter") == "/ETSI.RFC3161" and rectangle(widget) is None:
             self._raise_level(Level.LTA)
         else:
@@ -434,6 +459,12 @@ class _Comparison:
         for child in raw_children(value):
             self._collect_validation_data(child, depth + 1)
 
+    def _reached_by_none_but(self, key: str, value: PdfObject) -> bool:
+        number = _number(value)
+        if number is None or number not in self.revisions.touched(self.revision + 1):
+            return True
+        return self._reached([number], but=key) is None
+
     def _reached_only_by(self, key: str, old_root: DictionaryObject) -> bool:
         number = _number(old_root.raw_get(key))
         return (
@@ -441,6 +472,34 @@ class _Comparison:
             and number in self.revisions.touched(self.revision + 1)
             and self._reached([number], but=key) is None
         )
+
+    def _holders(self, number: int) -> list[tuple[DictionaryObject, str]]:
+        """The dictionaries of the earlier revision that refer to *number*, each with the key under which it does."""
+        found: list[tuple[DictionaryObject, str]] = []
+        for node in self._everything():
+            found.extend(_held_in(node, number))
+        return found
+
+    def _everything(self) -> Iterator[PdfObject]:
+        """Every object to which the earlier catalogue leads, the catalogue first."""
+        seen: set[int] = set()
+        waiting: list[PdfObject] = [root_of(self.old)]
+        for _ in range(_MAX_STEPS):
+            if not waiting:
+                return
+            node = waiting.pop()
+            yield node
+            parts = [node]
+            while parts:
+                part = parts.pop()
+                if isinstance(part, IndirectObject):
+                    if part.idnum not in seen:
+                        seen.add(part.idnum)
+                        ref = generic.Reference(part.idnum, part.generation, self.old)
+                        waiting.append(self.old.get_object(ref))
+                else:
+                    parts.extend(raw_children(part))
+        raise _Unexplained("the earlier revision is too large to be followed")
 
     def _unless_unused(self, numbers: Iterable[int], why: str) -> None:
         """Raise unless the earlier revision leads to none of *numbers*."""
@@ -454,9 +513,15 @@ class _Comparison:
             raise _Unexplained(f"{why} ({reached})")
 
     def _reached(self, numbers: Collection[int], but: str = "") -> int | None:
-        """The first of *numbers* to which the earlier catalogue leads by a way that avoids the key *but*."""
+        """The first of *numbers* to which the earlier catalogue leads, other than by its own entry *but*."""
+        root = _dict(root_of(self.old))
         seen: set[int] = set()
-        waiting: list[PdfObject] = [self.old.trailer_view.raw_get("/Root")]
+        if (number := _number(self.old.trailer_view.raw_get("/Root"))) is not None:
+            if number in numbers:
+                return number
+            seen.add(number)
+        # an entry of that name elsewhere is another thing: names are the author's
+        waiting: list[PdfObject] = [root.raw_get(key) for key in root if key != but]
         for _ in range(_MAX_STEPS):
             if not waiting:
                 return None
@@ -469,7 +534,7 @@ class _Comparison:
                 seen.add(node.idnum)
                 node = self.old.get_object(generic.Reference(node.idnum, node.generation, self.old))
             if isinstance(node, DictionaryObject):
-                waiting.extend(node.raw_get(key) for key in node if key != but)
+                waiting.extend(node.raw_get(key) for key in node)
             elif isinstance(node, ArrayObject):
                 waiting.extend(raw_items(node))
         raise _Unexplained("the earlier revision is too large to be followed")
@@ -493,8 +558,51 @@ def _holder(widget: DictionaryObject, key: str) -> DictionaryObject | None:
     return None
 
 
+def _field_number(widget: DictionaryObject, number: int) -> int:
+    """The number of the field that *widget*, itself *number*, belongs to: where its name stands."""
+    node: PdfObject | None = widget
+    for _ in range(50):
+        if not isinstance(node, DictionaryObject) or "/T" in node or "/Parent" not in node:
+            return number
+        parent = node.raw_get("/Parent")
+        if not isinstance(parent, IndirectObject):
+            return number
+        number, node = parent.idnum, resolved(parent)
+    return number
+
+
 def _key(candidate: PdfObject) -> int:
     return candidate.idnum if isinstance(candidate, IndirectObject) else 0
+
+
+def _held_in(node: PdfObject, number: int) -> Iterator[tuple[DictionaryObject, str]]:
+    """Where *node* itself, its direct parts included, refers to *number*."""
+    waiting: list[tuple[PdfObject, DictionaryObject, str]] = [(node, _NOTHING, "")]
+    while waiting:
+        part, holder, key = waiting.pop()
+        if isinstance(part, IndirectObject):
+            if part.idnum == number:
+                yield holder, key
+        elif isinstance(part, DictionaryObject):
+            waiting.extend((part.raw_get(name), part, str(name)) for name in part)
+        elif isinstance(part, ArrayObject):
+            waiting.extend((item, holder, key) for item in raw_items(part))
+
+
+def _has_values(form: DictionaryObject) -> bool:
+    """Whether any field but a signature has a value."""
+    waiting = [entry(form, "/Fields")]
+    for _ in range(_MAX_STEPS):
+        if not waiting:
+            return False
+        node = waiting.pop()
+        if isinstance(node, ArrayObject):
+            waiting.extend(resolved(one) for one in raw_items(node))
+        elif isinstance(node, DictionaryObject):
+            if "/V" in node and str(inherited(node, "/FT")) != "/Sig":
+                return True
+            waiting.append(entry(node, "/Kids"))
+    return True
 
 
 def _has_plain_kids(field_: DictionaryObject) -> bool:

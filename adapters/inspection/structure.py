@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pikepdf
 
+from adapters.inspection import dormant
+
 _ACTIONS = frozenset(
     {
         "/JavaScript",
@@ -64,6 +66,7 @@ class Structure:
     ``active`` acts by itself or by a click; ``forms`` are drawn by another system (XFA); ``external`` is
     content that lies in other files; ``embedded`` are files within; ``hidden`` is what is not shown now, or
     what hides; ``layers`` may be switched, though all are shown; ``links`` lead to other files.
+    ``waiting`` is, of a signed file, what a later revision could bring to light.
     """
 
     pages: int = 0
@@ -74,6 +77,7 @@ class Structure:
     hidden: set[str] = field(default_factory=set)
     layers: set[str] = field(default_factory=set)
     links: set[str] = field(default_factory=set)
+    waiting: list[str] = field(default_factory=list)
     is_repaired: bool = False
 
 
@@ -93,11 +97,22 @@ def examine(data: bytes | Path, *, max_objects: int, max_stream_bytes: int) -> S
             for one in pdf.objects:
                 _look(one, found, max_stream_bytes)
             _heed(pdf, found)
+            if isinstance(data, bytes) and b"/ByteRange" in data:
+                found.waiting = _waiting(pdf)
             return found
     except pikepdf.PasswordError as exc:
         raise Encrypted from exc
     except pikepdf.PdfError as exc:
         raise Unreadable(_BUFFER.sub("", str(exc))[:200]) from exc
+
+
+def _waiting(pdf: pikepdf.Pdf) -> list[str]:
+    try:
+        return dormant.waiting(pdf)
+    except MemoryError:
+        raise
+    except Exception as exc:  # what cannot be looked through may hide anything
+        return [f"its content cannot be looked through ({type(exc).__name__})"]
 
 
 def _heed(pdf: pikepdf.Pdf, found: Structure) -> None:

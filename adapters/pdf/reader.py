@@ -16,7 +16,7 @@ from io import SEEK_END, BytesIO
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.decode_limits import DecodeContext, DecodeLimits
-from pyhanko.pdf_utils.misc import PdfReadError
+from pyhanko.pdf_utils.misc import PdfReadError, PdfStrictReadError
 from pyhanko.pdf_utils.reader import PdfFileReader, process_data_at_eof
 from pyhanko.pdf_utils.xref import ObjStreamRef, XRefCache
 
@@ -77,6 +77,22 @@ class QuickReader(PdfFileReader):
         self.trailer = tables.trailer
         self.xrefs = XRefCache(self, tables.read_xrefs())  # type: ignore[no-untyped-call]  # pyHanko's
         self.has_xref_stream = tables.has_xref_stream
+
+    def is_plain(self, ref: generic.Reference, marker: int | ObjStreamRef, *, repeatable: str = "") -> bool:
+        """Whether the object at *marker* reads the same to everybody: strictly, and with no key twice.
+
+        The key *repeatable* may stand there twice.
+        """
+        tolerant, self.strict = self.strict, True
+        try:
+            self._read_object(ref, marker)
+        except PdfStrictReadError as exc:
+            return bool(repeatable) and str(exc).endswith(f"for key {repeatable}")
+        except Exception:  # whatever it is: another reader may make something else of it
+            return False
+        finally:
+            self.strict = tolerant
+        return True
 
     def references(self) -> tuple[list[int], list[int]]:
         """Where a reference (``12 0 R``) is written in the bare bytes, and to which number; by position."""
