@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from adapters.inspection import signatures, structure
 from adapters.inspection.besides import remarks
 from adapters.inspection.conclusions import Setting
 from adapters.inspection.trust import Trust
+from adapters.inspection.words import shown
 from adapters.pdf.reader import ContentsTooLong, QuickReader
 from gateway.model.finding import Finding, Severity
 from gateway.model.policy import Acceptance, Attitude
@@ -115,7 +116,7 @@ class _Case:
             accept_any_signer=self.options.unsafe_accept_any_signer,
         )
         for judged in signatures.judge_all(reader, setting):
-            self.reports.append(judged.report)
+            self.reports.append(_shown(judged.report))
             for code, severity, detail in judged.findings:
                 self.find(code, self._weighed(code, severity), detail)
         # 4. what was signed without being shown
@@ -137,7 +138,7 @@ class _Case:
                 code=code,
                 severity=severity,
                 where=self.name,
-                detail=detail[:300],
+                detail=shown(detail, most=300),
                 message=entry.en,
                 message_vi=entry.vi,
             )
@@ -167,6 +168,16 @@ class _Case:
         if Indication.INDETERMINATE in outcomes:
             return Verdict.INDETERMINATE
         return Verdict.VALID
+
+
+def _shown(report: SignatureReport) -> SignatureReport:
+    return replace(
+        report,
+        field=shown(report.field, most=200),
+        signer=shown(report.signer, most=200),
+        sub_filter=shown(report.sub_filter, most=60),
+        chain=tuple(shown(name, most=200) for name in report.chain[:20]),
+    )
 
 
 @lru_cache(maxsize=8)

@@ -7,6 +7,7 @@ revision, and an object that only its bytes know of is a thing to be told.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import DictionaryObject
@@ -23,7 +24,7 @@ _OBJECT = re.compile(rb"[0-9][\s\x00]+[0-9]+[\s\x00]+obj")
 _DAEH = re.compile(
     rb"[\s\x00]+([0-9]{1,5})[\s\x00]+([0-9]{1,10})(?![0-9])"
 )  # an object's header, read backwards
-_BLANK = b" \t\r\n\x0c\x00"
+_BLANKS = re.compile(rb"[ \t\r\n\x0c\x00]*")
 
 
 def is_end_accounted(reader: QuickReader) -> bool:
@@ -59,32 +60,57 @@ def _is_end_accounted(reader: QuickReader) -> bool:
 
 
 def stray_objects(reader: QuickReader) -> dict[int, int]:
-    """Where in the file an object begins that is in no cross-reference, and its number."""
+    """Where in the file an object begins that is in no cross-reference, and its number.
+
+    Looks at every byte a few times at most, however often a number, a table or an end is repeated.
+    """
     data = reader.data
-    places: dict[int, list[int]] = {}
-    for revision in range(reader.xrefs.total_revisions):
-        for ref in reader.xrefs.explicit_refs_in_revision(revision):
-            at = reader.xrefs.get_historical_ref(ref, revision)
-            if isinstance(at, int):
-                places.setdefault(ref.idnum, []).append(at)
-    tables = {
-        reader.xrefs.get_xref_container_info(r).start_location for r in range(reader.xrefs.total_revisions)
-    }
+    accounted = _Accounted(reader)
     stray: dict[int, int] = {}
-    known_end = 0
+    known_end, close = 0, data.find(b"endobj")
     at = data.find(b"obj")
     while at >= 0:
         found = _DAEH.match(data[max(0, at - 32) : at][::-1])
         if found is not None:
             number, start = int(found[2][::-1]), at - found.end()
-            known = [
-                place
-                for place in places.get(number, ())
-                if place <= start and not data[place:start].strip(_BLANK)
-            ]
-            if known or any(0 <= start - table < 4 for table in tables):
+            if accounted.has(number, start):
                 known_end = at
-            elif data.find(b"endobj", known_end, start) >= 0 or not known_end:
+                if 0 <= close < known_end:
+                    close = data.find(b"endobj", known_end)
+            elif 0 <= close <= start - len(b"endobj") or not known_end:
                 stray[start] = number  # behind the end of what is known, so not merely text in a stream
         at = data.find(b"obj", at + 3)
     return stray
+
+
+class _Accounted:
+    """Where cross-references say that objects and tables begin."""
+
+    def __init__(self, reader: QuickReader) -> None:
+        xrefs = reader.xrefs
+        places: dict[int, set[int]] = {}
+        self._tables: set[int] = set()
+        for revision in range(xrefs.total_revisions):
+            self._tables.add(xrefs.get_xref_container_info(revision).start_location)
+            for ref in xrefs.explicit_refs_in_revision(revision):
+                at = xrefs.get_historical_ref(ref, revision)
+                if isinstance(at, int):
+                    places.setdefault(ref.idnum, set()).add(at)
+        self._places = {number: sorted(found) for number, found in places.items()}
+        self._data = reader.data
+        self._after_blanks: dict[int, int] = {}
+
+    def has(self, number: int, start: int) -> bool:
+        """Whether the object *number* at *start* is where a cross-reference leads, blanks aside."""
+        if any(start - offset in self._tables for offset in range(4)):
+            return True
+        places = self._places.get(number, ())
+        before = bisect_right(places, start)
+        # what stands between an earlier place and this one stands behind the nearest, too
+        return before > 0 and self._behind_blanks(places[before - 1]) >= start
+
+    def _behind_blanks(self, place: int) -> int:
+        if place not in self._after_blanks:
+            found = _BLANKS.match(self._data, place)
+            self._after_blanks[place] = found.end() if found is not None else place
+        return self._after_blanks[place]

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject
@@ -24,6 +25,7 @@ from adapters.inspection.conclusions import Judged, Known, Setting, conclude_all
 from adapters.inspection.leftovers import is_end_accounted, stray_objects
 from adapters.inspection.overlaps import of_later_signatures
 from adapters.inspection.revisions import Revisions, signature_place
+from adapters.inspection.structure import TooCostly
 from adapters.pdf.reader import QuickReader, entry, resolved, unhex
 from gateway.model.finding import Severity
 from gateway.model.signature import Indication, SignatureReport
@@ -31,6 +33,9 @@ from gateway.model.signature import Indication, SignatureReport
 _SIGNATURES = frozenset({"/ETSI.CAdES.detached", "/adbe.pkcs7.detached", "/adbe.pkcs7.sha1", "/PBAD.PAdES"})
 _STAMPS = frozenset({"/ETSI.RFC3161"})
 _MAX_FIELDS = 20_000
+_MAX_SIGNATURES = 100
+"""Each is judged on its own and has its place in the answer, which the gateway's loop must decode."""
+_LONGEST_NAME = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +59,11 @@ def judge_all(reader: QuickReader, setting: Setting) -> list[Judged]:
     """Every filled signature field of the file, in the order of the fields."""
     judged: list[Judged] = []
     known: list[tuple[int, Known]] = []
-    fields = list(signature_fields(reader))
+    fields = list(islice(signature_fields(reader), _MAX_SIGNATURES + 1))
     if not fields:
         return judged
+    if len(fields) > _MAX_SIGNATURES:
+        raise TooCostly(f"more than {_MAX_SIGNATURES} signatures")
     is_end_sound, strays = is_end_accounted(reader), stray_objects(reader)
     revisions = Revisions(reader, judged=[value.idnum for value in _values(fields)])
     case = _File(reader=reader, revisions=revisions, changes=Changes(revisions), digests={})
@@ -118,7 +125,7 @@ def signature_fields(reader: QuickReader) -> Iterator[tuple[str, DictionaryObjec
         if not isinstance(raw, DictionaryObject):
             continue
         own = _text(raw, "/T")
-        name = f"{prefix}.{own}" if prefix and own else prefix or own
+        name = (f"{prefix}.{own}" if prefix and own else prefix or own)[:_LONGEST_NAME]
         kind = entry(raw, "/FT") or kind
         kids = entry(raw, "/Kids")
         if isinstance(kids, ArrayObject):

@@ -181,7 +181,9 @@ def references_in(data: bytes) -> Iterator[tuple[int, int]]:
         found = _ECNEREFER.match(before)
         if found is None and _MAYBE_COMMENT.match(before):
             # an attacker may hide a reference from us by a comment between its parts
-            found = _ECNEREFER.match(_COMMENT.sub(b"", data[max(0, at - 4096) : at])[::-1])
+            near = data[max(0, at - 4096) : at]
+            if b"%" in near:
+                found = _ECNEREFER.match(_COMMENT.sub(b"", near)[::-1])
         if found is not None:
             yield at, int(found[2][::-1])
         at = data.find(b"R", at + 1)

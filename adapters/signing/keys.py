@@ -177,7 +177,7 @@ def load(
             private, certificates = _from_pkcs12(data, passphrase)
         else:
             private, certificates = _from_pem(data, passphrase)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as exc:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as exc:
         # the library's own words may quote what is in the file
         raise _unusable(path, "it cannot be opened") from exc
     return assemble(private, certificates, name=path.name, digest=digest, prefer_pss=prefer_pss)
@@ -194,6 +194,16 @@ def assemble(
     """A usable key from a private key and *certificates* in any order.  Raises as ``load`` does."""
     if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise _unusable(name, "neither RSA nor an elliptic curve")
+    try:
+        return _assembled(private, certificates, name=name, digest=digest, prefer_pss=prefer_pss)
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as exc:
+        # certificates are parsed late: any part of one may turn out to be broken
+        raise _unusable(name, "a certificate cannot be read") from exc
+
+
+def _assembled(
+    private: PrivateKey, certificates: list[x509.Certificate], *, name: str, digest: Digest, prefer_pss: bool
+) -> LoadedKey:
     public = private.public_key()
     own = next((c for c in certificates if _same_key(c, public)), None)
     if own is None:
@@ -255,8 +265,6 @@ def _may_sign(certificate: x509.Certificate) -> bool:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return True
-    except ValueError:  # extensions that nobody can read allow nothing
-        return False
     return usage.digital_signature or usage.content_commitment
 
 

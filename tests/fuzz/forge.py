@@ -328,9 +328,11 @@ def true_ends(pdf: bytes) -> list[int]:
         if start or not length < after <= len(pdf) or after + rest > len(pdf) or rest <= 0:
             continue
         gap = pdf[length:after]
-        if not re.fullmatch(rb"<[0-9A-Fa-f]*>", gap) or len(gap) % 2:
+        if not re.fullmatch(rb"<[0-9A-Fa-f\s\0]*>", gap):
             continue
-        if is_ours(bytes.fromhex(gap[1:-1].decode()), pdf[:length] + pdf[after : after + rest]):
+        digits = re.sub(rb"[^0-9A-Fa-f]", b"", gap)
+        cms = bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode())
+        if is_ours(cms, pdf[:length] + pdf[after : after + rest]):
             ends.append(after + rest)
     return ends
 
@@ -339,10 +341,10 @@ def is_ours(cms: bytes, covered: bytes) -> bool:
     """Whether *cms* is one of our keys' signature over *covered*."""
     try:
         attributes, value, content = _parts(cms)
+        wanted = _message_digest(attributes)
     except (tlv.NoTlv, IndexError):
         # readers pass over much that is no DER: then it is enough that our very bytes stand in it
         return any(made in cms for made in _ours_over(covered))
-    wanted = _message_digest(attributes)
     digests = {name: new_hash(name, covered).digest() for name in ("sha256", "sha1")}
     if content:
         is_over = content == digests["sha1"] or digests["sha256"] in content

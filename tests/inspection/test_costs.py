@@ -1,0 +1,61 @@
+"""Files that are cheap to send and dear to judge: answered within their time, and briefly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from adapters.inspection import wire
+from adapters.inspection.judge import Options, judge
+from gateway.model.signature import Verdict
+from tests.fuzz import forge
+from tests.vectors import make_costly_pdfs as vectors
+
+ANYBODY = Options(unsafe_accept_any_signer=True, moment=forge.NOW)
+CPU_S = 5.0
+"""Half of what one file may take; each took longer by far before its cause was mended (now: below 1.5 s)."""
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        vectors.heads_in_a_stream,
+        vectors.ends_of_references,
+        vectors.one_object_again_and_again,
+        vectors.names_within_names,
+    ],
+)
+def test_what_repeats_itself_costs_no_more_than_its_length(made: Callable[[], bytes]) -> None:
+    pdf = made()
+    began = time.process_time()
+    assert judge(pdf, ANYBODY).verdict is Verdict.VALID
+    assert time.process_time() - began < CPU_S
+
+
+def test_a_file_with_too_many_signatures_is_too_costly() -> None:
+    inspection = judge(vectors.many_signatures(101), ANYBODY)
+    assert (inspection.verdict, [f.code for f in inspection.findings]) == (
+        Verdict.REFUSED,
+        ["pdf-too-costly"],
+    )
+    assert judge(vectors.many_signatures(100), ANYBODY).verdict is Verdict.VALID
+
+
+def test_what_a_file_calls_its_things_is_short_and_fit_to_print() -> None:
+    inspection = judge(vectors.names_that_nobody_should_print(), ANYBODY)
+    assert len(inspection.signatures) == 3
+    told = [
+        *(text for report in inspection.signatures for text in (report.field, report.sub_filter)),
+        *(finding.detail for finding in inspection.findings),
+    ]
+    for text in told:
+        assert len(text) <= 300
+        text.encode()  # no half characters
+        assert not any(ord(letter) < 32 or letter == "\u202e" for letter in text), text
+
+
+def test_the_longest_answer_is_no_burden_for_the_loop() -> None:
+    inspection = judge(vectors.many_signatures(100), ANYBODY)
+    assert len(wire.encode_inspection(inspection)) < 200_000

@@ -1,0 +1,103 @@
+"""PDFs that are cheap to send and dear to judge for a reader that looks twice at the same thing.
+
+    python -m tests.vectors.make_costly_pdfs FOLDER      # writes every vector as a file
+
+Each is signed by a key that is the same in every run (``tests.fuzz.forge``); unless its docstring says
+otherwise, its signature is good.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.fuzz.forge import hole, sign
+from tests.signing.pdfs import a_pdf
+
+_FORM = b"/AcroForm << /Fields [20 0 R] /SigFlags 3 >>"
+_FIELD = b"<< /FT /Sig /T (a) /V 21 0 R /Type /Annot /Subtype /Widget /Rect [0 0 0 0] >>"
+
+
+def heads_in_a_stream(count: int = 200_000) -> bytes:
+    """The heads of objects, but no end of any, in the content of a stream."""
+    return sign(a_pdf(catalog=_FORM, extra={20: _FIELD, 21: hole(), 30: _stream(b"1 0 obj " * count)}))
+
+
+def ends_of_references(count: int = 400_000) -> bytes:
+    """What may be the end of a reference with a comment in it, in the content of a stream; then a revision."""
+    content = _stream(b" \nR" * count)
+    return revised_again(sign(a_pdf(catalog=_FORM, extra={20: _FIELD, 21: hole(), 30: content})), 1)
+
+
+def one_object_again_and_again(revisions: int = 1500) -> bytes:
+    """An object that no page leads to, defined anew by each of many revisions."""
+    return revised_again(sign(a_pdf(catalog=_FORM, extra={20: _FIELD, 21: hole()})), revisions)
+
+
+def many_signatures(count: int = 5000) -> bytes:
+    """One signature to which many fields lead."""
+    fields = b" ".join(b"<< /FT /Sig /T (a%d) /V 21 0 R >>" % number for number in range(count))
+    return sign(a_pdf(catalog=b"/AcroForm << /Fields [%s] >>" % fields, extra={21: hole()}))
+
+
+def names_within_names(depth: int = 15_000) -> bytes:
+    """A field of a field of a field: its whole name has megabytes."""
+    nodes = {100 + at: b"<< /T (%s) /Kids [%d 0 R] >>" % (b"a" * 200, 101 + at) for at in range(depth)}
+    nodes |= {100 + depth: b"<< /FT /Sig /V 21 0 R >>", 21: hole()}
+    return sign(a_pdf(catalog=b"/AcroForm << /Fields [100 0 R] >>", extra=nodes))
+
+
+def names_that_nobody_should_print() -> bytes:
+    """Fields and kinds of signature called by half a character, a control character, or text turned around."""
+    fields = (
+        b"<< /FT /Sig /T <FEFFD8000041> /V << /SubFilter /x >> >>"
+        b" << /FT /Sig /T (a\\000\\033[2Jb) /V << /SubFilter /y#00#1b >> >>"
+        b" << /FT /Sig /T <FEFF202E00660064007000> /V << /SubFilter /%s >> >>" % (b"z" * 5000)
+    )
+    return a_pdf(catalog=b"/AcroForm << /Fields [%s] >>" % fields)
+
+
+def revised_again(pdf: bytes, revisions: int) -> bytes:
+    """*pdf* with so many revisions, each of which defines object 99 anew."""
+    body, previous = bytearray(pdf), int(pdf.rpartition(b"startxref")[2].split()[0])
+    for number in range(revisions):
+        at = len(body)
+        body += b"99 0 obj\n<< /I %d >>\nendobj\n" % number
+        xref = len(body)
+        body += b"xref\n99 1\n%010d 00000 n \ntrailer\n<< /Size 100 /Root 1 0 R /Prev %d >>\n" % (
+            at,
+            previous,
+        )
+        body += b"startxref\n%d\n%%%%EOF\n" % xref
+        previous = xref
+    return bytes(body)
+
+
+def _stream(content: bytes) -> bytes:
+    return b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content)
+
+
+ALL: Mapping[str, Callable[[], bytes]] = {
+    maker.__name__: maker
+    for maker in (
+        heads_in_a_stream,
+        ends_of_references,
+        one_object_again_and_again,
+        many_signatures,
+        names_within_names,
+        names_that_nobody_should_print,
+    )
+}
+"""Every vector by name."""
+
+
+def main(folder: Path) -> None:
+    """Write every vector into *folder*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, maker in ALL.items():
+        (folder / f"{name}.pdf").write_bytes(maker())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
