@@ -35,6 +35,8 @@ _STAMPS = frozenset({"/ETSI.RFC3161"})
 _MAX_FIELDS = 20_000
 _MAX_SIGNATURES = 100
 """Each is judged on its own and has its place in the answer, which the gateway's loop must decode."""
+_MAX_REVISIONS = 500
+"""To look something up as it was in a revision takes pyHanko a step for each before it."""
 _LONGEST_NAME = 500
 
 
@@ -64,6 +66,8 @@ def judge_all(reader: QuickReader, setting: Setting) -> list[Judged]:
         return judged
     if len(fields) > _MAX_SIGNATURES:
         raise TooCostly(f"more than {_MAX_SIGNATURES} signatures")
+    if reader.xrefs.total_revisions > _MAX_REVISIONS:
+        raise TooCostly(f"more than {_MAX_REVISIONS} revisions")
     is_end_sound, strays = is_end_accounted(reader), stray_objects(reader)
     revisions = Revisions(reader, judged=[value.idnum for value in _values(fields)])
     case = _File(reader=reader, revisions=revisions, changes=Changes(revisions), digests={})
@@ -104,7 +108,7 @@ def _account(one: Known, strays: Mapping[int, int], *, is_end_sound: bool) -> No
 
 
 def signature_fields(reader: QuickReader) -> Iterator[tuple[str, DictionaryObject, DictionaryObject]]:
-    """Name, field and signature dictionary of every signature field that has one."""
+    """Name, field and signature dictionary of every signature field that has one; raises ``TooCostly``."""
     form = entry(reader.root, "/AcroForm")
     fields = entry(form, "/Fields") if isinstance(form, DictionaryObject) else None
     if not isinstance(fields, ArrayObject):
@@ -133,6 +137,9 @@ def signature_fields(reader: QuickReader) -> Iterator[tuple[str, DictionaryObjec
         signature = entry(raw, "/V")
         if kind == "/Sig" and isinstance(signature, DictionaryObject):
             yield name, raw, signature
+    if waiting:
+        # behind so many fields a broken signature could hide
+        raise TooCostly(f"more than {_MAX_FIELDS} fields")
 
 
 def _values(fields: list[tuple[str, DictionaryObject, DictionaryObject]]) -> Iterator[IndirectObject]:

@@ -43,6 +43,23 @@ def test_a_file_with_too_many_signatures_is_too_costly() -> None:
     assert judge(vectors.many_signatures(100), ANYBODY).verdict is Verdict.VALID
 
 
+def test_a_file_with_too_many_revisions_is_too_costly() -> None:
+    inspection = judge(vectors.one_object_again_and_again(500), ANYBODY)
+    assert (inspection.verdict, [f.code for f in inspection.findings]) == (
+        Verdict.REFUSED,
+        ["pdf-too-costly"],
+    )
+
+
+def test_no_signature_hides_behind_more_fields_than_are_looked_at() -> None:
+    inspection = judge(vectors.hidden_behind_fields(20_000), ANYBODY)
+    assert (inspection.verdict, [f.code for f in inspection.findings]) == (
+        Verdict.REFUSED,
+        ["pdf-too-costly"],
+    )
+    assert judge(vectors.hidden_behind_fields(19_000), ANYBODY).verdict is not Verdict.VALID
+
+
 def test_what_a_file_calls_its_things_is_short_and_fit_to_print() -> None:
     inspection = judge(vectors.names_that_nobody_should_print(), ANYBODY)
     assert len(inspection.signatures) == 3

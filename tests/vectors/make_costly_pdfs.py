@@ -30,7 +30,7 @@ def ends_of_references(count: int = 400_000) -> bytes:
     return revised_again(sign(a_pdf(catalog=_FORM, extra={20: _FIELD, 21: hole(), 30: content})), 1)
 
 
-def one_object_again_and_again(revisions: int = 1500) -> bytes:
+def one_object_again_and_again(revisions: int = 400) -> bytes:
     """An object that no page leads to, defined anew by each of many revisions."""
     return revised_again(sign(a_pdf(catalog=_FORM, extra={20: _FIELD, 21: hole()})), revisions)
 
@@ -39,6 +39,16 @@ def many_signatures(count: int = 5000) -> bytes:
     """One signature to which many fields lead."""
     fields = b" ".join(b"<< /FT /Sig /T (a%d) /V 21 0 R >>" % number for number in range(count))
     return sign(a_pdf(catalog=b"/AcroForm << /Fields [%s] >>" % fields, extra={21: hole()}))
+
+
+def hidden_behind_fields(count: int = 20_000) -> bytes:
+    """A broken signature behind a good one and so many empty fields."""
+    fields = b"[20 0 R %s 40 0 R]" % (b"<<>> " * count)
+    broken = b"<< /FT /Sig /T (b) /V 41 0 R >>"
+    extra = {20: _FIELD, 21: hole(), 22: fields, 40: broken, 41: hole()}
+    signed = sign(a_pdf(catalog=b"/AcroForm << /Fields 22 0 R /SigFlags 3 >>", extra=extra))
+    at = signed.rindex(b"/Contents <") + len(b"/Contents <")
+    return signed[:at] + b"00" * 60 + signed[at + 120 :]
 
 
 def names_within_names(depth: int = 15_000) -> bytes:
@@ -85,6 +95,7 @@ ALL: Mapping[str, Callable[[], bytes]] = {
         ends_of_references,
         one_object_again_and_again,
         many_signatures,
+        hidden_behind_fields,
         names_within_names,
         names_that_nobody_should_print,
     )
