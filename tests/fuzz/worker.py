@@ -22,6 +22,7 @@ from tests.fuzz.probes import Probes
 _COUNTED = (
     "adapters.inspection.",
     "adapters.pdf.",
+    "adapters.pdf.",
     "adapters.signing.pdf",
     "adapters.signing.readback",
     "adapters.signing.der",
