@@ -14,11 +14,22 @@ from adapters.inspection.dormant import waiting
 from adapters.inspection.judge import Options, judge
 from gateway.model.finding import Severity
 from gateway.model.signature import Inspection, Verdict
-from tests.vectors.attacks import annotations, forgery, incremental, papers, shadow, wrapping
+from tests.vectors.attacks import (
+    annotations,
+    certification,
+    forgery,
+    incremental,
+    legit,
+    papers,
+    shadow,
+    wrapping,
+)
 from tests.vectors.attacks.revisions import opening
 
 ANYBODY = Options(unsafe_accept_any_signer=True)
 Base = Callable[[], bytes]
+
+pytestmark = pytest.mark.heavy_body("stock pyHanko signs a paper when a test first asks for it")
 
 BASES: Mapping[str, Base] = {
     "signed": papers.approved,
@@ -115,6 +126,18 @@ def test_what_waits_to_be_shown_is_seen(paper: str) -> None:
 def test_nothing_waits_in_an_honest_file(paper: Base) -> None:
     with opening(paper()) as pdf:
         assert waiting(pdf) == []
+
+
+@pytest.mark.parametrize("attack", certification.FORBIDDEN)
+def test_what_a_certification_forbids_is_never_valid(attack: str) -> None:
+    assert judged(certification.FORBIDDEN[attack]()).verdict is not Verdict.VALID
+
+
+@pytest.mark.parametrize("paper", legit.CLEAN)
+def test_what_honest_producers_write_is_valid_and_clean(paper: str) -> None:
+    inspection = judged(legit.CLEAN[paper]())
+    assert inspection.verdict is Verdict.VALID
+    assert warnings_of(inspection) == []
 
 
 def judged(pdf: bytes) -> Inspection:

@@ -19,10 +19,11 @@ TEXT_FIELD, TEXT_LOOKS, CHECK_BOX, CHECK_ON, CHECK_OFF, CHOICE, BUTTON, CHOICE_L
 LAYER, OUTLINES, OUTLINE, STRUCTURE, STRUCTURE_ELEMENT, NAMES, DESTS = 30, 31, 32, 33, 34, 35, 36
 NOTE, LINK, METADATA, INFO, LABELS, FIELDS, ANNOTS = 40, 41, 42, 43, 44, 45, 46
 
-_XMP = (
+XMP = (
     b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
     b"</rdf:RDF></x:xmpmeta>"
 )
+"""Metadata without anything in them."""
 _CATALOG = (
     b"/AcroForm << /Fields 45 0 R /DA (/F1 9 Tf) /DR << /Font << /F1 5 0 R >> >> >>"
     b" /OCProperties << /OCGs [30 0 R] /D << /ON [30 0 R] /Order [30 0 R] >> >>"
@@ -83,7 +84,7 @@ def rich() -> bytes:
             b" /AP << /N 13 0 R >> >>",
             LINK: b"<< /Type /Annot /Subtype /Link /Rect [72 700 200 740] /Border [0 0 0] /P 3 0 R"
             b" /Dest [10 0 R /Fit] >>",
-            METADATA: stream(_XMP, b"/Type /Metadata /Subtype /XML"),
+            METADATA: stream(XMP, b"/Type /Metadata /Subtype /XML"),
             INFO: b"<< /Title (Quyet dinh) >>",
             LABELS: b"<< /Nums [0 << /S /D >>] >>",
             FIELDS: b"[20 0 R 22 0 R 25 0 R 26 0 R]",
