@@ -43,7 +43,7 @@ class Memory(Generic[Kept]):
             return known[1]
         try:
             made: Kept | None = reading(der, digest)
-        except (MemoryError, RecursionError):
+        except MemoryError:
             raise
         except Exception:  # asn1crypto lets anything out of hostile bytes
             made = None

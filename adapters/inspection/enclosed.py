@@ -21,7 +21,8 @@ from adapters.pdf.reader import QuickReader, entry, resolved
 
 _MAX_OF_A_KIND = 500
 _MAX_RECORDS_OF_SIGNATURE = 50
-_MAX_BYTES = 128 * 1024 * 1024
+# what asn1crypto takes long to read is bounded by bytes, too; lists are only skimmed
+_MAX_BYTES = {"cert": 2 * 1024 * 1024, "ocsp": 2 * 1024 * 1024, "crl": 128 * 1024 * 1024}
 _MAX_VRI = 500
 _ARCHIVAL = "1.2.840.113583.1.1.8"
 _KINDS = {"/Certs": "cert", "/Cert": "cert", "/CRLs": "crl", "/CRL": "crl", "/OCSPs": "ocsp", "/OCSP": "ocsp"}
@@ -111,7 +112,7 @@ def _streams(reader: QuickReader) -> Iterator[tuple[str, bytes, int]]:
                 holders.append(holder)
     seen: set[int] = set()
     counts = dict.fromkeys(_KINDS.values(), 0)
-    left = _MAX_BYTES
+    left = dict(_MAX_BYTES)
     for holder in holders:
         for key, kind in _KINDS.items():
             array = _quiet(holder, key)
@@ -120,13 +121,13 @@ def _streams(reader: QuickReader) -> Iterator[tuple[str, bytes, int]]:
                     continue
                 seen.add(raw.idnum)
                 counts[kind] += 1
-                if counts[kind] > _MAX_OF_A_KIND or left <= 0:
+                if counts[kind] > _MAX_OF_A_KIND or left[kind] <= 0:
                     break
                 try:
                     stream = resolved(raw)
                     if isinstance(stream, StreamObject):
                         der = stream.data
-                        left -= len(der)
+                        left[kind] -= len(der)
                         yield kind, der, reader.xrefs.get_last_change(raw.reference)
                 except (ValueError, TypeError, LookupError):
                     continue

@@ -24,6 +24,7 @@ from adapters.inspection.trust import RELIABLE_UNTIL, Evidence, Purpose, Questio
 
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _MAX_STAMPS = 200
+_MAX_OTHERS = 200
 
 
 class Placed(Protocol):
@@ -118,7 +119,11 @@ class Existence:
         )
 
     def _others(self, proof: Proof) -> list[Certificate]:
-        return [one for other in proof.others if (one := certificates.read(other.dump())) is not None]
+        return [
+            one
+            for other in proof.others[:_MAX_OTHERS]
+            if (one := certificates.read(other.dump())) is not None
+        ]
 
     def _seen(self, proof: Proof, existed: datetime | None) -> Callable[[bytes], datetime | None]:
         def seen(origin: bytes) -> datetime | None:

@@ -25,11 +25,11 @@ from adapters.inspection.certificates import Certificate, Memory, read, utc
 MAX_LIST = 64 * 1024 * 1024
 """No CRL is longer; in bytes."""
 
-MAX_ANSWER = 1024 * 1024
+MAX_ANSWER = 256 * 1024
 """No OCSP answer is longer; in bytes."""
 
 _KEPT_BYTES = 128 * 1024 * 1024
-_MAX_SINGLE_ANSWERS = 1000
+_MAX_SINGLE_ANSWERS = 100
 _MAX_RESPONDER_CERTIFICATES = 20
 _SHORTEST_ENTRY = 18  # a serial number of one byte, and a time
 _KNOWN_CRITICAL = frozenset({"issuing_distribution_point", "authority_key_identifier", "crl_number"})
@@ -236,7 +236,7 @@ def is_signed(origin: bytes, holder: Any, signed: str, value: str, by: Certifica
                 holder[value].native, holder[signed].dump(), by.asn1.public_key, holder["signature_algorithm"]
             )
             known = True
-        except (MemoryError, RecursionError):
+        except MemoryError:
             raise
         except Exception:  # a wrong signature, or whatever a library makes of a hostile key
             known = False

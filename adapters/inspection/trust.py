@@ -250,10 +250,10 @@ class _Climb:
         """Whether *answer* is proved to have been there while the key that signed it was good."""
         if answer.issuer is self._chain.certificates[-1]:
             return True
-        seen = self._evidence.seen(answer.origin) or now
-        return answer.issuer.since <= answer.this_update + _SKEW and seen <= min(
-            sound_until, answer.issuer.until
-        )
+        is_responder = answer.issuer not in self._chain.certificates
+        if is_responder and answer.this_update + _SKEW < answer.issuer.since:
+            return False
+        return (self._evidence.seen(answer.origin) or now) <= min(sound_until, answer.issuer.until)
 
     def _in_time(
         self, certificate: Certificate, moment: datetime, answers: Sequence[Answer]

@@ -91,6 +91,18 @@ def below_known() -> Credential:
 
 
 @cache
+def young() -> Authority:
+    """An issuing authority that has just begun."""
+    return root().authority("Young", key="authority-known", since=day("2016-03-30"))
+
+
+@cache
+def below_young() -> Credential:
+    """Issued by it."""
+    return young().issue("Below young", crl=PLACE)
+
+
+@cache
 def known_stamper() -> Credential:
     """A stamper about whom there is a list."""
     return root().stamper("Known stamps", crl="http://127.0.0.1:9/root.crl")

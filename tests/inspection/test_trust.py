@@ -22,6 +22,7 @@ from tests.inspection.cast import (
     SIGNED,
     bare,
     below_known,
+    below_young,
     brief_responder,
     foreign_responder,
     issuing,
@@ -42,7 +43,10 @@ from tests.inspection.cast import (
     twin,
     usurper,
     weak,
+    young,
 )
+
+pytestmark = pytest.mark.heavy_body("stock pyHanko signs, some 100 ms a time")
 
 PASSED = (Indication.PASSED, "")
 
@@ -116,6 +120,12 @@ CASES = {
     ),
     "a list from the future": Case(
         pdf=bare, now=DURING, cache=_list(issued=DURING + timedelta(days=1)), said=doubtful("TRY_LATER")
+    ),
+    "a list dated before its issuer's certificate, as young authorities have them": Case(
+        pdf=lambda: bare(below_young),
+        now=DURING,
+        cache=lambda: {"a.crl": young().crl(issued=SIGNED, until=AFTER)},
+        said=PASSED,
     ),
     "a list that somebody else signed": Case(
         pdf=bare, now=DURING, cache=_list(issued=DURING, key="authority-stranger"), said=doubtful("TRY_LATER")

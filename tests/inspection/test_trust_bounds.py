@@ -33,6 +33,8 @@ from tests.inspection.cast import (
 )
 from tests.pki import Credential
 
+pytestmark = pytest.mark.heavy_body("stock pyHanko signs, some 100 ms a time")
+
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[object]]]:
@@ -118,6 +120,24 @@ def test_authorities_that_certify_each_other_are_no_chain_and_no_endless_one(tmp
     pdf = enclose(sign(leaf), certificates=[crossed.credential, back.credential, out.credential])
     (report,) = told(tmp_path, pdf, now=DURING)
     assert (report.indication, report.chain) == (Indication.PASSED, ("Astray", "Other", "One", "The root"))
+
+
+def test_constraints_that_would_take_half_a_minute_are_not_checked() -> None:
+    forbidden = [x509.DNSName(f"b{number}.example") for number in range(2500)]
+    limits = x509.NameConstraints(permitted_subtrees=None, excluded_subtrees=forbidden)
+    names = x509.SubjectAlternativeName([x509.DNSName(f"a{number}.example") for number in range(2500)])
+    bomb = root().authority("Bomb", key="authority-other", more=[(limits, True)])
+    leaf, above = _read(bomb.issue("Bombed", more=[(names, False)]).certificate), _read(bomb.certificate)
+    anchor = _read(root().certificate)
+    began = time.process_time()
+    (chain,) = chains(leaf, Pool([anchor]), (Pool([above]),), frozenset({anchor.sha256}))
+    assert chain.flaw == "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+    assert time.process_time() - began < 2.0
+    # the same limits over one name are kept
+    (chain,) = chains(
+        _read(bomb.issue("Bombed").certificate), Pool([anchor]), (Pool([above]),), frozenset({anchor.sha256})
+    )
+    assert chain.flaw == ""
 
 
 def test_a_chain_of_ten_is_too_long() -> None:

@@ -22,6 +22,8 @@ from tests.authority import Authority
 from tests.inspection.cast import DURING, bare, issuing, plain, root, signer, stranger
 from tests.pki import Credential
 
+pytestmark = pytest.mark.heavy_body("stock pyHanko signs, some 100 ms a time")
+
 
 def _pem(authority: Authority) -> bytes:
     return authority.certificate.public_bytes(Encoding.PEM)
