@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from adapters.inspection.judge import Options, judge
 from gateway.model.signature import Indication
 from tests.authority import Authority, day
 from tests.inspection.aged import carry, enclose, exchange, sign, stamp, with_cms
@@ -48,6 +49,7 @@ from tests.inspection.cast import (
 
 pytestmark = pytest.mark.heavy_body("stock pyHanko signs, some 100 ms a time")
 
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 PASSED = (Indication.PASSED, "")
 
 
@@ -563,3 +565,14 @@ def _scope(
 
 def _remembering() -> x509.UnrecognizedExtension:
     return x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.60"), b"\x18\x0f20100101000000Z")
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="the corpus does not lie beside the project")
+def test_the_long_term_signature_of_another_program_is_believed_by_its_root(tmp_path: Path) -> None:
+    trust = tmp_path / "trust"
+    trust.mkdir()
+    (trust / "root.pem").write_bytes((CORPUS / "pki" / "root.pem").read_bytes())
+    pdf = (CORPUS / "signed_valid" / "peer_ph_lta.pdf").read_bytes()
+    first, second = judge(pdf, Options(trust=trust, moment=day("2026-11-25"))).signatures
+    assert (first.level, first.indication, second.indication) == ("B-LTA", *[Indication.PASSED] * 2)
+    assert first.chain == ("Bench Signer", "Bench Issuing CA", "Bench Root CA")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.inspection import certificates
 from adapters.inspection.folder import Folder, unwrapped
+from adapters.inspection.inspector import Options as InspectorOptions
+from adapters.inspection.inspector import ProcessInspector
 from adapters.inspection.judge import Options, judge
 from adapters.inspection.revocation import Crl, read_crl
+from gateway.model.ids import PartyKey
+from gateway.model.policy import Acceptance
 from gateway.model.signature import Verdict
 from tests.authority import Authority
-from tests.inspection.cast import DURING, bare, issuing, plain, root, signer, stranger
+from tests.inspection.aged import sign
+from tests.inspection.cast import DURING, PLACE, bare, issuing, plain, root, signer, stranger
+from tests.inspection.files import Shelf
 from tests.pki import Credential
 
 pytestmark = pytest.mark.heavy_body("stock pyHanko signs, some 100 ms a time")
@@ -104,6 +111,23 @@ def test_a_list_that_comes_is_heard_at_once(tmp_path: Path) -> None:
     assert _told(options) == ""
     (tmp_path / "records" / "a.crl").write_bytes(issuing().crl(issued=DURING, revoked={signer(): DURING}))
     assert _told(options) == "REVOKED_NO_POE"
+
+
+async def test_a_list_that_comes_reaches_the_judging_processes(tmp_path: Path) -> None:
+    trust, records = tmp_path / "trust", tmp_path / "records"
+    trust.mkdir()
+    (trust / "root.pem").write_bytes(_pem(root()))
+    now = datetime.now(UTC)
+    shelf = Shelf()
+    ref = shelf.lay(sign(root().issue("Of today", crl=PLACE)))
+    options = InspectorOptions(workers=1, trust=trust, revocations=records)
+    async with ProcessInspector(shelf, options) as inspector:
+        (before,) = (await inspector.judge(ref, Acceptance(), share=PartyKey("x"))).signatures
+        records.mkdir()
+        (records / "root.crl").write_bytes(root().crl(issued=now))
+        (after,) = (await inspector.judge(ref, Acceptance(), share=PartyKey("x"))).signatures
+    assert (before.sub_indication, after.sub_indication) == ("TRY_LATER", "")
+    assert after.chain == ("Of today", "The root")
 
 
 def test_a_certificate_among_the_records_completes_a_chain_and_is_no_root(tmp_path: Path) -> None:
