@@ -31,8 +31,14 @@ def configured(config: Path | None, var: Path | None) -> Config:
 
 
 def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run an asynchronous verb to its end."""
-    return asyncio.run(main())
+    """Run an asynchronous verb to its end.  After Ctrl-C nothing is waited for that can't be cancelled."""
+    with asyncio.Runner() as runner:
+        try:
+            return runner.run(main())
+        except KeyboardInterrupt:
+            # the verb has tidied up; a thread that is lost in a hostile file would hold the end up
+            sys.stdout.flush()
+            os._exit(130)
 
 
 def sentence(finding: Finding) -> str:

@@ -94,5 +94,13 @@ def _told(file: Path, inspection: Inspection) -> str:
     for s in inspection.signatures:
         at = s.signed_at.isoformat() if s.signed_at else "?"
         lines.append(f"  {s.field}: {s.indication} {s.sub_indication} {s.level} {at} {s.signer}".rstrip())
+        lines.append(f"    phạm vi · coverage {s.coverage}, thay đổi sau đó · changes {s.changes or '?'}")
+        if s.chain:
+            lines.append(f"    chuỗi tin cậy · chain {' ← '.join(s.chain)}")
     lines += [f"  {f.severity} {f.code}: {sentence(f)}" for f in inspection.findings]
-    return "\n".join(lines)
+    return "\n".join(_printable(line) for line in lines)
+
+
+def _printable(line: str) -> str:
+    """*line* without what a terminal would obey: the names in it are those that a file has chosen."""
+    return "".join(letter if letter.isprintable() else "�" for letter in line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -172,6 +173,25 @@ def test_a_full_disk_leaves_the_old_file(source: Path, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert out.read_bytes() == b"the old one"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, "sealed.pdf", "var"])
+
+
+def test_control_c_waits_for_no_thread_that_is_lost_in_a_file() -> None:
+    """The engine reads in a thread, which nobody can end."""
+    code = (
+        "import asyncio, time; from gateway.cli.options import run\n"
+        "async def verb():\n"
+        "    print('there', flush=True)\n"
+        "    await asyncio.to_thread(time.sleep, 120)\n"
+        "run(verb)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "there\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "")
 
 
 def test_an_unknown_organ_has_no_seal(vanthu: Vanthu, source: Path, tmp_path: Path) -> None:

@@ -149,6 +149,25 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path, signed_file: Pa
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_people_are_told_whose_signature_it_is_and_by_which_chain(
+    vanthu: Vanthu, signed_file: Path, tmp_path: Path
+) -> None:
+    told = vanthu("verify", signed_file, "--trust", write_root(tmp_path / "roots"))
+    assert told.code == 0
+    assert f"{signed_file}: valid" in told.out
+    (chain,) = [line for line in told.out.splitlines() if "chuỗi tin cậy · chain" in line]
+    assert chain.count(" ← ") == 2
+    assert "Nguyễn Văn A" in chain
+
+
+def test_a_name_that_gives_orders_to_the_terminal_is_not_obeyed(vanthu: Vanthu, tmp_path: Path) -> None:
+    path = tmp_path / "a\x1b[2J\x9b31mb\nc.pdf"
+    path.write_bytes(a_pdf())
+    told = vanthu("verify", path)
+    assert not {"\x1b", "\x9b"} & set(told.out)
+    assert len(told.out.splitlines()) == 1
+
+
 def test_control_c_ends_it_at_once_and_quietly(tmp_path: Path, signed_file: Path) -> None:
     runaway = tmp_path / "runaway.pdf"
     runaway.write_bytes(vectors.slow_to_read())
