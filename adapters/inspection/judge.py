@@ -21,6 +21,7 @@ from adapters.inspection.conclusions import Setting
 from adapters.inspection.trust import Trust
 from adapters.inspection.words import shown
 from adapters.pdf.reader import ContentsTooLong, QuickReader
+from adapters.pdf.references import TooManySteps
 from gateway.model.finding import Finding, Severity
 from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Indication, Inspection, SignatureReport, Verdict
@@ -61,7 +62,7 @@ def judge(data: bytes, options: Options | None = None, *, name: str = "") -> Ins
     case = _Case(options, name)
     try:
         case.inspect(data)
-    except (RecursionError, MemoryError, ContentsTooLong, structure.TooCostly) as exc:
+    except (RecursionError, MemoryError, ContentsTooLong, TooManySteps, structure.TooCostly) as exc:
         case.refuse("pdf-too-costly", str(exc))
     except structure.Encrypted:
         case.refuse("pdf-encrypted")

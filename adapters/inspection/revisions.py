@@ -16,7 +16,8 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import DictionaryObject, IndirectObject, StreamObject
 from pyhanko.pdf_utils.reader import HistoricalResolver
 
-from adapters.pdf.reader import QuickReader, references_in, resolved
+from adapters.pdf.reader import QuickReader, resolved
+from adapters.pdf.references import references_in
 
 _STARTXREF = re.compile(rb"startxref[\s\x00]+([0-9]{1,20})")
 _ENDING = re.compile(rb"startxref[\s\x00]+[0-9]+[\s\x00]+%%EOF")

@@ -70,6 +70,8 @@ _ANNOTATING = frozenset({"/Contents", "/AP", "/M", "/RC", "/C", "/Popup", "/Open
 # what a page may get besides annotations: the order of the tabulator, its place in the structure tree
 _ARRANGING = frozenset({"/Tabs", "/StructParents"})
 _INHERITED = frozenset({"/Resources", "/MediaBox", "/CropBox", "/Rotate"})
+_OF_BRANCHES = frozenset({"/T", "/Kids", "/Parent", "/TU", "/TM"})
+_MAX_BRANCHES = 8
 _OF_PAGES = frozenset({"/MediaBox", "/CropBox", "/Resources"})
 # what makes an empty field show something
 _LOOKS = frozenset({"/AP", "/MK", "/DA", "/BS", "/Border", "/C"})
@@ -334,12 +336,15 @@ class _Comparison:
         for candidate in rest:
             self._came(candidate, what)
 
-    def _came(self, candidate: PdfObject, what: str) -> None:
+    def _came(self, candidate: PdfObject, what: str, depth: int = 0) -> None:
         if isinstance(candidate, IndirectObject) and self.revisions.is_known(candidate.idnum, self.revision):
             self._unless_unsigned(candidate, what)
         widget = resolved(candidate)
         if not isinstance(widget, DictionaryObject) or isinstance(widget, StreamObject):
             raise _Unexplained(f"{what}: something came that is no signature")
+        if {"/T", "/Kids"} <= set(widget) <= _OF_BRANCHES and inherited(widget, "/FT") is None:
+            self._branch_came(widget, what, depth)
+            return
         is_annotation = name_in(widget, "/Type") in ("", "/Annot")
         if (
             str(inherited(widget, "/FT")) != "/Sig"
@@ -357,6 +362,16 @@ class _Comparison:
         if _OF_PAGES & set(widget) or isinstance(entry(widget, "/Contents"), DictionaryObject | ArrayObject):
             raise _Unexplained(f"{what}: something came that is a page besides")
         self._signed(widget, _key(candidate))
+
+    def _branch_came(self, branch: DictionaryObject, what: str, depth: int) -> None:
+        """A field with a dotted name brings the fields above it along; all that hangs there must be new."""
+        kids = entry(branch, "/Kids")
+        if not isinstance(kids, ArrayObject) or depth > _MAX_BRANCHES:
+            raise _Unexplained(f"{what}: a branch of fields came")
+        for kid in raw_items(kids):
+            if not isinstance(kid, IndirectObject) or self.revisions.is_known(kid.idnum, self.revision):
+                raise _Unexplained(f"{what}: a branch of fields came")
+            self._came(kid, what, depth + 1)
 
     def _unless_unsigned(self, candidate: IndirectObject, what: str) -> None:
         """What was there before, shown nowhere or elsewhere, is put to a new use: only an empty field may be."""

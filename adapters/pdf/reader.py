@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
 from io import SEEK_END, BytesIO
 
 from pyhanko.pdf_utils import generic
@@ -20,6 +19,7 @@ from pyhanko.pdf_utils.misc import PdfReadError, PdfStrictReadError
 from pyhanko.pdf_utils.reader import PdfFileReader, process_data_at_eof
 from pyhanko.pdf_utils.xref import ObjStreamRef, XRefCache
 
+from adapters.pdf.references import references_in
 from adapters.pdf.tables import QuickTables
 
 LONGEST_CONTENTS = 2 * 1024 * 1024
@@ -28,10 +28,6 @@ LONGEST_CONTENTS = 2 * 1024 * 1024
 _VERSION = re.compile(rb"%PDF-([0-9]).([0-9])", re.DOTALL)
 _LONG_HEX = re.compile(rb"<([0-9A-Fa-f\s\x00]{512,})>")
 _TOKEN = bytes.fromhex("fe76616e7468752d6c6f6e672d686578ff")  # no text in any encoding that PDF knows
-# read from its R backwards, so that most places are settled by a byte or two
-_ECNEREFER = re.compile(rb"[\s\x00]+([0-9]{1,5})[\s\x00]+([0-9]{1,10})")
-_MAYBE_COMMENT = re.compile(rb"[ \t\x0c\x00]*(?:[\r\n]|[0-9]{1,5}[ \t\x0c\x00]*[\r\n])")
-_COMMENT = re.compile(rb"%[^\r\n]*")
 _BLANKS = bytes(range(256)).translate(None, b"0123456789abcdefABCDEF")
 
 
@@ -171,22 +167,6 @@ def resolved(value: generic.PdfObject) -> generic.PdfObject:
         found: generic.PdfObject = value.get_object()  # type: ignore[no-untyped-call]  # pyHanko's
         return found
     return value
-
-
-def references_in(data: bytes) -> Iterator[tuple[int, int]]:
-    """Every ``12 0 R`` in *data*, however blanks, zeros and comments stand in it: position and number."""
-    at = data.find(b"R")
-    while at >= 0:
-        before = data[max(0, at - 48) : at][::-1]
-        found = _ECNEREFER.match(before)
-        if found is None and _MAYBE_COMMENT.match(before):
-            # an attacker may hide a reference from us by a comment between its parts
-            near = data[max(0, at - 4096) : at]
-            if b"%" in near:
-                found = _ECNEREFER.match(_COMMENT.sub(b"", near)[::-1])
-        if found is not None:
-            yield at, int(found[2][::-1])
-        at = data.find(b"R", at + 1)
 
 
 def unhex(digits: bytes) -> bytes:

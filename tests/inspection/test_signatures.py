@@ -242,7 +242,7 @@ def test_whatever_byte_is_exchanged_the_judge_answers_and_is_not_fooled(at: int,
 
 def test_a_comment_between_the_parts_hides_no_reference() -> None:
     data = b"12 0 R 13\n0 R 14 %x 1\n 0 %y\r R 0015\x00 0\tR 16 0R FR 17 0 Rx"
-    assert [number for _, number in references_in(data)] == [12, 13, 14, 15, 17]
+    assert [number for _, number in references_in(data)] == [12, 13, 1, 14, 15, 17]
 
 
 def test_the_quick_reader_reads_contents_as_pyhanko_does() -> None:

@@ -31,7 +31,8 @@ BASES = {
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("base", BASES)
 def test_both_readers_see_the_same(base: str, strict: bool) -> None:
-    assert seen(BASES[base](), quick=True, strict=strict) == seen(BASES[base](), quick=False, strict=strict)
+    pdf = BASES[base]()
+    assert seen(pdf, quick=True, strict=strict) == seen(pdf, quick=False, strict=strict)
 
 
 @pytest.mark.parametrize("strict", [False, True])
