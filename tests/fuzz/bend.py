@@ -311,7 +311,7 @@ def _packed(chance: random.Random, data: bytes, others: Sequence[bytes]) -> byte
 
 _PDF: dict[Bend, int] = {
     blindly: 10, _number: 16, _name: 10, _reference: 10, _piece: 14, _nest: 3, _many: 4, _objects: 10,
-    _later: 12, _signed_later: 5, _xref: 6, _signature: 8, _packed: 5,
+    _later: 12, _signed_later: 5, _xref: 6, _signature: 14, _packed: 5,
 }  # fmt: skip
 _PDF_BENDS, _PDF_WEIGHTS = list(_PDF), list(_PDF.values())
 
