@@ -44,6 +44,7 @@ _REPAIRS = ("reconstruct", "damaged", "error decoding stream data", "object stre
 _MAX_DEFLATE_RATIO = 1032
 _STEP = 1 << 20
 _NO_HEX = bytes(range(256)).translate(None, b"0123456789abcdefABCDEF")
+_PLACE = re.compile(r"object stream \d+, object \d+ \d+")  # where it is, not what is wrong
 _BUFFER = re.compile(r"stream <[^>]*>:? ?")  # qpdf calls the file by the name of our buffer
 
 
@@ -117,7 +118,7 @@ def _waiting(pdf: pikepdf.Pdf) -> list[str]:
 
 def _heed(pdf: pikepdf.Pdf, found: Structure) -> None:
     """qpdf goes on where it can; what it had to leave out, a viewer with more memory may show."""
-    for warning in map(str, pdf.get_warnings()):
+    for warning in (_PLACE.sub("", str(one)) for one in pdf.get_warnings()):
         if "bad_alloc" in warning:
             raise TooCostly("a stream takes more memory than allowed")
         if any(word in warning for word in _REPAIRS):

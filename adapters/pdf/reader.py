@@ -15,10 +15,11 @@ from io import SEEK_END, BytesIO
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.decode_limits import DecodeContext, DecodeLimits
-from pyhanko.pdf_utils.misc import PdfReadError, PdfStrictReadError
+from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError, PdfStrictReadError
 from pyhanko.pdf_utils.reader import PdfFileReader, process_data_at_eof
 from pyhanko.pdf_utils.xref import ObjStreamRef, XRefCache
 
+from adapters.pdf.packed import Packed, unpacked
 from adapters.pdf.references import references_in
 from adapters.pdf.tables import QuickTables
 
@@ -49,6 +50,7 @@ class QuickReader(PdfFileReader):
         if any(end - start > 2 * contents_bytes for start, end in self._long):
             raise ContentsTooLong(f"a hex string has more than {contents_bytes} bytes")
         self._references: tuple[list[int], list[int]] | None = None
+        self._packed: dict[int, Packed] = {}
         self._open(BytesIO(data), strict=strict)
 
     def _open(self, stream: BytesIO, *, strict: bool) -> None:
@@ -124,6 +126,30 @@ class QuickReader(PdfFileReader):
             return untouched
         finally:
             self.stream = outer
+
+    def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> generic.PdfObject:
+        """pyHanko's one place where an object comes out of an object stream."""
+        stream = generic.Reference(stmnum, 0, self).get_object()
+        packed = self._packed.get(stmnum)
+        if packed is None or packed.stream is not stream:
+            packed = unpacked(stream)
+            if packed is not None:
+                self._packed[stmnum] = packed
+        if packed is not None and idnum in packed.places:
+            start, index = packed.places[idnum]
+            if index == idx:
+                try:
+                    content = BytesIO(packed.data)
+                    content.seek(start)
+                    found = generic.read_object(content, generic.Reference(idnum, 0, self))
+                    if not isinstance(found, generic.StreamObject | generic.IndirectObject):
+                        return found
+                except (PdfStreamError, PdfReadError):
+                    pass  # pyHanko knows what to make of it
+        odd: generic.PdfObject = super()._get_object_from_stream(  # type: ignore[no-untyped-call]  # pyHanko's
+            idnum, stmnum, idx
+        )
+        return odd
 
     def _shortened(self, offset: int) -> tuple[bytes, bytes] | None:
         """The object at *offset* with its one long hex string cut out; ``None`` where it has none."""

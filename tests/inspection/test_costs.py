@@ -34,6 +34,18 @@ def test_what_repeats_itself_costs_no_more_than_its_length(made: Callable[[], by
     assert time.process_time() - began < CPU_S
 
 
+def test_objects_that_are_packed_together_cost_no_more_than_their_number() -> None:
+    """pyHanko reads the header of their stream anew for each: 20 s for 3,000 of them, 30 KB in all.
+
+    Nor is it damage that qpdf misses the page's resources, and says in which object stream.
+    """
+    pdf = vectors.packed_together()
+    began = time.process_time()
+    inspection = judge(pdf, ANYBODY)
+    assert (inspection.verdict, inspection.findings) == (Verdict.UNSIGNED, ())
+    assert time.process_time() - began < CPU_S
+
+
 def test_a_file_with_too_many_signatures_is_too_costly() -> None:
     inspection = judge(vectors.many_signatures(101), ANYBODY)
     assert (inspection.verdict, [f.code for f in inspection.findings]) == (

@@ -9,6 +9,7 @@ otherwise, its signature is good.
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -58,6 +59,32 @@ def names_within_names(depth: int = 15_000) -> bytes:
     return sign(a_pdf(catalog=b"/AcroForm << /Fields [100 0 R] >>", extra=nodes))
 
 
+def packed_together(count: int = 3000) -> bytes:
+    """So many fields in one object stream (30 KB); nobody signed it."""
+    fields = b" ".join(b"%d 0 R" % number for number in range(10, 10 + count))
+    packed = {
+        1: b"<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [%s] >> >>" % fields,
+        2: b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        3: b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>",
+    } | dict.fromkeys(range(10, 10 + count), b"<< /FT /Tx /T (x) >>")
+    places, content = [], b""
+    for number, text in packed.items():
+        places.append(b"%d %d" % (number, len(content)))
+        content += text + b"\n"
+    head = b" ".join(places) + b" "
+    entries = b"/Type /ObjStm /N %d /First %d /Filter /FlateDecode" % (len(packed), len(head))
+    body, rows = bytearray(b"%PDF-1.5\n"), {0: b"\0\0\0\0\0\xff\xff"}
+    rows |= {number: b"\2\0\0\0\6" + at.to_bytes(2, "big") for at, number in enumerate(packed)}
+    rows[6] = b"\1" + len(body).to_bytes(4, "big") + b"\0\0"
+    body += b"6 0 obj\n%s\nendobj\n" % _stream(zlib.compress(head + content), entries)
+    rows[7] = b"\1" + len(body).to_bytes(4, "big") + b"\0\0"
+    start, size = len(body), 10 + count
+    table = b"".join(rows.get(number, bytes(7)) for number in range(size))
+    entries = b"/Type /XRef /Size %d /W [1 4 2] /Root 1 0 R /Filter /FlateDecode" % size
+    body += b"7 0 obj\n%s\nendobj\nstartxref\n%d\n%%%%EOF\n" % (_stream(zlib.compress(table), entries), start)
+    return bytes(body)
+
+
 def names_that_nobody_should_print() -> bytes:
     """Fields and kinds of signature called by half a character, a control character, or text turned around."""
     fields = (
@@ -84,8 +111,8 @@ def revised_again(pdf: bytes, revisions: int) -> bytes:
     return bytes(body)
 
 
-def _stream(content: bytes) -> bytes:
-    return b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content)
+def _stream(content: bytes, entries: bytes = b"") -> bytes:
+    return b"<< /Length %d %s >>\nstream\n%s\nendstream" % (len(content), entries, content)
 
 
 ALL: Mapping[str, Callable[[], bytes]] = {
@@ -97,6 +124,7 @@ ALL: Mapping[str, Callable[[], bytes]] = {
         many_signatures,
         hidden_behind_fields,
         names_within_names,
+        packed_together,
         names_that_nobody_should_print,
     )
 }
