@@ -15,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adapters.inspection.revisions import Revisions
-from adapters.inspection.step import Level, Step, compare
+from adapters.inspection.step import compare
+from adapters.inspection.weight import Level, Step
 
 __all__ = ["Changes", "Difference", "Level"]
 
