@@ -10,16 +10,27 @@ short, which suits a warning, not a verdict.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import pikepdf
 
-Matrix = tuple[float, float, float, float, float, float]
-Box = tuple[float, float, float, float]
+from adapters.inspection.leaves import HIDDEN, annotations_of, box_of, floats, inherited, looks_of
+from adapters.inspection.plane import (
+    EVERYWHERE,
+    SQUARE,
+    UNIT,
+    Box,
+    Matrix,
+    around,
+    common,
+    moved,
+    point,
+    times,
+)
 
-_UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
-_EVERYWHERE: Box = (-1e9, -1e9, 1e9, 1e9)
+Instruction = pikepdf.ContentStreamInstruction | pikepdf.ContentStreamInlineImage
+
 _MAX_DEPTH = 6
 _MAX_CONTENT = 1 << 19
 _MAX_FOLDED = 1 << 14
@@ -32,8 +43,6 @@ _FILLING = frozenset({"f", "F", "f*", "B", "B*", "b", "b*"})
 _ENDING = _FILLING | {"S", "s", "n"}
 _INVISIBLE = (3, 7)
 _PAGE = -1
-HIDDEN = 0x02 | 0x20
-"""spec: ISO 32000-1 §12.5.3 - Hidden, NoView"""
 # spec: ISO 32000-1 §8, §9 - the operators that this reader follows
 _OPERATORS = "q Q cm gs Do BI ID EI BT ET Tm Td TD T* TL Tf Tr Tj TJ ' \" re m l c v y h W W* n S s f F f* B B* b b* sh INLINE IMAGE"
 
@@ -57,8 +66,8 @@ class Cover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
-    ctm: Matrix = _UNIT
-    clip: Box = _EVERYWHERE
+    ctm: Matrix = UNIT
+    clip: Box = EVERYWHERE
     is_opaque: bool = True
     rendering: int = 0
     size: float = 1.0
@@ -90,19 +99,41 @@ class Canvas:
                 hidden += 1
         return hidden
 
+    def hiding_signatures(self, page: pikepdf.Object, numbers: Collection[int]) -> list[int]:
+        """Those of *numbers* that are signatures' widgets on *page* whose looks hide a text of its content."""
+        widgets = [
+            one for one in annotations_of(page) if one.objgen[0] in numbers and looks_of(one) is not None
+        ]
+        if not widgets:
+            return []
+        self.drawn.clear()
+        self._draw_content(page, inherited(page, "/Resources"))
+        texts = [one for one in self.drawn if isinstance(one, Text)]
+        hiding = []
+        for widget in widgets:
+            self.drawn.clear()
+            _appear(widget, self)
+            covers = [one.box for one in self.drawn if isinstance(one, Cover)]
+            if any(_hides(box, one) for one in texts for box in covers):
+                hiding.append(widget.objgen[0])
+        return hiding
+
     def draw(self, page: pikepdf.Object) -> None:
         """Texts and covers of *page* and of its visible annotations (signatures' own looks left out)."""
         resources = inherited(page, "/Resources")
         looks = [one for one in annotations_of(page) if _is_drawn(one)]
         if not looks and not _has_xobjects(resources):
             return
+        self._draw_content(page, resources)
+        for annotation in looks:
+            _appear(annotation, self)
+
+    def _draw_content(self, page: pikepdf.Object, resources: pikepdf.Object | None) -> None:
         contents = page.get("/Contents")
         state, stack = _State(), list[_State]()
         for one in list(contents) if isinstance(contents, pikepdf.Array) else [contents]:
             if isinstance(one, pikepdf.Stream):
                 state = _follow(one, resources, state, stack, self, by=_PAGE, depth=0)
-        for annotation in looks:
-            _appear(annotation, self)
 
 
 def _has_xobjects(resources: pikepdf.Object | None) -> bool:
@@ -116,38 +147,6 @@ def _is_drawn(annotation: pikepdf.Object) -> bool:
     return not is_hidden and str(inherited(annotation, "/FT")) != "/Sig" and looks_of(annotation) is not None
 
 
-def annotations_of(page: pikepdf.Object) -> Iterator[pikepdf.Object]:
-    """The annotations of *page* that are dictionaries."""
-    found = page.get("/Annots")
-    if isinstance(found, pikepdf.Array):
-        yield from (one for one in found if isinstance(one, pikepdf.Dictionary))
-
-
-def box_of(holder: pikepdf.Object, key: str = "/Rect") -> Box | None:
-    """A rectangle, its corners put in order; ``None`` where there is none."""
-    value = holder.get(key)
-    if not isinstance(value, pikepdf.Array) or len(value) != 4:
-        return None
-    try:
-        left, bottom, right, top = _floats(value)
-    except (TypeError, ValueError):
-        return None
-    return min(left, right), min(bottom, top), max(left, right), max(bottom, top)
-
-
-def looks_of(annotation: pikepdf.Object) -> pikepdf.Object | None:
-    """The stream that is an annotation's normal appearance now."""
-    looks = annotation.get("/AP")
-    normal = looks.get("/N") if isinstance(looks, pikepdf.Dictionary) else None
-    if isinstance(normal, pikepdf.Stream):
-        return normal
-    state = annotation.get("/AS")
-    if not isinstance(normal, pikepdf.Dictionary) or not isinstance(state, pikepdf.Name):
-        return None
-    chosen = normal.get(str(state))
-    return chosen if isinstance(chosen, pikepdf.Stream) else None
-
-
 def texts_in(form: pikepdf.Object) -> bytes:
     """The bytes of all texts that a form or an appearance shows, in the codes of its fonts."""
     if _size(form) > _MAX_LOOKS:
@@ -155,12 +154,12 @@ def texts_in(form: pikepdf.Object) -> bytes:
     return b"".join(_letters(list(one.operands)) for one in _operators(form, _SHOWING))
 
 
-def _operators(content: pikepdf.Object, wanted: str) -> Sequence[pikepdf.ContentStreamInstruction]:
+def _operators(content: pikepdf.Object, wanted: str) -> Sequence[Instruction]:
     try:
         found = pikepdf.parse_content_stream(content, wanted)
     except (pikepdf.PdfError, ValueError, TypeError):
         return ()  # a viewer shows what it understood; that is too little to go by
-    return [one for one in found if isinstance(one, pikepdf.ContentStreamInstruction)]
+    return [one for one in found if not isinstance(one, tuple)]
 
 
 def _size(content: pikepdf.Object) -> int:
@@ -187,7 +186,7 @@ def _appear(annotation: pikepdf.Object, canvas: Canvas) -> None:
     if inner is None:
         return
     # spec: ISO 32000-1 §12.5.5 algorithm 8.1 - the appearance is fitted into the annotation's rectangle
-    left, bottom, right, top = _moved(inner, _matrix_of(looks))
+    left, bottom, right, top = moved(inner, _matrix_of(looks))
     if right == left or top == bottom:
         return
     x, y = (rect[2] - rect[0]) / (right - left), (rect[3] - rect[1]) / (top - bottom)
@@ -196,9 +195,9 @@ def _appear(annotation: pikepdf.Object, canvas: Canvas) -> None:
 
 
 def _draw_form(form: pikepdf.Object, state: _State, canvas: Canvas, depth: int) -> None:
-    ctm = _times(_matrix_of(form), state.ctm)
+    ctm = times(_matrix_of(form), state.ctm)
     inner = box_of(form, "/BBox")
-    clip = state.clip if inner is None else _common(state.clip, _moved(inner, ctm))
+    clip = state.clip if inner is None else common(state.clip, moved(inner, ctm))
     within = replace(state, ctm=ctm, clip=clip)
     by = form.objgen[0]
     _follow(form, form.get("/Resources"), within, [], canvas, by=by, depth=depth + 1)
@@ -216,7 +215,7 @@ def _follow(
 ) -> _State:
     if depth > _MAX_DEPTH:
         return state
-    line = matrix = _UNIT
+    line = matrix = UNIT
     path: list[tuple[float, float]] = []
     is_clipping = False
     canvas.left -= _size(stream)
@@ -232,59 +231,59 @@ def _follow(
                 case "Q":
                     state = stack.pop() if stack else state
                 case "cm":
-                    state = replace(state, ctm=_times(_numbers(given), state.ctm))
+                    state = replace(state, ctm=times(_numbers(given), state.ctm))
                 case "gs":
                     state = replace(state, is_opaque=_is_opaque(resources, given, state.is_opaque))
                 case "BT":
-                    line = matrix = _UNIT
+                    line = matrix = UNIT
                 case "Tm":
                     line = matrix = _numbers(given)
                 case "Td" | "TD":
-                    x, y = _floats(given)
+                    x, y = floats(given)
                     if name == "TD":
                         state = replace(state, leading=-y)
-                    line = matrix = _times((1.0, 0.0, 0.0, 1.0, x, y), line)
+                    line = matrix = times((1.0, 0.0, 0.0, 1.0, x, y), line)
                 case "TL":
-                    state = replace(state, leading=_floats(given)[0])
+                    state = replace(state, leading=floats(given)[0])
                 case "T*":
-                    line = matrix = _times((1.0, 0.0, 0.0, 1.0, 0.0, -state.leading), line)
+                    line = matrix = times((1.0, 0.0, 0.0, 1.0, 0.0, -state.leading), line)
                 case "Tf":
                     state = replace(
-                        state, size=abs(_floats(given[1:])[0]), letter_bytes=_letter(resources, given)
+                        state, size=abs(floats(given[1:])[0]), letter_bytes=_letter(resources, given)
                     )
                 case "Tr":
-                    state = replace(state, rendering=int(_floats(given)[0]))
+                    state = replace(state, rendering=int(floats(given)[0]))
                 case "Tj" | "TJ" | "'" | '"':
                     if name in ("'", '"'):
-                        line = matrix = _times((1.0, 0.0, 0.0, 1.0, 0.0, -state.leading), line)
+                        line = matrix = times((1.0, 0.0, 0.0, 1.0, 0.0, -state.leading), line)
                     letters = _letters(given)
                     if state.rendering not in _INVISIBLE and letters.strip(_BLANK):
                         _show(matrix, len(letters), state, canvas, by)
                 case "re":
-                    x, y, width, height = _floats(given)
+                    x, y, width, height = floats(given)
                     path += [(x, y), (x + width, y + height)]
                 case "m" | "l":
-                    x, y = _floats(given)
+                    x, y = floats(given)
                     path.append((x, y))
                 case "c" | "v" | "y":
-                    numbers = _floats(given)
+                    numbers = floats(given)
                     path += zip(numbers[::2], numbers[1::2], strict=True)
                 case "W" | "W*":
                     is_clipping = True
                 case "Do":
                     _do(_named(resources, "/XObject", given), state, canvas, depth)
                 case "INLINE IMAGE":
-                    _paint(_moved((0.0, 0.0, 1.0, 1.0), state.ctm), state, canvas, by)
+                    _paint(moved(SQUARE, state.ctm), state, canvas, by)
                 case _:
                     pass
         except (TypeError, ValueError, IndexError):
             continue  # a viewer passes over it as well
         if name in _ENDING:
-            area = _moved(_around(path), state.ctm) if path else None
+            area = moved(around(path), state.ctm) if path else None
             if area is not None and name in _FILLING:
                 _paint(area, state, canvas, by)
             if area is not None and is_clipping:
-                state = replace(state, clip=_common(state.clip, area))
+                state = replace(state, clip=common(state.clip, area))
             path, is_clipping = [], False
     return state
 
@@ -296,7 +295,7 @@ def _do(xobject: pikepdf.Object | None, state: _State, canvas: Canvas, depth: in
     if kind == "/Form":
         _draw_form(xobject, state, canvas, depth)
     elif kind == "/Image" and not _is_seen_through(xobject):
-        _paint(_moved((0.0, 0.0, 1.0, 1.0), state.ctm), state, canvas, xobject.objgen[0])
+        _paint(moved(SQUARE, state.ctm), state, canvas, xobject.objgen[0])
 
 
 def _is_seen_through(image: pikepdf.Object) -> bool:
@@ -306,16 +305,16 @@ def _is_seen_through(image: pikepdf.Object) -> bool:
 
 
 def _paint(area: Box, state: _State, canvas: Canvas, by: int) -> None:
-    seen = _common(area, state.clip)
+    seen = common(area, state.clip)
     if state.is_opaque and seen[0] < seen[2] and seen[1] < seen[3]:
         canvas.drawn.append(Cover(box=seen, by=by))
 
 
 def _show(matrix: Matrix, letters: int, state: _State, canvas: Canvas, by: int) -> None:
-    whole = _times(matrix, state.ctm)
+    whole = times(matrix, state.ctm)
     y = 0.3 * state.size
     width = _NARROW * state.size * letters / state.letter_bytes
-    first, last = _point(0.25 * state.size, y, whole), _point(width, y, whole)
+    first, last = point(0.25 * state.size, y, whole), point(width, y, whole)
     canvas.drawn.append(Text(first=first, last=last, by=by))
 
 
@@ -351,60 +350,17 @@ def _named(resources: pikepdf.Object | None, kind: str, given: Sequence[object])
     return group.get(str(given[0])) if isinstance(group, pikepdf.Dictionary) else None
 
 
-def inherited(node: pikepdf.Object | None, key: str) -> pikepdf.Object | None:
-    """What a page or a field has under *key*, itself or by its parents."""
-    for _ in range(50):
-        if not isinstance(node, pikepdf.Dictionary):
-            return None
-        if (value := node.get(key)) is not None:
-            return value
-        node = node.get("/Parent")
-    return None
-
-
 def _matrix_of(form: pikepdf.Object) -> Matrix:
     value = form.get("/Matrix")
     try:
-        return _numbers(list(value)) if isinstance(value, pikepdf.Array) else _UNIT
+        return _numbers(list(value)) if isinstance(value, pikepdf.Array) else UNIT
     except (TypeError, ValueError):
-        return _UNIT
+        return UNIT
 
 
 def _numbers(given: Sequence[object]) -> Matrix:
-    a, b, c, d, e, f = _floats(given)
+    a, b, c, d, e, f = floats(given)
     return a, b, c, d, e, f
-
-
-def _floats(given: Iterable[object]) -> list[float]:
-    """Raises ``TypeError`` or ``ValueError`` where one is no number."""
-    return [float(one) for one in given]  # type: ignore[arg-type]  # that is what is raised
-
-
-def _times(one: Matrix, other: Matrix) -> Matrix:
-    a, b, c, d, e, f = one
-    g, h, i, j, k, m = other
-    return a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + m
-
-
-def _moved(box: Box, matrix: Matrix) -> Box:
-    a, b, c, d, e, f = matrix
-    left, bottom, right, top = box
-    corners = [(x, y) for x in (left, right) for y in (bottom, top)]
-    return _around([(a * x + c * y + e, b * x + d * y + f) for x, y in corners])
-
-
-def _around(points: Sequence[tuple[float, float]]) -> Box:
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    return min(xs), min(ys), max(xs), max(ys)
-
-
-def _common(one: Box, other: Box) -> Box:
-    return max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
-
-
-def _point(x: float, y: float, matrix: Matrix) -> tuple[float, float]:
-    a, b, c, d, e, f = matrix
-    return a * x + c * y + e, b * x + d * y + f
 
 
 def _hides(box: Box, text: Text) -> bool:

@@ -10,21 +10,23 @@ from collections.abc import Callable, Mapping
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
-from adapters.inspection.dormant import waiting
+from adapters.inspection.dormant import hiding_signatures, waiting
 from adapters.inspection.judge import Options, judge
 from gateway.model.finding import Severity
 from gateway.model.signature import Inspection, Verdict
 from tests.vectors.attacks import (
     annotations,
     certification,
+    disguises,
     forgery,
     incremental,
     legit,
+    messages,
     papers,
     shadow,
     wrapping,
 )
-from tests.vectors.attacks.revisions import opening
+from tests.vectors.attacks.revisions import number_of_field, opening
 
 ANYBODY = Options(unsafe_accept_any_signer=True)
 Base = Callable[[], bytes]
@@ -106,6 +108,21 @@ def test_a_later_signature_may_not_hide_what_an_earlier_one_saw(attack: str, bas
     assert judged(annotations.SNEAKY[attack](BASES[base]())).verdict is not Verdict.VALID
 
 
+@pytest.mark.parametrize("attack", annotations.OVER_TEXT)
+def test_a_later_signature_over_the_text_of_a_page_is_found(attack: str) -> None:
+    attacked = annotations.OVER_TEXT[attack](papers.plain_once())
+    with opening(attacked) as pdf:
+        assert hiding_signatures(pdf, {number_of_field(attacked, "Sneaky")})
+
+
+@pytest.mark.parametrize(
+    "paper", ["signed twice by hand", "picture over a picture", "empty field signed later"]
+)
+def test_signatures_beside_the_text_hide_nothing(paper: str) -> None:
+    with opening(legit.CLEAN[paper]()) as pdf:
+        assert hiding_signatures(pdf, {one.objgen[0] for one in pdf.objects}) == []
+
+
 @pytest.mark.parametrize("attack", shadow.SPRUNG)
 def test_a_shadow_that_comes_to_light_is_never_valid(attack: str) -> None:
     assert judged(shadow.SPRUNG[attack]()).verdict is not Verdict.VALID
@@ -120,12 +137,28 @@ def test_what_no_table_knows_is_warned_of(paper: str) -> None:
 def test_what_waits_to_be_shown_is_seen(paper: str) -> None:
     with opening(shadow.WARNED[paper]()) as pdf:
         assert waiting(pdf)
+    assert warnings_of(judged(shadow.WARNED[paper]()))
 
 
 @pytest.mark.parametrize("paper", [*BASES.values(), papers.plain_twice])
 def test_nothing_waits_in_an_honest_file(paper: Base) -> None:
     with opening(paper()) as pdf:
         assert waiting(pdf) == []
+
+
+@pytest.mark.parametrize("attack", disguises.SPRUNG)
+def test_what_may_change_as_one_thing_may_not_change_as_another(attack: str) -> None:
+    assert judged(disguises.SPRUNG[attack]()).verdict is not Verdict.VALID
+
+
+@pytest.mark.parametrize("attack", messages.ODD)
+def test_a_message_that_does_not_sign_what_it_seems_to_is_never_valid(attack: str) -> None:
+    assert judged(messages.ODD[attack]()).verdict is not Verdict.VALID
+
+
+@pytest.mark.parametrize("paper", messages.SOUND)
+def test_the_message_of_which_the_odd_ones_are_made_is_valid(paper: str) -> None:
+    assert judged(messages.SOUND[paper]()).verdict is Verdict.VALID
 
 
 @pytest.mark.parametrize("attack", certification.FORBIDDEN)

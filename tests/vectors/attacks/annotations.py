@@ -18,6 +18,7 @@ from tests.vectors.attacks.revisions import (
     prepared,
     signed_by_hand,
     size_of,
+    stream,
     text,
     updated,
     with_keys,
@@ -230,3 +231,15 @@ SNEAKY: Mapping[str, Attack] = {
     "covers the amount": sneaky(b"[300 700 400 720]", form_xobject(text(b"999", x=2, y=4), 100, 20)),
 }
 """A second signature, true in itself, whose looks hide what the first signer saw: never valid."""
+
+OVER_TEXT: Mapping[str, Attack] = {
+    "covers the line of a page": sneaky(b"[60 700 400 760]", form_xobject(b"1 g 0 0 340 60 re f", 340, 60)),
+    "covers the line by a picture": sneaky(
+        b"[60 700 400 760]",
+        stream(
+            b"q 340 0 0 60 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \xff EI Q",
+            b"/Type /XObject /Subtype /Form /BBox [0 0 340 60]",
+        ),
+    ),
+}
+"""The same over nothing but the text of a page with one line: to be seen by who looks at what pages draw."""

@@ -237,6 +237,7 @@ CLEAN: Mapping[str, Maker] = {
     "linearised with streams": linearised_with_streams,
     "in object streams": in_object_streams,
     "of version two": of_version_two,
+    "field of a branch": field_of_a_branch,
     "certified for forms, then approved": certified_and_approved(MDPPerm.FILL_FORMS),
     "certified for notes, then approved": certified_and_approved(MDPPerm.ANNOTATE),
     "certified for nothing, then stamped": approved_and_certified_by_stamp,

@@ -6,7 +6,7 @@ from functools import cache
 
 from pyhanko.sign.fields import FieldMDPSpec, MDPPerm
 
-from tests.inspection.files import leader, made, signed_and_sealed
+from tests.inspection.files import leader, made, signed_and_sealed, signed_by_leader
 from tests.pki import Credential, pki
 from tests.signing.pdfs import a_pdf, signed
 from tests.vectors.attacks.revisions import form_xobject, stream, text
@@ -109,6 +109,11 @@ def approved() -> bytes:
 def approved_twice() -> bytes:
     """``rich``, signed by the leader and then by the agency."""
     return made(signed(approved(), agency(), field="Seal"))
+
+
+def plain_once() -> bytes:
+    """A page with a line of text, signed by a leader."""
+    return signed_by_leader()
 
 
 def plain_twice() -> bytes:

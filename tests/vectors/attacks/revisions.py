@@ -283,10 +283,12 @@ def signed_by_hand(
     written: Callable[[Span], bytes] = lambda span: b"[%s]" % b" ".join(b"%d" % n for n in span),
     filled: Callable[[bytes], bytes] = lambda cms: cms,
     is_detached: bool = True,
+    cms: Callable[[bytes], bytes] | None = None,
 ) -> bytes:
     """What ``prepared`` left open is filled in: a true signature over what *change* makes of its byte range.
 
-    *written* says how the range is put down (in the room that is there), *filled* what goes into the contents.
+    *written* says how the range is put down (in the room that is there), *filled* what goes into the
+    contents; *cms* makes another message than ours.
     """
     place = pdf.rindex(BLANK_RANGE)
     before, after = gap_of(pdf)
@@ -295,7 +297,8 @@ def signed_by_hand(
     assert len(line) <= len(BLANK_RANGE)
     pdf = pdf[:place] + line.ljust(len(BLANK_RANGE)) + pdf[place + len(BLANK_RANGE) :]
     data = b"".join(pdf[at : at + length] for at, length in zip(span[::2], span[1::2], strict=False))
-    digits = filled(cms_of(data, credential, is_detached=is_detached)).hex().encode()
+    message = cms(data) if cms is not None else cms_of(data, credential, is_detached=is_detached)
+    digits = filled(message).hex().encode()
     room = after - before - 2
     assert len(digits) <= room
     return pdf[: before + 1] + digits.ljust(room, b"0") + pdf[after - 1 :]

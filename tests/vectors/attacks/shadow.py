@@ -450,6 +450,10 @@ SPRUNG: Mapping[str, Maker] = {
         two_fonts_one_in_use,
         lambda pdf: changed(pdf, {3: {"/Resources": b"<< /Font << /F1 10 0 R >> >>"}}),
     ),
+    "other catalogue by an old place": _then(
+        second_document_outside_the_table,
+        lambda pdf: with_table(pdf, {n: pdf.index(b"%d 0 obj" % n) for n in (10, 11, 12, 13)}),
+    ),
     "page at its other place": _then(
         same_numbers_twice, lambda pdf: with_table(pdf, {4: pdf.rindex(b"4 0 obj", 0, pdf.index(b"xref"))})
     ),
