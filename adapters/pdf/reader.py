@@ -2,7 +2,7 @@
 
 Strategy: ``/Contents`` of a signature is 16 to 60 thousand hex digits, which pyHanko reads one by one
 (half the time of judging a signature, and 1.1 s per MiB for an attacker).  So the places of all long hex
-strings are found first, by one regular expression; an object that holds one is parsed from a copy in
+strings are found first, by looking at every 128th byte; an object that holds one is parsed from a copy in
 which a short token stands in its place, and the token is exchanged for the real bytes afterwards.
 Offsets never move, because only the copy of one object is shortened.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterator
 from io import SEEK_END, BytesIO
 
 from pyhanko.pdf_utils import generic
@@ -28,6 +29,9 @@ LONGEST_CONTENTS = 2 * 1024 * 1024
 
 _VERSION = re.compile(rb"%PDF-([0-9]).([0-9])", re.DOTALL)
 _LONG_HEX = re.compile(rb"<([0-9A-Fa-f\s\x00]{512,})>")
+# What such a string leaves in every 128th byte.  Bytes that nothing compresses look so once in seven thousand.
+_STRIDE = 128
+_TRACE = re.compile(rb"[0-9A-Fa-f\s\x00]{4,}")
 _TOKEN = bytes.fromhex("fe76616e7468752d6c6f6e672d686578ff")  # no text in any encoding that PDF knows
 _BLANKS = bytes(range(256)).translate(None, b"0123456789abcdefABCDEF")
 
@@ -45,7 +49,7 @@ class QuickReader(PdfFileReader):
 
     def __init__(self, data: bytes, *, contents_bytes: int = LONGEST_CONTENTS, strict: bool = False) -> None:
         self.data = data
-        self._long = [found.span() for found in _LONG_HEX.finditer(data)]
+        self._long = list(long_hex_in(data))
         self._starts = [start for start, _ in self._long]
         if any(end - start > 2 * contents_bytes for start, end in self._long):
             raise ContentsTooLong(f"a hex string has more than {contents_bytes} bytes")
@@ -193,6 +197,18 @@ def resolved(value: generic.PdfObject) -> generic.PdfObject:
         found: generic.PdfObject = value.get_object()  # type: ignore[no-untyped-call]  # pyHanko's
         return found
     return value
+
+
+def long_hex_in(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where hex strings of 512 digits and more are written in *data*, with their brackets.
+
+    Reads every 128th byte, and the neighbourhood of what may be one: 6.4 MB take 0.9 ms instead of 3.
+    """
+    for trace in _TRACE.finditer(data[::_STRIDE]):
+        # its bracket lies less than a stride before the first digit that was met, or behind the last
+        first, last = (trace.start() - 1) * _STRIDE, trace.end() * _STRIDE
+        for found in _LONG_HEX.finditer(data, max(0, first), last + 1):
+            yield found.span()
 
 
 def unhex(digits: bytes) -> bytes:

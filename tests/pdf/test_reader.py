@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as some
 from pyhanko.pdf_utils.generic import Reference
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from adapters.pdf.reader import ContentsTooLong, QuickReader
+from adapters.pdf.reader import ContentsTooLong, QuickReader, long_hex_in
 from tests.inspection.files import signed_and_sealed
 from tests.signing.pdfs import a_hybrid_pdf, a_pdf
 from tests.vectors.make_pdfs import revised
@@ -54,6 +55,26 @@ def test_a_long_hex_string_is_the_same_string() -> None:
     found = QuickReader(pdf).get_object(_ref(20))  # type: ignore[no-untyped-call]  # pyHanko's
     assert found["/Contents"] == digits
     assert found["/Name"] == "x"
+
+
+@given(
+    pieces=some.lists(
+        some.one_of(
+            some.binary(max_size=300),
+            some.sampled_from([b"<", b">", b"<<", b">>", b"0123456789abcdef \n\x00" * 40]),
+            some.builds(
+                lambda length, digits: b"<" + (digits * length)[:length] + b">",
+                some.sampled_from([0, 510, 511, 512, 513, 640, 1200]),
+                some.sampled_from([b"0", b"a1 ", b"F\n\x00", b"7x"]),
+            ),
+        ),
+        max_size=8,
+    )
+)
+def test_long_hex_strings_are_found_wherever_they_begin(pieces: list[bytes]) -> None:
+    data = b"".join(pieces)
+    whole = re.compile(rb"<[0-9A-Fa-f\s\x00]{512,}>")
+    assert list(long_hex_in(data)) == [found.span() for found in whole.finditer(data)]
 
 
 def test_an_object_of_which_a_long_one_needs_the_length_is_found() -> None:
