@@ -20,6 +20,7 @@ import os
 import signal
 import socket
 import sys
+import warnings
 from pathlib import Path
 
 from adapters.inspection import wire
@@ -44,6 +45,7 @@ def main() -> None:
     # a Ctrl-C goes to the whole group: the gateway decides when we go
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    warnings.simplefilter("ignore")  # libraries warn of odd files; our findings say what matters
     judge(_BLANK_PDF, _options(bounds))  # whatever loads late, loads now
     gc.collect()
     gc.freeze()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
@@ -17,6 +18,8 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 def quiet() -> None:
     """Log next to nothing: a verb itself tells people what they should know, and programs may read its output."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries warn of odd files; our findings say what matters
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
