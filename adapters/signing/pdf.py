@@ -147,11 +147,12 @@ def _prepare(pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
         subfilter=SigSeedSubFilter.PADES,
         bytes_reserved=2 * wish.reserved,  # pyHanko counts hexadecimal digits
     )
-    mark = wish.mark
-    if any(lock.is_certification for lock in locks):
+    spot: Spot | Hidden
+    if any(lock.is_certification for lock in locks) and not isinstance(wish.mark, Hidden):
         # Some judges hold a new visible field against a certification: the signature that is there comes first.
-        mark = Hidden(why="certified")
-    spot = _spot(writer, mark, signatures, strict=strict)
+        spot = Hidden(why="certified")
+    else:
+        spot = _spot(writer, wish.mark, signatures, strict=strict)
     page = spot.page if isinstance(spot, Spot) else pages.first(writer.root)
     if page is None:
         raise ValueError("no page")
