@@ -77,7 +77,8 @@ def _into_form(writer: IncrementalPdfFileWriter, field: generic.IndirectObject) 
 
 def _onto_page(writer: IncrementalPdfFileWriter, page: Page, annotation: generic.IndirectObject) -> None:
     annotations = entry(page.entries, "/Annots")
-    if isinstance(annotations, generic.ArrayObject):
+    # an empty array is often one for all pages, and then all of them would show what is added to it
+    if isinstance(annotations, generic.ArrayObject) and annotations:
         annotations.append(annotation)
         # the array's own object where it has one, else the page
         writer.update_container(annotations)

@@ -24,7 +24,7 @@ from adapters.signing.mark import Hidden, Mark, PictureMark, TextMark
 from adapters.signing.picture import LARGEST_FILE, Picture, UnusablePicture, read_picture
 from adapters.signing.placement import Place
 from adapters.signing.typeface import Typeface, find_font
-from gateway.errors import Unavailable
+from gateway.errors import ConfigError, Unavailable
 from gateway.model.ids import PartyKey
 from gateway.model.signature import SealKind, SealOrder
 
@@ -72,22 +72,33 @@ class Looks:
         """What the seal of *order* shows.
 
         Raises ``Unavailable("seal-picture-unusable")`` where the party's PNG is broken, too large, not
-        transparent or of no seal's size, and ``ConfigError`` where the font has gone.
+        transparent or of no seal's size, and ``Unavailable("seal-failed")`` where the font has gone.
         """
         if not self._options.visible:
             return Hidden(why="switched-off")
         match order.kind:
             case SealKind.APPENDIX:
-                if self._typeface is None:
-                    self._typeface = Typeface(await asyncio.to_thread(find_font, self._options.font))
+                typeface = self._typeface
+                if typeface is None:
+                    typeface = await asyncio.to_thread(self._open_typeface)
                 # spec: NĐ 30/2020 Annex I, Part I, II.8.b - number and notation; ISO 8601, Vietnam's zone
                 time = signed_at.astimezone(_VIETNAM).isoformat(timespec="seconds")
-                return TextMark(lines=(order.code, time) if order.code else (time,), typeface=self._typeface)
+                return TextMark(lines=(order.code, time) if order.code else (time,), typeface=typeface)
             case SealKind.MAIN:
                 picture = await self._picture(order.party)
                 if picture is None:
                     return Hidden(why="no-picture")
                 return PictureMark(picture=picture, place=self._options.place, anchors=self._options.anchors)
+
+    def _open_typeface(self) -> Typeface:
+        try:
+            typeface = Typeface(find_font(self._options.font))
+            typeface.prepare()
+        except (OSError, ConfigError) as exc:
+            # it was there at start-up
+            raise Unavailable("seal-failed", str(exc)) from exc
+        self._typeface = typeface
+        return typeface
 
     async def _picture(self, party: PartyKey) -> Picture | None:
         file = self._folder / f"{file_stem(party)}.seal.png"

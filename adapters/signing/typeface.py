@@ -1,7 +1,7 @@
 """The typeface of an appendix's text: one with the measures of Times New Roman, cut down once per process.
 
     typeface = Typeface(find_font(None))
-    lines = typeface.set(["15/2026/QĐ-UBND", "2026-01-15T08:30:00+07:00"])
+    setting = typeface.set(["15/2026/QĐ-UBND", "2026-01-15T08:30:00+07:00"], longest=50_000)
 
 Strategy: cutting a font takes longer than sealing a PDF, so what most numbers and notations are written with
 is cut and compressed once.  A letter outside that asks for the wide cut, made with the first such letter.
@@ -17,6 +17,7 @@ import threading
 import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +110,7 @@ class Typeface:
     def set(self, lines: Sequence[str], longest: int) -> Setting:
         """*lines* as they are shown; one that is longer than *longest* thousandths is broken.
 
-        The first call cuts the font (some 60 ms).  Raises ``OSError`` where its file has gone.
+        The first call cuts the font (some 30 ms).  Raises ``OSError`` where its file has gone.
         """
         texts = [unicodedata.normalize("NFC", line) for line in lines]
         cut = self._cut_for(texts)
@@ -117,6 +118,10 @@ class Typeface:
             lines=tuple(line for text in texts for line in cut.lines(text, longest)),
             cut=cut,
         )
+
+    def prepare(self) -> None:
+        """Cut what most texts need, if that was not done yet.  Raises as ``set`` does."""
+        self._cut_for(("0",))
 
     def _cut_for(self, texts: Sequence[str]) -> Cut:
         with self._cutting:
@@ -134,23 +139,31 @@ def find_font(file: Path | None) -> Path:
 
     Raises ``ConfigError`` where there is none, or none with Vietnamese letters.
     """
-    for candidate in (file,) if file else (Path(folder) / _FILE for folder in _FOLDERS):
-        assert candidate is not None
+    if file is not None:
         try:
-            with TTFont(candidate, lazy=True) as font:
-                if "glyf" in font and font.getBestCmap().keys() >= _VIETNAMESE:
-                    return candidate
+            is_fit = _is_fit(file)
         except FileNotFoundError:
-            continue
-        except (OSError, TTLibError) as exc:
-            if file:
-                raise ConfigError(f"seal.font: {file}: no TrueType font: {exc}") from exc
-    if file:
-        raise ConfigError(f"seal.font: {file}: not there, or without the letters of Vietnamese")
+            raise ConfigError(f"seal.font: {file}: not there") from None
+        except Exception as exc:
+            # fontTools raises what a broken font makes it raise
+            raise ConfigError(f"seal.font: {file}: no TrueType font ({type(exc).__name__}: {exc})") from exc
+        if not is_fit:
+            raise ConfigError(f"seal.font: {file}: no TrueType outlines, or not all letters of Vietnamese")
+        return file
+    for candidate in (Path(folder) / _FILE for folder in _FOLDERS):
+        with suppress(OSError, TTLibError):
+            if _is_fit(candidate):
+                return candidate
     raise ConfigError(
         "seal.font: thiếu phông chữ Liberation Serif 2 (có chữ Việt) · the font Liberation Serif 2 is missing: "
         "install the Debian package fonts-liberation2, or name a TrueType font of Times New Roman's measures"
     )
+
+
+def _is_fit(file: Path) -> bool:
+    with TTFont(file, lazy=True) as font:
+        tables = _KEPT | {"OS/2", "cmap", "name"}
+        return tables <= set(font.keys()) and font.getBestCmap().keys() >= _VIETNAMESE
 
 
 def cut(file: Path, wanted: frozenset[int], tag: str) -> Cut:
@@ -208,7 +221,9 @@ def _with_components(font: TTFont, names: set[str]) -> set[str]:
 
 def _to_unicode(glyphs: Mapping[int, int]) -> bytes:
     """spec: ISO 32000-2 §9.10.3 - so that the text can be searched and copied."""
-    by_number = {number: code for code, number in sorted(glyphs.items(), reverse=True)}
+    # where letters share a glyph (Đ and Ð in some fonts), the Vietnamese one is meant
+    ordered = sorted(glyphs.items(), key=lambda pair: (pair[0] in _VIETNAMESE, -pair[0]))
+    by_number = {number: code for code, number in ordered}
     pairs = [f"<{number:04x}> <{code:04x}>" for number, code in sorted(by_number.items())]
     blocks = [pairs[at : at + 100] for at in range(0, len(pairs), 100)]
     body = "\n".join(f"{len(block)} beginbfchar\n" + "\n".join(block) + "\nendbfchar" for block in blocks)

@@ -160,6 +160,20 @@ async def test_a_last_page_that_cannot_be_read_is_no_reason_not_to_seal(sealer: 
     assert b"/AP" not in sealed
 
 
+async def test_an_empty_array_of_annotations_that_all_pages_share_is_left_alone(
+    sealer: PadesSealer, tmp_path: Path
+) -> None:
+    shared = with_objects(
+        _2=b"<< /Type /Pages /Kids [3 0 R 6 0 R] /Count 2 /MediaBox [0 0 595 842] >>",
+        _3=b"<< /Type /Page /Parent 2 0 R /Annots 7 0 R >>",
+        _6=b"<< /Type /Page /Parent 2 0 R /Annots 7 0 R >>",
+        _7=b"[]",
+    )
+    sealed = await sealed_by(sealer, shared)
+    seen = [(await look(sealed, tmp_path, page=page)).patch(RED) is not None for page in (1, 2)]
+    assert seen == [False, True]
+
+
 # --- files made to take long ------------------------------------------------------------------------
 
 
