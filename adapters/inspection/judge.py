@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from pyhanko.pdf_utils.misc import PdfDecodeLimitError
+
 from adapters.inspection import signatures, structure
 from adapters.inspection.besides import remarks
 from adapters.inspection.conclusions import Setting
@@ -31,6 +33,14 @@ from schemas import reasons
 for _name in ("pyhanko", "pyhanko_certvalidator", "pikepdf"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
+_TOO_COSTLY = (
+    RecursionError,
+    MemoryError,
+    ContentsTooLong,
+    PdfDecodeLimitError,
+    TooManySteps,
+    structure.TooCostly,
+)
 _HEADER = b"%PDF-"
 _MAX_WAITING = 10
 
@@ -62,7 +72,7 @@ def judge(data: bytes, options: Options | None = None, *, name: str = "") -> Ins
     case = _Case(options, name)
     try:
         case.inspect(data)
-    except (RecursionError, MemoryError, ContentsTooLong, TooManySteps, structure.TooCostly) as exc:
+    except _TOO_COSTLY as exc:
         case.refuse("pdf-too-costly", str(exc))
     except structure.Encrypted:
         case.refuse("pdf-encrypted")

@@ -15,7 +15,13 @@ from collections.abc import Iterator
 from io import SEEK_END, BytesIO
 
 from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.decode_limits import DecodeContext, DecodeLimits
+from pyhanko.pdf_utils.decode_limits import (
+    DEFAULT_PURPOSE_LIMITS,
+    DecodeContext,
+    DecodeLimits,
+    DecodePurpose,
+    StreamDecodeLimits,
+)
 from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError, PdfStrictReadError
 from pyhanko.pdf_utils.reader import PdfFileReader, process_data_at_eof
 from pyhanko.pdf_utils.xref import ObjStreamRef, XRefCache
@@ -27,6 +33,13 @@ from adapters.pdf.tables import QuickTables
 LONGEST_CONTENTS = 2 * 1024 * 1024
 """Bytes of one hex string; a signature with all that a long life adds has some 100 KB."""
 
+_LIMITS = DecodeLimits(
+    per_purpose={
+        **DEFAULT_PURPOSE_LIMITS,
+        # an entry has some 6 bytes and takes 10 µs: 10 KB could hold a million entries that lead nowhere
+        DecodePurpose.XREF_STREAM: StreamDecodeLimits(max_ratio=100, ratio_floor=1 << 20),
+    }
+)
 _VERSION = re.compile(rb"%PDF-([0-9]).([0-9])", re.DOTALL)
 _LONG_HEX = re.compile(rb"<([0-9A-Fa-f\s\x00]{512,})>")
 # What such a string leaves in every 128th byte.  Bytes that nothing compresses look so once in seven thousand.
@@ -61,7 +74,7 @@ class QuickReader(PdfFileReader):
         """What ``PdfFileReader.__init__`` does, with our way of reading tables; it offers no seam for that."""
         self._security_handler = None
         self.strict = strict
-        self._decode_context = DecodeContext(DecodeLimits(), input_size=len(self.data))
+        self._decode_context = DecodeContext(_LIMITS, input_size=len(self.data))
         self.resolved_objects = {}
         self._input_version = None
         self._historical_resolver_cache = {}

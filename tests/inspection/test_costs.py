@@ -46,6 +46,18 @@ def test_objects_that_are_packed_together_cost_no_more_than_their_number() -> No
     assert time.process_time() - began < CPU_S
 
 
+def test_a_table_of_many_entries_in_few_bytes_is_too_costly() -> None:
+    pdf = vectors.entries_that_lead_nowhere()
+    began = time.process_time()
+    inspection = judge(pdf, ANYBODY)
+    assert (inspection.verdict, [f.code for f in inspection.findings]) == (
+        Verdict.REFUSED,
+        ["pdf-too-costly"],
+    )
+    assert time.process_time() - began < CPU_S
+    assert judge(vectors.entries_that_lead_nowhere(100_000), ANYBODY).verdict is Verdict.UNSIGNED
+
+
 def test_a_file_with_too_many_signatures_is_too_costly() -> None:
     inspection = judge(vectors.many_signatures(101), ANYBODY)
     assert (inspection.verdict, [f.code for f in inspection.findings]) == (

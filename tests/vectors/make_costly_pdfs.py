@@ -85,6 +85,27 @@ def packed_together(count: int = 3000) -> bytes:
     return bytes(body)
 
 
+def entries_that_lead_nowhere(count: int = 1_000_000) -> bytes:
+    """A cross-reference stream (10 KB) with so many entries besides those that are needed; nobody signed it."""
+    body, rows = bytearray(b"%PDF-1.5\n"), {0: b"\0\0\0\0\0\xff"}
+    for number, text in {
+        1: b"<< /Type /Catalog /Pages 2 0 R >>",
+        2: b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        3: b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << >> >>",
+    }.items():
+        rows[number] = b"\1" + len(body).to_bytes(4, "big") + b"\0"
+        body += b"%d 0 obj\n%s\nendobj\n" % (number, text)
+    start = len(body)
+    rows[4] = b"\1" + start.to_bytes(4, "big") + b"\0"
+    table = b"".join(rows[number] for number in sorted(rows)) + bytes(6 * count)
+    entries = b"/Type /XRef /Size %d /W [1 4 1] /Root 1 0 R /Filter /FlateDecode" % (5 + count)
+    body += b"4 0 obj\n%s\nendobj\nstartxref\n%d\n%%%%EOF\n" % (
+        _stream(zlib.compress(table, 9), entries),
+        start,
+    )
+    return bytes(body)
+
+
 def names_that_nobody_should_print() -> bytes:
     """Fields and kinds of signature called by half a character, a control character, or text turned around."""
     fields = (
@@ -125,6 +146,7 @@ ALL: Mapping[str, Callable[[], bytes]] = {
         hidden_behind_fields,
         names_within_names,
         packed_together,
+        entries_that_lead_nowhere,
         names_that_nobody_should_print,
     )
 }
