@@ -205,7 +205,12 @@ def _issued(
 
 @lru_cache(maxsize=4096)
 def cms_over(
-    digest: bytes, signer: Signer, *, kind: bytes = b"", is_stamped: bool = False, certificate: bytes = b""
+    digest: bytes,
+    signer: Signer,
+    *,
+    kind: bytes = b"",
+    is_stamped: bool = False,
+    certificate: bytes | None = None,
 ) -> bytes:
     """A CMS signature over bytes with that SHA-256.
 
@@ -213,7 +218,7 @@ def cms_over(
     *digest*).  *is_stamped* adds a time-stamp over the signature value.  *certificate* stands in the place
     of the signer's.
     """
-    certificate = certificate or signer.der
+    certificate = signer.der if certificate is None else certificate
     content_type, content = _DATA, b""
     if kind == b"ETSI.RFC3161":
         content_type, content = _TST_INFO, _tst_info(digest)

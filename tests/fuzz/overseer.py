@@ -113,6 +113,8 @@ class _Watched:
         self._began = time.monotonic()
         self._before = Tally()
         self._process: subprocess.Popen[bytes] | None = None
+        self._rest = b""
+        self._beat, self._beaten = -1, self._began
         self._start(order)
 
     @property

@@ -183,7 +183,7 @@ def answered(answer: bytes) -> bytes:
     return tlv.Node.parse(tlv.Node.parse(answer).kids[1].kids[0].kids[1].content).kids[0].encoded()
 
 
-def signed_with(signer: forge.Signer, *, certificate: bytes = b"") -> bytes:
+def signed_with(signer: forge.Signer, *, certificate: bytes | None = None) -> bytes:
     """A PDF signed by *signer* (a time-stamp by the clock), whose CMS carries *certificate* instead of its own."""
     number = 3 if signer is forge.clock() else 0
     template = pdf, start, end = cms_template(number)

@@ -26,12 +26,12 @@ from adapters.signing import Options as SealingOptions
 from adapters.signing import cms as our_cms
 from adapters.signing.der import MalformedDer
 from adapters.signing.keys import load
-from gateway.errors import GatewayError, Unavailable
+from gateway.errors import Refused, Unavailable
 from gateway.model.finding import Severity
 from gateway.model.ids import OrganCode, PartyKey
 from gateway.model.payload import PayloadRef
 from gateway.model.signature import Indication, Inspection, SealKind, SealOrder, Verdict
-from tests.fuzz import bend, forge, seeds, tlv
+from tests.fuzz import bend, bend_pdf, forge, seeds, tlv
 from tests.inspection.files import Shelf
 
 Judge = Callable[[bytes, Options], Inspection]
@@ -83,7 +83,7 @@ class Pdf:
 
     def bent(self, chance: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
         """Bent as a PDF."""
-        return bend.pdf(chance, data, others)
+        return bend_pdf.pdf(chance, data, others)
 
     def check(self, data: bytes) -> str:
         """Judge it."""
@@ -157,14 +157,14 @@ class Sealing:
 
     def bent(self, chance: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
         """Bent as a PDF."""
-        return bend.pdf(chance, data, others)
+        return bend_pdf.pdf(chance, data, others)
 
     def check(self, data: bytes) -> str:
         """Seal it; judge it before and after."""
         try:
             sealing = self._sealer.seal(PayloadRef.of(data), self._order)
             sealed = self._loop.run_until_complete(sealing).payload.body
-        except GatewayError as exc:
+        except (Refused, Unavailable) as exc:
             if exc.reason == "seal-failed":
                 raise Flaw("our-fault", str(exc)) from exc
             return f"not sealed: {exc.reason}"

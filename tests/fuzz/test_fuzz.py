@@ -17,7 +17,7 @@ from adapters.signing.keys import load
 from gateway.errors import Unavailable
 from gateway.model.signature import Verdict
 from tests.fuzz import __main__ as command
-from tests.fuzz import bend, forge, overseer, seeds
+from tests.fuzz import bend_pdf, forge, overseer, seeds
 from tests.fuzz.worker import Order
 
 ANYBODY = Options(unsafe_accept_any_signer=True, moment=forge.NOW)
@@ -76,7 +76,7 @@ def test_a_bent_file_can_be_mended() -> None:
     """Without it nearly all bent files would fall at the first look, and nothing behind it would be reached."""
     bent = seeds.ordinary()[0].replace(b"(Quyet dinh 517)", b"(Quyet dinh so 517/QD)")
     assert [f.code for f in judge(bent, ANYBODY).findings] != []
-    assert judge(bend.mended(bent), ANYBODY).findings == ()
+    assert judge(bend_pdf.mended(bent), ANYBODY).findings == ()
 
 
 # --- what was found ---------------------------------------------------------------------------------------
