@@ -22,7 +22,7 @@ MAX_CERTIFICATE = 64 * 1024
 
 _VALIDITY_ASSURED = "0.4.0.194121.2.1"
 _NO_REVOCATION_AVAILABLE = "2.5.29.56"
-_KEPT_BYTES = 32 * 1024 * 1024
+_KEPT_BYTES = 4 * 1024 * 1024  # some 3,000; as objects they take twenty times as much
 
 Kept = TypeVar("Kept")
 

@@ -171,6 +171,8 @@ def prove(signed: cms.SignedData, digest: bytes, *, is_sha1_content: bool = Fals
             raise Unidentified(why) from exc
         raise Unsupported(why) from exc
     weakness, is_hopeless = _weakness(signer_info, signer)
+    if kind == "tst_info" and not weakness:
+        weakness, is_hopeless = _weak_imprint(info)
     signed_attributes = signer_info["signed_attrs"]
     return Proof(
         signer=signer,
@@ -273,6 +275,13 @@ def _weakness(signer_info: cms.SignerInfo, signer: x509.Certificate) -> tuple[st
     if key.algorithm in ("rsa", "rsassa_pss") and key.bit_size < _MIN_RSA_BITS:
         return f"RSA with {key.bit_size} bits", True
     return "", False
+
+
+def _weak_imprint(info: tsp.TSTInfo) -> tuple[str, bool]:
+    """What was stamped may be exchanged for another thing where its digest is weak."""
+    digest = str(info["message_imprint"]["hash_algorithm"]["algorithm"].native)
+    is_weak = digest in _WEAK_DIGESTS | _BROKEN_DIGESTS
+    return f"time-stamp over {digest}" if is_weak else "", digest in _BROKEN_DIGESTS
 
 
 def _digest_of(signer_info: cms.SignerInfo, content: bytes) -> bytes:

@@ -28,7 +28,7 @@ MAX_LIST = 64 * 1024 * 1024
 MAX_ANSWER = 256 * 1024
 """No OCSP answer is longer; in bytes."""
 
-_KEPT_BYTES = 128 * 1024 * 1024
+_KEPT_BYTES = 32 * 1024 * 1024
 _MAX_SINGLE_ANSWERS = 100
 _MAX_RESPONDER_CERTIFICATES = 20
 _SHORTEST_ENTRY = 18  # a serial number of one byte, and a time

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from threading import Thread
 
@@ -13,10 +14,13 @@ from asn1crypto import cms
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.inspection import certificates
 from adapters.inspection.judge import Options, judge
 from adapters.inspection.paths import Pool, chains
+from adapters.inspection.revocation import read_crl, read_ocsp
 from gateway.model.signature import Indication, Verdict
 from tests.authority import Authority
 from tests.inspection.aged import carry, enclose, exchange, sign, stamp, with_cms
@@ -177,6 +181,42 @@ def test_validation_data_that_are_none_are_passed_over(junk: bytes, tmp_path: Pa
     (tmp_path / "records" / "junk.cer").write_bytes(junk)
     (tmp_path / "trust" / "junk.pem").write_bytes(junk)
     assert told(tmp_path, pdf, now=DURING)[0].indication is Indication.PASSED
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(("list", "answer", "certificate")), st.data())
+def test_whatever_is_exchanged_in_a_record_it_is_read_or_passed_over(kind: str, data: st.DataObject) -> None:
+    whole = {
+        "list": _revoking(),
+        "answer": _answer(),
+        "certificate": signer().certificate.public_bytes(Encoding.DER),
+    }[kind]
+    at = data.draw(st.integers(0, len(whole) - 1))
+    end = data.draw(st.integers(at, min(len(whole), at + 8)))
+    broken = whole[:at] + data.draw(st.binary(max_size=8)) + whole[end:]
+    mine, above = _read(signer().certificate), _read(issuing().certificate)
+    answer = None
+    match kind:
+        case "list":
+            found = read_crl(broken)
+            answer = found.ask(mine, above) if found is not None else None
+        case "answer":
+            said = read_ocsp(broken)
+            answer = said.ask(mine, above, lambda _: True) if said is not None else None
+        case _:
+            certificates.read(broken)
+    # only what was signed so may say anything, and it says that the signer was revoked
+    assert answer is None or answer.revoked_at == DURING
+
+
+@cache
+def _revoking() -> bytes:
+    return issuing().crl(issued=DURING, revoked={signer(): DURING})
+
+
+@cache
+def _answer() -> bytes:
+    return issuing().answer(signer(), issued=DURING, revoked=DURING)
 
 
 def test_a_stamp_whose_certificate_was_exchanged_proves_nothing(tmp_path: Path) -> None:
