@@ -22,7 +22,7 @@ from adapters.inspection.judge import Options, judge
 from adapters.inspection.paths import Pool, chains
 from adapters.inspection.revocation import read_crl, read_ocsp
 from gateway.model.signature import Indication, Verdict
-from tests.authority import Authority
+from tests.authority import Authority, day
 from tests.inspection.aged import carry, enclose, exchange, sign, stamp, with_cms
 from tests.inspection.cast import (
     DURING,
@@ -124,6 +124,18 @@ def test_authorities_that_certify_each_other_are_no_chain_and_no_endless_one(tmp
     pdf = enclose(sign(leaf), certificates=[crossed.credential, back.credential, out.credential])
     (report,) = told(tmp_path, pdf, now=DURING)
     assert (report.indication, report.chain) == (Indication.PASSED, ("Astray", "Other", "One", "The root"))
+
+
+def test_an_authority_whose_certificate_was_renewed_is_believed_by_either(tmp_path: Path) -> None:
+    old = root().authority("Renewed", key="authority-known", until=day("2016-03-20"))
+    new = root().authority("Renewed", key="authority-known", since=day("2016-03-10"))
+    leaf = old.issue("Below renewed")
+    orphan = Credential(key=leaf.key, certificate=leaf.certificate, above=())
+    for both in ([old.credential, new.credential], [new.credential, old.credential]):
+        pdf = enclose(sign(orphan), certificates=both)
+        for now in (SIGNED, DURING):
+            (report,) = told(tmp_path, pdf, now=now)
+            assert report.indication is Indication.PASSED
 
 
 def test_constraints_that_would_take_half_a_minute_are_not_checked() -> None:
