@@ -1,17 +1,20 @@
 """What the picture of a later signature lies upon: an earlier signature's, or something that nobody may cover.
 
 Anybody can add a signature of his own, and with it a picture of any size at any place.  The seal of an
-agency overlaps the leader's picture by law (NĐ 30/2020 Annex I, Part I, II.8); a picture over half a page, or
-over a field that was filled in, replaces what was signed.
+agency overlaps the leader's picture by law (NĐ 30/2020 Annex I, Part I, II.8); a picture over half a page, over
+a field that was filled in, or opaquely over a text replaces what was signed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 
+import pikepdf
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
 
+from adapters.inspection.dormant import hiding_signatures
 from adapters.inspection.objects import inherited, name_in, raw_items, rectangle
 from adapters.inspection.revisions import Revisions, root_of
 from adapters.pdf.reader import entry, resolved
@@ -38,7 +41,35 @@ class Overlaps:
     covered: list[str] = field(default_factory=list)
 
 
-def of_later_signatures(revisions: Revisions, revision: int, came: Collection[int]) -> Overlaps:
+class Hiding:
+    """Which widgets of signatures hide a text of their page behind opaque looks; looked up once per file."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._known: dict[int, bool] = {}
+
+    def among(self, numbers: Collection[int]) -> set[int]:
+        """Those of *numbers* that do; all of them where the file cannot be looked through."""
+        unknown = set(numbers) - set(self._known)
+        if unknown:
+            self._known |= dict.fromkeys(unknown, False) | dict.fromkeys(self._look(unknown), True)
+        return {number for number in numbers if self._known[number]}
+
+    def _look(self, numbers: Collection[int]) -> Collection[int]:
+        try:
+            with pikepdf.open(
+                BytesIO(self._data), suppress_warnings=True, inherit_page_attributes=False
+            ) as pdf:
+                return hiding_signatures(pdf, numbers)
+        except MemoryError:
+            raise
+        except Exception:  # whatever qpdf makes of it: what cannot be seen is no excuse
+            return numbers
+
+
+def of_later_signatures(
+    revisions: Revisions, revision: int, came: Collection[int], hiding: Hiding
+) -> Overlaps:
     """What the widgets *came*, which are newer than *revision*, lie upon."""
     found = Overlaps()
     if not came:
@@ -57,7 +88,10 @@ def of_later_signatures(revisions: Revisions, revision: int, came: Collection[in
             and name_in(annotation, "/Subtype") not in _UNSEEN
             and (box := rectangle(annotation)) is not None
         ]
-        for _, widget in later:
+        opaque = hiding.among(came)
+        for number, widget in later:
+            if number in opaque:
+                found.covered.append(f"{_name(widget)} covers text of the page")
             box = rectangle(widget)
             if box is not None:
                 _look(found, _name(widget), box, limits, earlier)

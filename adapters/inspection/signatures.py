@@ -23,7 +23,7 @@ from adapters.inspection import cms, permissions
 from adapters.inspection.changes import Changes, Difference, Level
 from adapters.inspection.conclusions import Judged, Known, Setting, conclude_all
 from adapters.inspection.leftovers import is_end_accounted, stray_objects
-from adapters.inspection.overlaps import of_later_signatures
+from adapters.inspection.overlaps import Hiding, of_later_signatures
 from adapters.inspection.revisions import Revisions, signature_place
 from adapters.inspection.structure import TooCostly
 from adapters.pdf.reader import QuickReader, entry, resolved, unhex
@@ -47,6 +47,7 @@ class _File:
     reader: QuickReader
     revisions: Revisions
     changes: Changes
+    hiding: Hiding
     digests: dict[tuple[str, tuple[int, ...]], bytes]
 
     def digest(self, span: list[int], algorithm: str) -> bytes:
@@ -70,7 +71,9 @@ def judge_all(reader: QuickReader, setting: Setting) -> list[Judged]:
         raise TooCostly(f"more than {_MAX_REVISIONS} revisions")
     is_end_sound, strays = is_end_accounted(reader), stray_objects(reader)
     revisions = Revisions(reader, judged=[value.idnum for value in _values(fields)])
-    case = _File(reader=reader, revisions=revisions, changes=Changes(revisions), digests={})
+    case = _File(
+        reader=reader, revisions=revisions, changes=Changes(revisions), hiding=Hiding(reader.data), digests={}
+    )
     for name, _, signature in fields:
         sub_filter = _text(signature, "/SubFilter")
         place = len(judged)
@@ -183,7 +186,7 @@ def _know(case: _File, name: str, signature: DictionaryObject, sub_filter: str) 
         difference=difference,
         declared_time=_declared_time(signature),
         signed_end=end,
-        overlaps=of_later_signatures(case.revisions, revision or 0, difference.came),
+        overlaps=of_later_signatures(case.revisions, revision or 0, difference.came, case.hiding),
     )
 
 

@@ -113,6 +113,7 @@ def test_a_later_signature_over_the_text_of_a_page_is_found(attack: str) -> None
     attacked = annotations.OVER_TEXT[attack](papers.plain_once())
     with opening(attacked) as pdf:
         assert hiding_signatures(pdf, {number_of_field(attacked, "Sneaky")})
+    assert judged(attacked).verdict is not Verdict.VALID
 
 
 @pytest.mark.parametrize(
