@@ -9,6 +9,7 @@ from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObj
 
 from adapters.pdf.reader import entry, resolved
 
+_EVERYWHERE = (-1e9, -1e9, 1e9, 1e9)
 _PRIVATE = frozenset({"/ITXT"})  # a producer's mark without any effect
 _NUMBERS = (generic.NumberObject, generic.FloatObject)
 _MAX_DEPTH = 60
@@ -133,13 +134,19 @@ def is_true(value: PdfObject | None) -> bool:
 
 
 def rectangle(holder: DictionaryObject) -> tuple[float, float, float, float] | None:
-    """The ``/Rect`` as left, bottom, right, top; ``None`` where there is none that takes up room."""
+    """The ``/Rect`` as left, bottom, right, top; ``None`` where there is none that takes up room.
+
+    One that cannot be read counts as all the room there is: some viewer will make something of it.
+    """
+    corners = entry(holder, "/Rect")
+    if corners is None:
+        return None
+    if not isinstance(corners, ArrayObject) or len(corners) != 4:
+        return _EVERYWHERE
     try:
-        numbers = [float(n) for n in holder["/Rect"]]
-    except (KeyError, TypeError, ValueError):
-        return None
-    if len(numbers) != 4:
-        return None
+        numbers = [float(resolved(n)) for n in raw_items(corners)]  # type: ignore[arg-type]  # what is raised
+    except (TypeError, ValueError):
+        return _EVERYWHERE
     left, right = sorted((numbers[0], numbers[2]))
     bottom, top = sorted((numbers[1], numbers[3]))
     return (left, bottom, right, top) if left < right and bottom < top else None

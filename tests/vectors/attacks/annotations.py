@@ -215,12 +215,17 @@ LAID_OVER: Mapping[str, Attack] = {
 
 
 def sneaky(rect: bytes, looks: bytes = LOOKS) -> Attack:
-    """A true second signature, with the attacker's own key, whose looks lie at *rect* over the page."""
+    """A true second signature, with the attacker's own key, whose looks lie at *rect* over the page.
+
+    ``WIDE`` in *rect* is a reference to the number 595.
+    """
 
     def attack(signed: bytes) -> bytes:
         new = size_of(signed) + 2
-        widget = b"/Rect %s /F 4 /AP << /N %d 0 R >>" % (rect, new)
-        return signed_by_hand(prepared(signed, field="Sneaky", widget=widget, more={new: looks}), p.agency())
+        place = rect.replace(b"WIDE", b"%d 0 R" % (new + 1))
+        widget = b"/Rect %s /F 4 /AP << /N %d 0 R >>" % (place, new)
+        objects = {new: looks} | ({new + 1: b"595"} if b"WIDE" in rect else {})
+        return signed_by_hand(prepared(signed, field="Sneaky", widget=widget, more=objects), p.agency())
 
     return attack
 
@@ -228,6 +233,10 @@ def sneaky(rect: bytes, looks: bytes = LOOKS) -> Attack:
 SNEAKY: Mapping[str, Attack] = {
     "covers the whole page": sneaky(WHOLE_PAGE),
     "covers the line": sneaky(b"[60 700 400 760]", form_xobject(b"1 g 0 0 340 60 re f", 340, 60)),
+    "covers the whole page by a reference": sneaky(b"[0 0 WIDE 842]"),
+    "covers the whole page by five numbers": sneaky(b"[0 0 595 842 0]"),
+    "covers the whole page by a word": sneaky(b"[0 0 595 842 /Wide]"),
+    "covers the whole page from the other corner": sneaky(b"[595 842 0 0]"),
     "covers the amount": sneaky(b"[300 700 400 720]", form_xobject(text(b"999", x=2, y=4), 100, 20)),
 }
 """A second signature, true in itself, whose looks hide what the first signer saw: never valid."""
