@@ -15,6 +15,7 @@ from itertools import accumulate, islice
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import DictionaryObject, IndirectObject, StreamObject
 from pyhanko.pdf_utils.reader import HistoricalResolver
+from pyhanko.pdf_utils.xref import XRefSectionData
 
 from adapters.pdf.reader import QuickReader, resolved
 from adapters.pdf.references import references_in
@@ -46,6 +47,8 @@ class Revisions:
         infos = (reader.xrefs.get_xref_container_info(r) for r in range(self.last + 1))
         self._ends = list(accumulate((info.end_location for info in infos), max))
         self._bounds = self._find_bounds()
+        self._trailers: list[tuple[int, int]] | None = None
+        self._standing: list[tuple[int, int]] | None = None
         self._reaches: tuple[list[int], list[int]] | None = None
         self._stream_targets: dict[int, frozenset[int]] = {}
 
@@ -110,16 +113,46 @@ class Revisions:
             )
         return self._stream_targets[number]
 
-    def mentioned_but_as(self, key: bytes, number: int, revision: int) -> bool:
-        """Whether the bytes up to *revision* mention *number* anywhere but right behind *key*."""
+    def is_mentioned_elsewhere(self, number: int, revision: int, *, holder: int | None = None) -> bool:
+        """Whether the bytes up to *revision* mention *number* outside all trailers, but for once in object *holder*.
+
+        Where an object stands is what the tables say; what the bytes look like is the author's.
+        """
         places, targets = self.reader.references()
-        ending = re.compile(re.escape(key) + rb"[\s\x00]*[0-9]+[\s\x00]+[0-9]+[\s\x00]*")
+        held: set[int] = set()
         for index in range(bisect_left(places, self._bounds[revision])):
-            if targets[index] == number:
-                before = self.reader.data[max(0, places[index] - 60) : places[index]]
-                if ending.fullmatch(before, max(0, before.rfind(key))) is None:
-                    return True
+            if targets[index] != number or self._is_in_trailer(places[index]):
+                continue
+            start, standing = self._standing_at(places[index])
+            # twice in one object is once too often: the second may be for another use
+            if standing != holder or start in held:
+                return True
+            held.add(start)
         return any(number in self._targets_in_stream(one, revision) for one in self.object_streams(revision))
+
+    def _is_in_trailer(self, place: int) -> bool:
+        if self._trailers is None:
+            self._trailers = []
+            for revision in range(self.last + 1):
+                info = self.reader.xrefs.get_xref_container_info(revision)
+                if info.stream_ref is not None and self.reader.data[info.start_location :][:1].isdigit():
+                    self._trailers.append((info.start_location, info.end_location))
+                else:
+                    end = self.reader.data.find(b"startxref", info.end_location)
+                    self._trailers.append((info.end_location, end if end >= 0 else info.end_location))
+        return any(start <= place < end for start, end in self._trailers)
+
+    def _standing_at(self, place: int) -> tuple[int, int]:
+        """Where the object begins that begins last before *place*, and its number; zeros where none does."""
+        if self._standing is None:
+            self._standing = sorted(
+                (at, number)
+                for revision in range(self.last + 1)
+                for data in self._tables(revision)
+                for number, (_, at) in data.standard_xrefs.items()
+            )
+        index = bisect_left(self._standing, (place, 0))
+        return self._standing[index - 1] if index else (0, 0)
 
     def is_plain(self, number: int, revision: int) -> bool:
         """Whether what *revision* itself says of *number* reads the same to everybody."""
@@ -230,12 +263,14 @@ class Revisions:
             touched.setdefault(ref.idnum, set()).add(ref.generation)
         return touched
 
+    def _tables(self, revision: int) -> list[XRefSectionData]:
+        """What the section of *revision* says, and what its hidden half says in a hybrid file."""
+        section = self.reader.xrefs.get_xref_data(revision)
+        return [section] if section.hybrid is None else [section, section.hybrid.xref_data]
+
     def _places_in(self, revision: int) -> tuple[int, int]:
         """The last and the first place at which *revision* says that an object stands."""
-        section = self.reader.xrefs.get_xref_data(revision)
-        places = [at for _, at in section.standard_xrefs.values()]
-        if section.hybrid is not None:
-            places += [at for _, at in section.hybrid.xref_data.standard_xrefs.values()]
+        places = [at for data in self._tables(revision) for _, at in data.standard_xrefs.values()]
         return (max(places), min(places)) if places else (0, len(self.reader.data))
 
     def _find_bounds(self) -> list[int]:

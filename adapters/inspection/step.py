@@ -228,7 +228,7 @@ class _Comparison:
         """Whether the dictionary that the trailer calls ``/Info`` is nothing else besides."""
         if any(isinstance(value, DictionaryObject | ArrayObject | IndirectObject) for value in new.values()):
             return False
-        is_named_elsewhere = self.revisions.mentioned_but_as(b"/Info", number, self.revision)
+        is_named_elsewhere = self.revisions.is_mentioned_elsewhere(number, self.revision)
         return not is_named_elsewhere or self.reach.reached([number]) is None
 
     def _stream(self, number: int, old: StreamObject, new: PdfObject) -> None:
@@ -236,7 +236,9 @@ class _Comparison:
         if kind == "/ObjStm" and number in self.revisions.object_streams(self.revisions.last):
             raise Unexplained(f"object stream {number} was replaced")
         if kind == "/Metadata" and isinstance(new, StreamObject) and name_in(new, "/Type") == "/Metadata":
-            if self.reach.reached([number], but="/Metadata") is not None:
+            root = number_of(self.old.trailer_view.raw_get("/Root"))
+            is_named_elsewhere = self.revisions.is_mentioned_elsewhere(number, self.revision, holder=root)
+            if is_named_elsewhere and self.reach.reached([number], but="/Metadata") is not None:
                 raise Unexplained(f"metadata stream {number} serves something else, and changed")
             return
         self.reach.unless_unused([number], f"stream {number} was replaced")

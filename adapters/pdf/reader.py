@@ -26,6 +26,7 @@ from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError, PdfStrictReadEr
 from pyhanko.pdf_utils.reader import PdfFileReader, process_data_at_eof
 from pyhanko.pdf_utils.xref import ObjStreamRef, XRefCache
 
+from adapters.pdf.objects import plain_object
 from adapters.pdf.packed import Packed, unpacked
 from adapters.pdf.references import references_in
 from adapters.pdf.tables import QuickTables
@@ -126,16 +127,15 @@ class QuickReader(PdfFileReader):
         """pyHanko's one place where an object's bytes become an object."""
         outer = self.stream  # of an object that is being read from a copy, and refers to this one
         try:
-            if (
-                isinstance(marker, int)
-                and "/Encrypt" not in self.trailer  # whose own object is read here, too
-                and (short := self._shortened(marker)) is not None
-            ):
-                body, long_bytes = short
-                self.stream = BytesIO(body)
-                found: generic.PdfObject = super()._read_object(ref, 0, never_decrypt, as_metadata_stream)
-                _restore(found, long_bytes)
-                return found
+            if isinstance(marker, int) and not as_metadata_stream and not self._is_encrypted():
+                if (plain := plain_object(self.data, marker, ref)) is not None:
+                    return plain
+                if (short := self._shortened(marker)) is not None:
+                    body, long_bytes = short
+                    self.stream = BytesIO(body)
+                    found: generic.PdfObject = super()._read_object(ref, 0, never_decrypt, False)
+                    _restore(found, long_bytes)
+                    return found
             self.stream = self._whole
             untouched: generic.PdfObject = super()._read_object(
                 ref, marker, never_decrypt, as_metadata_stream
@@ -143,6 +143,9 @@ class QuickReader(PdfFileReader):
             return untouched
         finally:
             self.stream = outer
+
+    def _is_encrypted(self) -> bool:
+        return "/Encrypt" in self.trailer  # whose own object is read here, too, so nobody may be asked
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> generic.PdfObject:
         """pyHanko's one place where an object comes out of an object stream."""
