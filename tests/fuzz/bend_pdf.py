@@ -65,9 +65,9 @@ def pdf(chance: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
         bend = chance.choices(_PDF_BENDS, _PDF_WEIGHTS)[0]
         data = bend(chance, data, others)
     how = chance.random()
-    if how < 0.35:
+    if how < 0.75:
         data = mended(data)
-        if how < 0.25:
+        if how < 0.5:
             data = forge.sign(data, chance.choice((forge.leader(), forge.clerk())))
     return data
 

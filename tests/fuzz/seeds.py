@@ -12,10 +12,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
+from adapters.signing.pdf import Wish, prepare
 from tests.fuzz import forge, tlv
 from tests.fuzz.forge import hole, revision, sign
 from tests.signing.pdfs import a_hybrid_pdf, a_pdf
 from tests.vectors import make_pdfs as vectors
+from tests.vectors.attacks import annotations, incremental, papers
 
 FORM = b"/AcroForm << /Fields [20 0 R] /SigFlags 3 >>"
 _NOWHERE = b"/Type /Annot /Subtype /Widget /Rect [0 0 0 0] /F 132"
@@ -78,6 +80,23 @@ def signed_ones() -> list[bytes]:
     )
     found += [twice, stored, _stamped(stored), _form_filled()]
     return found
+
+
+def attacked() -> list[bytes]:
+    """A paper with everything that a page may have, signed, and what attackers do to it afterwards."""
+    paper = papers.rich()
+    wish = Wish(signed_at=forge.NOW, digest="sha256", reserved=forge.ROOM, seed=b"")
+    draft = prepare(paper, wish)
+    # the attacks look for a field of that name
+    name = draft.field_name.encode()
+    update = bytes(draft.update).replace(b"(%s)" % name, b"(Leader)".ljust(len(name) + 2))
+    first, after = draft.hole
+    whole = paper + update
+    cms = forge.cms_over(sha256(whole[:first] + whole[after:]).digest(), forge.leader())
+    digits = cms.hex().encode().ljust(after - first - 2, b"0")
+    signed = whole[: first + 1] + digits + whole[after - 1 :]
+    attacks = (annotations.LAID_OVER, annotations.SNEAKY, incremental.EVERYTHING)
+    return [signed, *(attack(signed) for kind in attacks for attack in kind.values())]
 
 
 def cms_values() -> list[bytes]:

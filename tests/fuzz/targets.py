@@ -79,7 +79,7 @@ class Pdf:
 
     def seeds(self) -> list[bytes]:
         """Files of every kind."""
-        return [*seeds.signed_ones(), *seeds.ordinary()]
+        return [*seeds.signed_ones(), *seeds.ordinary(), *seeds.attacked()[::4]]
 
     def bent(self, chance: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
         """Bent as a PDF."""
