@@ -85,10 +85,10 @@ def der(chance: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
         other = tlv.Node.parse(chance.choice(others)) if others else top
     except tlv.NoTlv:
         return blindly(chance, data, others)
-    for _ in range(chance.choice((1, 1, 2, 4))):
-        if len(top.walk()) < _MANY:
-            _bend_tree(chance, top, other)
     try:
+        for _ in range(chance.choice((1, 1, 2, 4))):
+            if len(top.walk()) < _MANY:
+                _bend_tree(chance, top, other)
         return top.encoded()
     except RecursionError:
         return blindly(chance, data, others)

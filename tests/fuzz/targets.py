@@ -174,8 +174,8 @@ class Sealing:
         if len(sealed) not in forge.true_ends(sealed):
             raise Flaw("seal-not-true", "no byte range with our signature reaches the end")
         before = self._judge(data, self._options)
-        if before.verdict is Verdict.REFUSED:
-            return "sealed, but the judge refuses the original: " + outcome(before)
+        if before.verdict in (Verdict.REFUSED, Verdict.INVALID):
+            return "sealed, but by policy the original is refused: " + outcome(before)
         after = self._judge(sealed, self._options)
         if after.verdict is Verdict.REFUSED and any(f.code == "pdf-unreadable" for f in before.findings):
             # two readers did not agree about the damaged original either
