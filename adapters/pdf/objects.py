@@ -50,6 +50,18 @@ def plain_object(data: bytes, at: int, ref: generic.Reference) -> PdfObject | No
     return found[0]
 
 
+def dictionary_at(data: bytes, at: int, ref: generic.Reference) -> generic.DictionaryObject | None:
+    """The dictionary of the object *ref* that begins at *at*, without the stream that may follow it.
+
+    ``None`` where only pyHanko can say.
+    """
+    header = _HEADER.match(data, at)
+    if header is None or int(header[1]) != ref.idnum or int(header[2]) != ref.generation:
+        return None
+    found = _parsed(data, header.end(), ref)
+    return found[0] if found is not None and isinstance(found[0], generic.DictionaryObject) else None
+
+
 def _parsed(data: bytes, at: int, ref: generic.Reference) -> tuple[PdfObject, int] | None:
     match = _TOKEN.match
     pdf = ref.pdf

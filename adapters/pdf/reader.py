@@ -26,7 +26,7 @@ from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError, PdfStrictReadEr
 from pyhanko.pdf_utils.reader import PdfFileReader, process_data_at_eof
 from pyhanko.pdf_utils.xref import ObjStreamRef, XRefCache
 
-from adapters.pdf.objects import plain_object
+from adapters.pdf.objects import dictionary_at, plain_object
 from adapters.pdf.packed import Packed, unpacked
 from adapters.pdf.references import references_in
 from adapters.pdf.tables import QuickTables
@@ -93,6 +93,13 @@ class QuickReader(PdfFileReader):
         self.trailer = tables.trailer
         self.xrefs = XRefCache(self, tables.read_xrefs())  # type: ignore[no-untyped-call]  # pyHanko's
         self.has_xref_stream = tables.has_xref_stream
+
+    def glance(self, ref: generic.Reference) -> generic.DictionaryObject | None:
+        """The dictionary of *ref* without reading the stream behind it; ``None`` where that can't be done."""
+        marker = self.xrefs[ref]
+        if not isinstance(marker, int) or self._is_encrypted():
+            return None
+        return dictionary_at(self.data, marker, ref)
 
     def is_plain(self, ref: generic.Reference, marker: int | ObjStreamRef, *, repeatable: str = "") -> bool:
         """Whether the object at *marker* reads the same to everybody: strictly, and with no key twice.

@@ -19,9 +19,10 @@ from typing import Any
 
 from pyhanko.pdf_utils import generic
 
+from adapters.pdf.reader import QuickReader
 from adapters.signing.fonts import Font, read_font
 from adapters.signing.geometry import Box
-from adapters.signing.objects import entries, entry
+from adapters.signing.objects import entries, entry, raw_entry
 from adapters.signing.pages import Page
 
 _Matrix = tuple[float, float, float, float, float, float]
@@ -277,7 +278,10 @@ class _Reader:
     def _form(self, resources: Any, operands: list[Any], depth: int) -> Iterator[Word]:
         if depth >= _DEEPEST or not operands or not isinstance(operands[0], bytes):
             return
-        form = entry(entry(resources, "/XObject"), operands[0].decode("latin-1"))
+        objects, name = entry(resources, "/XObject"), operands[0].decode("latin-1")
+        if _is_picture(raw_entry(objects, name)):
+            return
+        form = entry(objects, name)
         if not isinstance(form, generic.StreamObject) or entry(form, "/Subtype") != "/Form":
             return
         matrix = _UNIT
@@ -286,6 +290,14 @@ class _Reader:
         # a form without resources of its own uses the page's
         inner = entry(form, "/Resources") or resources
         yield from self.read(self.budget.inflate(form), inner, _times(matrix, self.state.ctm), depth + 1)
+
+
+def _is_picture(found: Any) -> bool:
+    """Whether a reference leads to an image: that is seen without reading it, and a scan may have 100 MB."""
+    if not isinstance(found, generic.IndirectObject) or not isinstance(found.reference.pdf, QuickReader):
+        return False
+    dictionary = found.reference.pdf.glance(found.reference)
+    return dictionary is not None and entry(dictionary, "/Subtype") == "/Image"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta, timezone
 from hashlib import new as new_hash
 from hashlib import sha256
 from io import SEEK_SET, BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -28,6 +28,7 @@ from pyhanko.sign.signers.constants import ESIC_EXTENSION_1
 from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
 from adapters.pdf.reader import ContentsTooLong, QuickReader
+from adapters.pdf.writing import write_object
 from adapters.signing import pages
 from adapters.signing.appearance import draw
 from adapters.signing.field import add_field
@@ -284,6 +285,18 @@ class _Update(IncrementalPdfFileWriter):
         # Neither /ModDate nor XMP is touched: they would tell the time of this run, and nothing that they
         # describe has changed.
         pass
+
+    def _write_objects(self, stream: BinaryIO, object_position_dict: dict[tuple[int, int], Any]) -> None:
+        """pyHanko's, for files that are not encrypted and updates without object streams."""
+        if self.object_streams or self.security_handler is not None:
+            super()._write_objects(stream, object_position_dict)
+            return
+        for key in sorted(self.objects):
+            generation, number = key
+            object_position_dict[key] = stream.tell()
+            stream.write(b"%d %d obj\n" % (number, generation))
+            write_object(stream, self.objects[key], generic.Reference(number, generation, self))
+            stream.write(b"\nendobj\n")
 
     def write_update(self, stream: _Tail) -> None:
         """Write the changed and new objects, the cross-references and the trailer to *stream*."""
