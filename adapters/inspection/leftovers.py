@@ -24,6 +24,14 @@ _OBJECT = re.compile(rb"[0-9][\s\x00]+[0-9]+[\s\x00]+obj")
 _DAEH = re.compile(
     rb"[\s\x00]+([0-9]{1,5})[\s\x00]+([0-9]{1,10})(?![0-9])"
 )  # an object's header, read backwards
+# a dictionary without another in front of its one direct length
+_STREAM = re.compile(
+    rb"obj[\s\x00]*<<(?:(?!endobj|stream)[^>]|>(?!>))*?/Length[\s\x00]+([0-9]{1,10})[\s\x00]*(?=[/>])"
+    rb"(?:(?!endobj|stream).)*?>>[\s\x00]*stream(?:\r\n|\n)",
+    re.DOTALL,
+)
+_ENDSTREAM = re.compile(rb"[\r\n]{0,2}endstream")
+_LONGEST_DICTIONARY = 4096
 _BLANKS = re.compile(rb"[ \t\r\n\x0c\x00]*")
 
 
@@ -74,13 +82,25 @@ def stray_objects(reader: QuickReader) -> dict[int, int]:
         if found is not None:
             number, start = int(found[2][::-1]), at - found.end()
             if accounted.has(number, start):
-                known_end = at
+                at = known_end = _behind_stream(data, at)
                 if 0 <= close < known_end:
                     close = data.find(b"endobj", known_end)
             elif 0 <= close <= start - len(b"endobj") or not known_end:
                 stray[start] = number  # behind the end of what is known, so not merely text in a stream
         at = data.find(b"obj", at + 3)
     return stray
+
+
+def _behind_stream(data: bytes, at: int) -> int:
+    """Where the stream ends of the object whose ``obj`` stands at *at*; *at* itself where it has none that is sure.
+
+    What lies within, be it a file with objects of its own, is content.
+    """
+    begin = _STREAM.match(data, at, at + _LONGEST_DICTIONARY)
+    if begin is None:
+        return at
+    end = begin.end() + int(begin[1])
+    return end if _ENDSTREAM.match(data, end) is not None else at
 
 
 class _Accounted:

@@ -59,6 +59,14 @@ def test_a_signed_stream_that_runs_on_behind_the_signed_bytes_is_never_valid() -
     assert verdict(revised(first, {_FIRST_FREE: b"null"})) is not Verdict.VALID
 
 
+def test_objects_of_a_file_within_the_file_are_content() -> None:
+    inner = a_pdf()
+    paper = a_pdf(extra={60: b"<< /Length %d >>\nstream\n%s\nendstream" % (len(inner), inner)})
+    found = inspection(made(signed(paper, leader())))
+    assert found.verdict is Verdict.VALID
+    assert "signature-changes" not in [finding.code for finding in found.findings]
+
+
 # --- the same, written otherwise ----------------------------------------------------------------------------
 
 
