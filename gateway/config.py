@@ -101,6 +101,9 @@ class SigningSection:
 
     keys: str = ""
     development: bool = True
+    passphrase: str = ""
+    digest: Literal["sha256", "sha384", "sha512"] = "sha256"
+    prefer_pss: bool = False
     policy_id: str = "urn:vanthu:evidence-policy:1"
 
 

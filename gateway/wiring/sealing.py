@@ -5,25 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 
 from adapters.signing.keyring import KeyRing, Options
+from adapters.signing.keys import Digest
 from adapters.signing.looks import Options as LookOptions
 from adapters.signing.placement import Corner, Leaf, Place
 from adapters.signing.sealer import PadesSealer
 from adapters.signing.typeface import find_font
-from gateway.config import Config
+from gateway.config import Config, secret
 from gateway.model.ids import OrganCode
 from gateway.ports import Clock, Directory, Vault
 
 
 def ring_of(config: Config, *, directory: Directory, clock: Clock) -> KeyRing:
-    """The keys of all parties and our own."""
+    """The keys of all parties and our own.  Raises ``ConfigError`` where the passphrase's variable is not set."""
     sections = config.sections
+    passphrase = secret(sections.signing.passphrase, "signing.passphrase")
     return KeyRing(
         Options(
             keys=config.keys_folder,
             organ=OrganCode(sections.gateway.organ),
             name=sections.gateway.name,
             trust=config.trust_folder,
+            passphrase=passphrase.encode() if passphrase else None,
             development=sections.signing.development,
+            digest=Digest(sections.signing.digest),
+            prefer_pss=sections.signing.prefer_pss,
         ),
         directory=directory,
         clock=clock,

@@ -227,3 +227,25 @@ def test_a_leaders_signature_stays_valid_under_the_seal(vanthu: Vanthu, source: 
     )
     judged = subprocess.run(["pdfsig", "-nocert", str(out)], capture_output=True, text=True, check=False)
     assert judged.stdout.count("Signature is Valid.") == 2
+
+
+def test_keys_digest_and_padding_are_those_of_the_configuration(
+    vanthu: Vanthu, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pki().agency(ORGAN, "UBND tỉnh").write_p12(tmp_path / "keys" / f"{ORGAN}.p12", b"open sesame")
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        f'[signing]\nkeys = "{tmp_path / "keys"}"\npassphrase = "env:VANTHU_TEST_PASSPHRASE"\n'
+        'digest = "sha512"\nprefer_pss = true\n'
+    )
+    out = tmp_path / "sealed.pdf"
+    refused = vanthu("sign", source, out, "--organ", ORGAN, "--config", config)
+    assert refused.code == 2
+    assert "VANTHU_TEST_PASSPHRASE" in refused.err
+    monkeypatch.setenv("VANTHU_TEST_PASSPHRASE", "open sesame")
+    assert vanthu("sign", source, out, "--organ", ORGAN, "--config", config).code == 0
+    told = subprocess.run(["pdfsig", "-nocert", str(out)], capture_output=True, text=True, check=True).stdout
+    assert "SHA-512" in told
+    assert "Signature is Valid." in told
+    scheme = bytes.fromhex("06092a864886f70d01010a")  # id-RSASSA-PSS
+    assert scheme.hex().encode() in out.read_bytes()
