@@ -64,7 +64,7 @@ def usage(serve: int) -> Usage:
 def _part(command: str, inherited: str) -> str:
     for word, part in (
         ("gateway.cli work", "worker"),
-        ("adapters.inspection.nursery", "judge"),
+        ("adapters.inspection.processes.nursery", "judge"),
         ("guardian.py", "broker"),
     ):
         if word in command:

@@ -50,8 +50,8 @@ from adapters.clock import SystemClock, SystemIds
 from adapters.directory import write_access
 from adapters.envelope.edxml import EdxmlEnvelopes
 from adapters.envelope.edxml import Options as EnvelopeOptions
-from adapters.inspection.inspector import Options as InspectorOptions
-from adapters.inspection.inspector import ProcessInspector
+from adapters.inspection.processes.inspector import Options as InspectorOptions
+from adapters.inspection.processes.inspector import ProcessInspector
 from adapters.signing.keyring import KeyRing
 from adapters.signing.keyring import Options as KeyOptions
 from adapters.signing.notary import XadesNotary
@@ -280,7 +280,9 @@ async def a_worker(var: Path, trusted: bytes) -> AsyncIterator[Desk]:
 
 
 def _judges() -> Sequence[int]:
-    found = subprocess.run(["pgrep", "-f", "adapters.inspection.nursery"], capture_output=True, check=False)
+    found = subprocess.run(
+        ["pgrep", "-f", "adapters.inspection.processes.nursery"], capture_output=True, check=False
+    )
     mine = {multiprocessing.current_process().pid}
     pids = []
     for pid in sorted(int(line) for line in found.stdout.split()):

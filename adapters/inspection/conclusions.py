@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pyhanko.pdf_utils.generic import DictionaryObject
 
 from adapters.inspection import cms
-from adapters.inspection.certificates import display_name
-from adapters.inspection.changes import Difference, Level
-from adapters.inspection.enclosed import collect
-from adapters.inspection.existence import Existence, Existing, is_reliable
-from adapters.inspection.overlaps import Overlaps
-from adapters.inspection.trust import Standing, Trust
+from adapters.inspection.authority.certificates import display_name
+from adapters.inspection.authority.enclosed import collect
+from adapters.inspection.authority.existence import Existence, Existing, is_reliable
+from adapters.inspection.authority.trust import Standing, Trust
+from adapters.inspection.history.changes import Difference, Level
+from adapters.inspection.history.overlaps import Overlaps
 from adapters.pdf.reader import QuickReader, entry
 from gateway.model.finding import Severity
 from gateway.model.signature import Indication, SignatureReport

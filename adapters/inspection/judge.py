@@ -17,10 +17,11 @@ from pathlib import Path
 
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 
-from adapters.inspection import signatures, structure
-from adapters.inspection.besides import remarks
+from adapters.inspection import signatures
+from adapters.inspection.authority.trust import Trust
 from adapters.inspection.conclusions import Setting
-from adapters.inspection.trust import Trust
+from adapters.inspection.paper import structure
+from adapters.inspection.paper.besides import remarks
 from adapters.inspection.words import shown
 from adapters.pdf.reader import ContentsTooLong, QuickReader
 from adapters.pdf.references import TooManySteps

@@ -19,13 +19,14 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject
 from pyhanko.pdf_utils.misc import PdfReadError
 
-from adapters.inspection import cms, permissions
-from adapters.inspection.changes import Changes, Difference, Level
+from adapters.inspection import cms
 from adapters.inspection.conclusions import Judged, Known, Setting, conclude_all
-from adapters.inspection.leftovers import is_end_accounted, stray_objects
-from adapters.inspection.overlaps import Hiding, of_later_signatures
-from adapters.inspection.revisions import Revisions, signature_place
-from adapters.inspection.structure import TooCostly
+from adapters.inspection.history import permissions
+from adapters.inspection.history.changes import Changes, Difference, Level
+from adapters.inspection.history.leftovers import is_end_accounted, stray_objects
+from adapters.inspection.history.overlaps import Hiding, of_later_signatures
+from adapters.inspection.history.revisions import Revisions, signature_place
+from adapters.inspection.paper.structure import TooCostly
 from adapters.pdf.reader import QuickReader, entry, resolved, unhex
 from gateway.model.finding import Severity
 from gateway.model.signature import Indication, SignatureReport

@@ -7,9 +7,9 @@ notary = XadesNotary(ring)                                  # gateway.ports.Nota
 
 from adapters.signing.evidence_check import EvidenceCheck, Standing, broken_link, load_roots, verify_evidence
 from adapters.signing.keyring import KeyRing, Options
-from adapters.signing.looks import Options as LookOptions
 from adapters.signing.notary import XadesNotary
 from adapters.signing.sealer import PadesSealer
+from adapters.signing.visible.looks import Options as LookOptions
 
 __all__ = [
     "EvidenceCheck",

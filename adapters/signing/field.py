@@ -9,10 +9,10 @@ from __future__ import annotations
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
-from adapters.signing.geometry import Box
 from adapters.signing.objects import Verbatim, added, dictionary, entry, number
 from adapters.signing.objects import name as pdf_name
-from adapters.signing.pages import Page
+from adapters.signing.visible.geometry import Box
+from adapters.signing.visible.pages import Page
 
 _NOWHERE = Box(left=0, bottom=0, right=0, top=0)
 _PRINTED_AND_LOCKED = 0b10000100

@@ -29,11 +29,11 @@ from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
 from adapters.pdf.reader import ContentsTooLong, QuickReader
 from adapters.pdf.writing import write_object
-from adapters.signing import pages
-from adapters.signing.appearance import draw
 from adapters.signing.field import add_field
-from adapters.signing.mark import FIELD_PREFIX, Hidden, Mark, Signature, Spot, locate, without_wording
 from adapters.signing.objects import entries, entry
+from adapters.signing.visible import pages
+from adapters.signing.visible.appearance import draw
+from adapters.signing.visible.mark import FIELD_PREFIX, Hidden, Mark, Signature, Spot, locate, without_wording
 from gateway.errors import Refused
 
 # pyHanko reports every oddity of a file as it goes along; findings about files are the inspector's.

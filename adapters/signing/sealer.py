@@ -22,10 +22,10 @@ import structlog
 from adapters.signing.cms import CmsTemplate
 from adapters.signing.keyring import KeyRing
 from adapters.signing.keys import Identity
-from adapters.signing.looks import Looks
-from adapters.signing.looks import Options as LookOptions
 from adapters.signing.pdf import Draft, Wish, prepare
 from adapters.signing.readback import NotWhatWeSealed, read_back, read_back_apart, read_back_as_pdf
+from adapters.signing.visible.looks import Looks
+from adapters.signing.visible.looks import Options as LookOptions
 from gateway.errors import Refused, Unavailable
 from gateway.model.ids import PartyKey
 from gateway.model.payload import PayloadRef

@@ -14,16 +14,16 @@ from pathlib import Path
 from adapters.clock import SystemClock
 from adapters.memory import MemoryDirectory, MemoryVault
 from adapters.signing.cms import CmsTemplate
-from adapters.signing.drawn_seal import draw
 from adapters.signing.keyring import KeyRing
 from adapters.signing.keyring import Options as KeyOptions
 from adapters.signing.keys import LoadedKey, load
-from adapters.signing.looks import Looks
-from adapters.signing.looks import Options as LookOptions
 from adapters.signing.pdf import Wish, prepare
 from adapters.signing.readback import read_back
 from adapters.signing.sealer import PadesSealer
-from adapters.signing.typeface import find_font
+from adapters.signing.visible.drawn_seal import draw
+from adapters.signing.visible.looks import Looks
+from adapters.signing.visible.looks import Options as LookOptions
+from adapters.signing.visible.typeface import find_font
 from benchmarks.sign.materials import ORGAN, Materials
 from benchmarks.sign.pki import PASSPHRASE
 from gateway.model.ids import OrganCode, PartyKey

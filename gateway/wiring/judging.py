@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from adapters.inspection.inspector import Options
+from adapters.inspection.processes.inspector import Options
 from gateway.config import Config
 
 

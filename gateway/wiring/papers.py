@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from adapters.clock import SystemClock
 from adapters.directory import OrganDirectory
 from adapters.files import InHand, OutTray, read
-from adapters.inspection.glance import Looking
-from adapters.inspection.inspector import ProcessInspector
+from adapters.inspection.processes.glance import Looking
+from adapters.inspection.processes.inspector import ProcessInspector
 from gateway.config import Config
 from gateway.errors import ConfigError, Refused, Unavailable
 from gateway.model.finding import Finding, Severity

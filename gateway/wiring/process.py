@@ -35,7 +35,7 @@ from adapters.http.metrics import Metrics
 from adapters.http.options import Options as HttpOptions
 from adapters.http.options import Ports as HttpPorts
 from adapters.http.server import HttpServer
-from adapters.inspection.inspector import ProcessInspector
+from adapters.inspection.processes.inspector import ProcessInspector
 from adapters.signing.notary import XadesNotary
 from adapters.store import FileVault, Store, VaultOptions
 from gateway.config import Config, load, secret

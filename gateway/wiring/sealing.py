@@ -6,10 +6,10 @@ from pathlib import Path
 
 from adapters.signing.keyring import KeyRing, Options
 from adapters.signing.keys import Digest
-from adapters.signing.looks import Options as LookOptions
-from adapters.signing.placement import Corner, Leaf, Place
 from adapters.signing.sealer import PadesSealer
-from adapters.signing.typeface import find_font
+from adapters.signing.visible.looks import Options as LookOptions
+from adapters.signing.visible.placement import Corner, Leaf, Place
+from adapters.signing.visible.typeface import find_font
 from gateway.config import Config, secret
 from gateway.model.ids import OrganCode
 from gateway.ports import Clock, Directory, Vault

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import pytest
 
-from adapters.inspection.inspector import Options, ProcessInspector
+from adapters.inspection.processes.inspector import Options, ProcessInspector
 from adapters.memory import MemoryInspector
 from gateway.model.finding import Severity
 from gateway.model.ids import PartyKey

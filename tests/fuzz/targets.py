@@ -18,8 +18,8 @@ from typing import Protocol
 import pikepdf
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from adapters.inspection import wire
 from adapters.inspection.judge import Options, judge
+from adapters.inspection.processes import wire
 from adapters.memory import FixedClock, MemoryDirectory
 from adapters.signing import KeyRing, PadesSealer
 from adapters.signing import Options as SealingOptions

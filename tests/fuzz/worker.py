@@ -30,7 +30,7 @@ _COUNTED = (
     "adapters.signing.keys",
 )
 _GUIDING = ("pyhanko.pdf_utils.", "pyhanko.sign.validation.", "pyhanko_certvalidator.")
-_NOT_READERS = ("adapters.inspection.wire",)
+_NOT_READERS = ("adapters.inspection.processes.wire",)
 _NEWS_EVERY_S = 2.0
 
 

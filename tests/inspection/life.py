@@ -7,7 +7,7 @@ import sys
 
 import uvloop
 
-from adapters.inspection.inspector import Options, ProcessInspector
+from adapters.inspection.processes.inspector import Options, ProcessInspector
 from gateway.model.ids import PartyKey
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance

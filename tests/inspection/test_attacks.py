@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
-from adapters.inspection.dormant import hiding_signatures, waiting
 from adapters.inspection.judge import Options, judge
+from adapters.inspection.paper.dormant import hiding_signatures, waiting
 from gateway.model.finding import Severity
 from gateway.model.signature import Inspection, Verdict
 from tests.vectors.attacks import (

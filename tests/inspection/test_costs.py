@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters.inspection import wire
 from adapters.inspection.judge import Options, judge
+from adapters.inspection.processes import wire
 from gateway.model.signature import Verdict
 from tests.fuzz import forge
 from tests.vectors import make_costly_pdfs as vectors

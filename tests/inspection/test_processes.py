@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.inspection.inspector import Options, ProcessInspector
+from adapters.inspection.processes.inspector import Options, ProcessInspector
 from gateway.errors import Unavailable
 from gateway.model.ids import PartyKey
 from gateway.model.payload import PayloadRef
@@ -175,7 +175,7 @@ def test_nothing_survives_a_gateway_that_was_killed(loop: str) -> None:
 
 def test_the_gateway_itself_loads_no_parser() -> None:
     code = (
-        "import sys, adapters.inspection.inspector; "
+        "import sys, adapters.inspection.processes.inspector; "
         "print([m for m in ('pikepdf', 'pyhanko', 'asn1crypto', 'cryptography') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

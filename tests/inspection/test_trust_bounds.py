@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.inspection import certificates
+from adapters.inspection.authority import certificates
+from adapters.inspection.authority.paths import Pool, chains
+from adapters.inspection.authority.revocation import read_crl, read_ocsp
 from adapters.inspection.judge import Options, judge
-from adapters.inspection.paths import Pool, chains
-from adapters.inspection.revocation import read_crl, read_ocsp
 from gateway.model.signature import Indication, Verdict
 from tests.authority import Authority, day
 from tests.inspection.aged import carry, enclose, exchange, sign, stamp, with_cms

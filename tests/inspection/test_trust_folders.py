@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from adapters.inspection import certificates
-from adapters.inspection.folder import Folder, unwrapped
-from adapters.inspection.inspector import Options as InspectorOptions
-from adapters.inspection.inspector import ProcessInspector
+from adapters.inspection.authority import certificates
+from adapters.inspection.authority.folder import Folder, unwrapped
+from adapters.inspection.authority.revocation import Crl, read_crl
 from adapters.inspection.judge import Options, judge
-from adapters.inspection.revocation import Crl, read_crl
+from adapters.inspection.processes.inspector import Options as InspectorOptions
+from adapters.inspection.processes.inspector import ProcessInspector
 from gateway.model.ids import PartyKey
 from gateway.model.policy import Acceptance
 from gateway.model.signature import Verdict

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from adapters.inspection.turns import Turns
+from adapters.inspection.processes.turns import Turns
 from gateway.errors import Unavailable
 from gateway.model.ids import PartyKey
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.inspection import wire
 from adapters.inspection.judge import Options, judge
+from adapters.inspection.processes import wire
 from gateway.model.policy import Acceptance, Attitude
 from tests.inspection.files import signed_and_sealed
 

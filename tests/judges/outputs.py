@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.memory import FixedClock, MemoryDirectory, MemoryVault
 from adapters.signing import KeyRing, Options, PadesSealer
-from adapters.signing.drawn_seal import draw
 from adapters.signing.keys import Digest
-from adapters.signing.looks import Options as LookOptions
-from adapters.signing.typeface import find_font
+from adapters.signing.visible.drawn_seal import draw
+from adapters.signing.visible.looks import Options as LookOptions
+from adapters.signing.visible.typeface import find_font
 from gateway.model.ids import OrganCode, PartyKey
 from gateway.model.payload import PayloadRef
 from gateway.model.signature import SealKind, SealOrder

@@ -12,10 +12,10 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import enumerate_sig_fields
 
 from adapters.signing import PadesSealer
-from adapters.signing.looks import ANCHORS
-from adapters.signing.mark import PictureMark, Signature, Spot, locate
-from adapters.signing.picture import Picture, read_picture
-from adapters.signing.placement import Place
+from adapters.signing.visible.looks import ANCHORS
+from adapters.signing.visible.mark import PictureMark, Signature, Spot, locate
+from adapters.signing.visible.picture import Picture, read_picture
+from adapters.signing.visible.placement import Place
 from gateway.errors import Refused
 from gateway.model.signature import SealOrder
 from tests.signing.looks import RED, a_seal, look

@@ -15,7 +15,7 @@ from adapters.inspection.judge import Options as JudgeOptions
 from adapters.inspection.judge import judge
 from adapters.memory import FixedClock, MemoryDirectory
 from adapters.signing import KeyRing, LookOptions, Options, PadesSealer
-from adapters.signing.placement import Corner, Leaf, Place
+from adapters.signing.visible.placement import Corner, Leaf, Place
 from gateway.errors import Unavailable
 from gateway.model.ids import OrganCode, PartyKey
 from gateway.model.payload import PayloadRef

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.signing import placement
-from adapters.signing.geometry import POINTS_PER_MM as MM
-from adapters.signing.geometry import Box, Size, View
-from adapters.signing.placement import Corner, Place
+from adapters.signing.visible import placement
+from adapters.signing.visible.geometry import POINTS_PER_MM as MM
+from adapters.signing.visible.geometry import Box, Size, View
+from adapters.signing.visible.placement import Corner, Place
 
 A4 = Size(width=595, height=842)
 SEAL = Size(width=100, height=100)

@@ -8,7 +8,7 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from adapters.signing import LookOptions
-from adapters.signing.typeface import Typeface, find_font
+from adapters.signing.visible.typeface import Typeface, find_font
 from gateway.config import load
 from gateway.errors import ConfigError, Unavailable
 from gateway.wiring.sealing import look

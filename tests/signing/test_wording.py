@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from adapters.signing.content import Budget, OverBudget, words
-from adapters.signing.geometry import Box
-from adapters.signing.looks import ANCHORS
-from adapters.signing.pages import first
-from adapters.signing.placement import Corner, Place
-from adapters.signing.wording import Piece, Wording
+from adapters.signing.visible.content import Budget, OverBudget, words
+from adapters.signing.visible.geometry import Box
+from adapters.signing.visible.looks import ANCHORS
+from adapters.signing.visible.pages import first
+from adapters.signing.visible.placement import Corner, Place
+from adapters.signing.visible.wording import Piece, Wording
 from demo.papers import ANSWER, DECISION
 from demo.pdf import Fonts, Typeset, typeset
 from tests.signing.looks import RED, look

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from adapters.files import InHand
-from adapters.inspection.inspector import Options, ProcessInspector
+from adapters.inspection.processes.inspector import Options, ProcessInspector
 from gateway.model.ids import PartyKey
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from adapters.inspection.inspector import Options
+from adapters.inspection.processes.inspector import Options
 from gateway.model.finding import Severity
 from gateway.model.signature import Indication, Inspection, Verdict
 from tools.corpus import independent

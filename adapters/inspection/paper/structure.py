@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pikepdf
 
-from adapters.inspection import dormant
+from adapters.inspection.paper import dormant
 
 _ACTIONS = frozenset(
     {

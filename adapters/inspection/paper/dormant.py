@@ -15,9 +15,9 @@ from collections.abc import Collection, Iterator
 
 import pikepdf
 
-from adapters.inspection.canvas import Canvas, texts_in
-from adapters.inspection.leaves import HIDDEN, annotations_of, box_of, inherited, looks_of, pages_of
-from adapters.inspection.plane import Box
+from adapters.inspection.paper.canvas import Canvas, texts_in
+from adapters.inspection.paper.leaves import HIDDEN, annotations_of, box_of, inherited, looks_of, pages_of
+from adapters.inspection.paper.plane import Box
 
 _MAX_CONTENT = 1 << 18
 _MAX_OBJECTS = 100_000

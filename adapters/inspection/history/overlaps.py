@@ -14,9 +14,9 @@ from io import BytesIO
 import pikepdf
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
 
-from adapters.inspection.dormant import hiding_signatures
+from adapters.inspection.history.revisions import Revisions, root_of
 from adapters.inspection.objects import inherited, name_in, raw_items, rectangle
-from adapters.inspection.revisions import Revisions, root_of
+from adapters.inspection.paper.dormant import hiding_signatures
 from adapters.pdf.reader import entry, resolved
 
 Box = tuple[float, float, float, float]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pyhanko.pdf_utils.writer import BasePdfFileWriter
 
-from adapters.signing.mark import LEADING, TEXT_SIZE, Spot
 from adapters.signing.objects import Verbatim, added
-from adapters.signing.picture import Picture
-from adapters.signing.typeface import Cut, Setting
+from adapters.signing.visible.mark import LEADING, TEXT_SIZE, Spot
+from adapters.signing.visible.picture import Picture
+from adapters.signing.visible.typeface import Cut, Setting
 
 
 def draw(spot: Spot, writer: BasePdfFileWriter) -> int:

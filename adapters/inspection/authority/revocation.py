@@ -20,7 +20,7 @@ from typing import Any
 from asn1crypto import core, crl, ocsp  # type: ignore[import-untyped]  # it has no stubs
 from pyhanko_certvalidator.sig_validate import DefaultSignatureValidator
 
-from adapters.inspection.certificates import Certificate, Memory, read, utc
+from adapters.inspection.authority.certificates import Certificate, Memory, read, utc
 
 MAX_LIST = 64 * 1024 * 1024
 """No CRL is longer; in bytes."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject, StreamObject
 
+from adapters.inspection.history.revisions import Revisions
+from adapters.inspection.history.weight import Level, Step, Unexplained
 from adapters.inspection.objects import inherited, is_same, name_in, raw_items, rectangle
-from adapters.inspection.revisions import Revisions
-from adapters.inspection.weight import Level, Step, Unexplained
 from adapters.pdf.reader import entry, resolved
 
 _OF_BRANCHES = frozenset({"/T", "/Kids", "/Parent", "/TU", "/TM"})

@@ -26,8 +26,8 @@ from pyhanko_certvalidator.policy_decl import (
 )
 from pyhanko_certvalidator.validate import async_validate_path
 
-from adapters.inspection.certificates import Certificate
-from adapters.inspection.revocation import is_issued
+from adapters.inspection.authority.certificates import Certificate
+from adapters.inspection.authority.revocation import is_issued
 
 MAX_LENGTH = 8
 """No chain has more certificates."""

@@ -15,14 +15,14 @@ from typing import Any
 
 from pyhanko.pdf_utils import generic
 
-from adapters.signing import pages, placement
-from adapters.signing.geometry import Box, Size
 from adapters.signing.objects import entries, entry
-from adapters.signing.pages import Page
-from adapters.signing.picture import Picture
-from adapters.signing.placement import Leaf, Place
-from adapters.signing.typeface import Setting, Typeface
-from adapters.signing.wording import Wording
+from adapters.signing.visible import pages, placement
+from adapters.signing.visible.geometry import Box, Size
+from adapters.signing.visible.pages import Page
+from adapters.signing.visible.picture import Picture
+from adapters.signing.visible.placement import Leaf, Place
+from adapters.signing.visible.typeface import Setting, Typeface
+from adapters.signing.visible.wording import Wording
 
 FIELD_PREFIX = "VanThu-"
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 
 import pikepdf
 
-from adapters.inspection.leaves import HIDDEN, annotations_of, box_of, floats, inherited, looks_of
-from adapters.inspection.plane import (
+from adapters.inspection.paper.leaves import HIDDEN, annotations_of, box_of, floats, inherited, looks_of
+from adapters.inspection.paper.plane import (
     EVERYWHERE,
     SQUARE,
     UNIT,

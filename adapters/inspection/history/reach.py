@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Iterator
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
 
+from adapters.inspection.history.revisions import Revisions, root_of
+from adapters.inspection.history.weight import Unexplained
 from adapters.inspection.objects import raw_children, raw_items
-from adapters.inspection.revisions import Revisions, root_of
-from adapters.inspection.weight import Unexplained
 
 _MAX_STEPS = 400_000
 _NOTHING: DictionaryObject = DictionaryObject()  # type: ignore[no-untyped-call]  # pyHanko's

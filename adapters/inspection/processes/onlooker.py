@@ -1,6 +1,6 @@
 """The process behind ``glance``: looks at one file under limits, and says what the policy makes of it.
 
-python -m adapters.inspection.onlooker CPU_SECONDS MEMORY_BYTES ORDER FILE
+python -m adapters.inspection.processes.onlooker CPU_SECONDS MEMORY_BYTES ORDER FILE
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapters.inspection import structure, wire
-from adapters.inspection.besides import Remark, remarks
-from adapters.inspection.limits import allow_cpu, restrict
+from adapters.inspection.paper import structure
+from adapters.inspection.paper.besides import Remark, remarks
+from adapters.inspection.processes import wire
+from adapters.inspection.processes.limits import allow_cpu, restrict
 from gateway.model.finding import Severity
 from gateway.model.policy import Acceptance
 

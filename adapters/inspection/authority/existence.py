@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from adapters.inspection import certificates
-from adapters.inspection.certificates import Certificate
+from adapters.inspection.authority import certificates
+from adapters.inspection.authority.certificates import Certificate
+from adapters.inspection.authority.enclosed import Enclosed
+from adapters.inspection.authority.trust import RELIABLE_UNTIL, Evidence, Purpose, Question, Standing, Trust
 from adapters.inspection.cms import Proof
-from adapters.inspection.enclosed import Enclosed
-from adapters.inspection.trust import RELIABLE_UNTIL, Evidence, Purpose, Question, Standing, Trust
 
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _MAX_STAMPS = 200

@@ -18,12 +18,12 @@ from pathlib import Path
 import structlog
 
 from adapters.signing.development import appear
-from adapters.signing.drawn_seal import draw
 from adapters.signing.keyring import KeyRing, Stamp, file_stem, stamp
-from adapters.signing.mark import Hidden, Mark, PictureMark, TextMark
-from adapters.signing.picture import LARGEST_FILE, Picture, UnusablePicture, read_picture
-from adapters.signing.placement import Place
-from adapters.signing.typeface import Typeface, find_font
+from adapters.signing.visible.drawn_seal import draw
+from adapters.signing.visible.mark import Hidden, Mark, PictureMark, TextMark
+from adapters.signing.visible.picture import LARGEST_FILE, Picture, UnusablePicture, read_picture
+from adapters.signing.visible.placement import Place
+from adapters.signing.visible.typeface import Typeface, find_font
 from gateway.errors import ConfigError, Unavailable
 from gateway.model.ids import PartyKey
 from gateway.model.signature import SealKind, SealOrder

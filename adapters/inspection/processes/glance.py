@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from adapters.inspection import wire
+from adapters.inspection.processes import wire
 from gateway.errors import Refused, Unavailable
 from gateway.model.finding import Finding, Severity
 from gateway.model.policy import Acceptance
@@ -37,7 +37,15 @@ class Looking:
         order = wire.encode_order("", acceptance).decode()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "adapters.inspection.onlooker", *bounds, order, str(path)],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "adapters.inspection.processes.onlooker",
+                    *bounds,
+                    order,
+                    str(path),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

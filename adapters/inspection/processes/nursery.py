@@ -23,9 +23,9 @@ import sys
 import warnings
 from pathlib import Path
 
-from adapters.inspection import wire
 from adapters.inspection.judge import Options, judge
-from adapters.inspection.limits import allow_cpu, restrict
+from adapters.inspection.processes import wire
+from adapters.inspection.processes.limits import allow_cpu, restrict
 from gateway.model.signature import Inspection
 
 _PR_SET_PDEATHSIG = 1

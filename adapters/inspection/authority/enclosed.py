@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from asn1crypto import cms, core  # type: ignore[import-untyped]  # it has no stubs
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject, StreamObject
 
-from adapters.inspection import certificates, revocation
-from adapters.inspection.certificates import Certificate
-from adapters.inspection.revocation import Records
+from adapters.inspection.authority import certificates, revocation
+from adapters.inspection.authority.certificates import Certificate
+from adapters.inspection.authority.revocation import Records
 from adapters.pdf.reader import QuickReader, entry, resolved
 
 _MAX_OF_A_KIND = 500

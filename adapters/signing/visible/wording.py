@@ -15,10 +15,10 @@ from itertools import islice
 
 from pyhanko.pdf_utils import generic
 
-from adapters.signing import pages, placement
-from adapters.signing.content import Budget, OverBudget, words
-from adapters.signing.geometry import POINTS_PER_MM, Box
-from adapters.signing.pages import Page
+from adapters.signing.visible import pages, placement
+from adapters.signing.visible.content import Budget, OverBudget, words
+from adapters.signing.visible.geometry import POINTS_PER_MM, Box
+from adapters.signing.visible.pages import Page
 
 _MOST_PAGES = 40
 """Pages that are read, from the last: annexes in the same file may follow the signature."""

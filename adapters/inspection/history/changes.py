@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from adapters.inspection.revisions import Revisions
-from adapters.inspection.step import compare
-from adapters.inspection.weight import Level, Step
+from adapters.inspection.history.revisions import Revisions
+from adapters.inspection.history.step import compare
+from adapters.inspection.history.weight import Level, Step
 
 __all__ = ["Changes", "Difference", "Level"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageStat, UnidentifiedImageError
 
-from adapters.signing.geometry import POINTS_PER_MM, Size
+from adapters.signing.visible.geometry import POINTS_PER_MM, Size
 
 LARGEST_FILE = 4 * 1024 * 1024
 """Bytes of a PNG that are read."""

@@ -20,10 +20,10 @@ from typing import Any
 from pyhanko.pdf_utils import generic
 
 from adapters.pdf.reader import QuickReader
-from adapters.signing.fonts import Font, read_font
-from adapters.signing.geometry import Box
 from adapters.signing.objects import entries, entry, raw_entry
-from adapters.signing.pages import Page
+from adapters.signing.visible.fonts import Font, read_font
+from adapters.signing.visible.geometry import Box
+from adapters.signing.visible.pages import Page
 
 _Matrix = tuple[float, float, float, float, float, float]
 _UNIT: _Matrix = (1, 0, 0, 1, 0, 0)

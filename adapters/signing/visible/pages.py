@@ -12,8 +12,8 @@ from typing import Any
 
 from pyhanko.pdf_utils import generic
 
-from adapters.signing.geometry import Box, View
 from adapters.signing.objects import entry, finite, raw_entry, resolved
+from adapters.signing.visible.geometry import Box, View
 
 _DEEPEST = 64
 """Levels of the page tree that are followed."""

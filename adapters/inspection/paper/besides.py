@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from adapters.inspection.structure import Structure
+from adapters.inspection.paper.structure import Structure
 from gateway.model.finding import Severity
 from gateway.model.policy import Acceptance, Attitude
 

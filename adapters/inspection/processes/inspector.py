@@ -24,8 +24,8 @@ from typing import Self
 
 import structlog
 
-from adapters.inspection import wire
-from adapters.inspection.turns import Turns
+from adapters.inspection.processes import wire
+from adapters.inspection.processes.turns import Turns
 from gateway.errors import Unavailable
 from gateway.model.finding import Finding, Severity
 from gateway.model.ids import PartyKey
@@ -321,7 +321,14 @@ def _path(folder: Path | None) -> str:
 def _spawn(control: socket.socket, bounds: wire.Bounds) -> subprocess.Popen[bytes]:
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "adapters.inspection.nursery", str(control.fileno()), bounds.encoded()],
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "adapters.inspection.processes.nursery",
+            str(control.fileno()),
+            bounds.encoded(),
+        ],
         pass_fds=[control.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

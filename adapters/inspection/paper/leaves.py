@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pikepdf
 
-from adapters.inspection.plane import Box
+from adapters.inspection.paper.plane import Box
 
 HIDDEN = 0x02 | 0x20
 """spec: ISO 32000-1 §12.5.3 - Hidden, NoView"""

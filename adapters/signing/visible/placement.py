@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from adapters.signing.geometry import POINTS_PER_MM, Box, Size
+from adapters.signing.visible.geometry import POINTS_PER_MM, Box, Size
 
 COVERED = 1 / 3
 """How much of the signer's picture the seal covers."""

@@ -23,11 +23,11 @@ from enum import Enum
 from itertools import pairwise
 from pathlib import Path
 
-from adapters.inspection import certificates, revocation
-from adapters.inspection.certificates import Certificate
-from adapters.inspection.folder import Folder, unwrapped
-from adapters.inspection.paths import Chain, Pool, chains
-from adapters.inspection.revocation import Answer, Records
+from adapters.inspection.authority import certificates, revocation
+from adapters.inspection.authority.certificates import Certificate
+from adapters.inspection.authority.folder import Folder, unwrapped
+from adapters.inspection.authority.paths import Chain, Pool, chains
+from adapters.inspection.authority.revocation import Answer, Records
 
 RELIABLE_UNTIL = datetime(2014, 1, 1, tzinfo=UTC)
 """spec: NIST SP 800-131A - until then SHA-1 and RSA below 2048 bits were good enough to sign with."""

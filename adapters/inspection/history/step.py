@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject, StreamObject
 
-from adapters.inspection import structure_tree
-from adapters.inspection.newcomers import Newcomers, field_name
+from adapters.inspection.history import structure_tree
+from adapters.inspection.history.newcomers import Newcomers, field_name
+from adapters.inspection.history.reach import Reach, as_dictionary, number_of
+from adapters.inspection.history.revisions import Revisions, root_of
+from adapters.inspection.history.weight import Level, Step, Unexplained
 from adapters.inspection.objects import (
     differing,
     inherited,
@@ -22,9 +25,6 @@ from adapters.inspection.objects import (
     raw_children,
     raw_items,
 )
-from adapters.inspection.reach import Reach, as_dictionary, number_of
-from adapters.inspection.revisions import Revisions, root_of
-from adapters.inspection.weight import Level, Step, Unexplained
 from adapters.pdf.reader import entry, resolved
 
 # spec: ISO 32000-2 §12.7.5.5 - what signing an empty field may set; other fields: value and looks

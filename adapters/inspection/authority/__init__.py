@@ -1,0 +1,1 @@
+"""Whom to believe: roots, chains, revocation, and the proofs of existence that time-stamps give."""
