@@ -17,16 +17,19 @@ from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.fields import FieldMDPAction, FieldMDPSpec, MDPPerm
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
+from adapters.inspection.judge import Options as JudgeOptions
+from adapters.inspection.judge import judge
 from adapters.memory import FixedClock, MemoryDirectory
 from adapters.signing import KeyRing, Options, PadesSealer
 from adapters.signing.keys import Digest
 from gateway.errors import Refused
 from gateway.model.ids import OrganCode, PartyKey
 from gateway.model.payload import PayloadRef
-from gateway.model.signature import SealKind, SealOrder
+from gateway.model.signature import SealKind, SealOrder, Verdict
 from tests.contract.test_sealer import Shelf
 from tests.pki import FIRST, NOW, Credential, ec_key, pki
 from tests.signing.pdfs import a_hybrid_pdf, a_pdf, judgements, signed
+from tests.vectors.make_pdfs import revised
 
 AGENCY = PartyKey("000.00.13.H53")
 ORDER = SealOrder(party=AGENCY, kind=SealKind.MAIN, signed_at=NOW)
@@ -264,3 +267,16 @@ def test_p256_and_p384_are_what_they_say() -> None:
     """The table of schemes would prove little if both names led to one curve."""
     assert isinstance(ec_key("secp256r1").curve, ec.SECP256R1)
     assert isinstance(ec_key("secp384r1").curve, ec.SECP384R1)
+
+
+@pytest.mark.parametrize("kind", [b"", b"/Type /Filter"])
+async def test_a_page_that_does_not_call_itself_one_keeps_its_signatures_under_the_seal(
+    sealer: PadesSealer, kind: bytes
+) -> None:
+    page = b"<< %s /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << >> >>" % kind
+    twice = await sealed_by(sealer, await sealed_by(sealer, a_pdf(extra={3: page})))
+    inspection = judge(twice, JudgeOptions(unsafe_accept_any_signer=True))
+    assert inspection.verdict is Verdict.VALID
+    assert len(inspection.signatures) == 2
+    turned = revised(twice, {3: page.replace(b"/Contents", b"/Rotate 90 /Contents")})
+    assert judge(turned, JudgeOptions(unsafe_accept_any_signer=True)).verdict is Verdict.INVALID

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject
@@ -10,6 +10,7 @@ from pyhanko.pdf_utils.generic import ArrayObject, DictionaryObject, IndirectObj
 from adapters.inspection.history.revisions import Revisions, root_of
 from adapters.inspection.history.weight import Unexplained
 from adapters.inspection.objects import raw_children, raw_items
+from adapters.pdf.reader import entry, resolved
 
 _MAX_STEPS = 400_000
 _NOTHING: DictionaryObject = DictionaryObject()  # type: ignore[no-untyped-call]  # pyHanko's
@@ -25,6 +26,26 @@ class Reach:
         self.revisions = revisions
         self.revision = revision
         self.old = revisions.at(revision)
+        self._pages: dict[int, PdfObject] | None = None
+
+    def pages(self) -> Mapping[int, PdfObject]:
+        """The leaves of the earlier page tree by number: a page is what stands there, whatever it calls itself."""
+        if self._pages is None:
+            self._pages = {}
+            seen: set[int] = set()
+            waiting = [entry(root_of(self.old), "/Pages")]
+            while waiting and len(seen) < _MAX_STEPS:
+                kids = entry(waiting.pop(), "/Kids")
+                for kid in raw_items(kids) if isinstance(kids, ArrayObject) else ():
+                    node = resolved(kid)
+                    if not isinstance(kid, IndirectObject) or kid.idnum in seen:
+                        continue
+                    seen.add(kid.idnum)
+                    if entry(node, "/Kids") is not None:
+                        waiting.append(node)
+                    else:
+                        self._pages[kid.idnum] = node
+        return self._pages
 
     def holders(self, number: int) -> list[tuple[DictionaryObject, str]]:
         """The dictionaries of the earlier revision that refer to *number*, each with the key under which it does."""

@@ -200,7 +200,7 @@ class _Comparison:
                 raise Unexplained(f"object {number} became a stream")
             if is_info and self._is_mere_information(number, new):
                 return
-            if name_in(old, "/Type") == "/Page":
+            if name_in(old, "/Type") == "/Page" or (_may_be_page(old) and number in self.reach.pages()):
                 self._page(old, new)
             elif inherited(old, "/FT") is not None or name_in(old, "/Subtype") == "/Widget":
                 self._field(number, old, new)
@@ -217,7 +217,10 @@ class _Comparison:
     def _array(self, number: int, old: ArrayObject, new: PdfObject) -> None:
         """An array by itself: it may grow if it holds annotations, fields or kids of a field, and nothing else."""
         for holder, key in self.reach.holders(number):
-            is_annotations = key == "/Annots" and name_in(holder, "/Type") == "/Page"
+            is_page = name_in(holder, "/Type") == "/Page" or any(
+                holder is page for page in self.reach.pages().values()
+            )
+            is_annotations = key == "/Annots" and is_page
             is_kids = key == "/Kids" and inherited(holder, "/FT") is not None
             is_fields = key == "/Fields" and "/FT" not in holder and "/T" not in holder
             if not (is_annotations or is_kids or is_fields):
@@ -340,6 +343,15 @@ class _Comparison:
             and number in self.revisions.touched(self.revision + 1)
             and self.reach.reached([number], but=key) is None
         )
+
+
+def _may_be_page(found: DictionaryObject) -> bool:
+    # some writers leave the type out, or put another
+    return (
+        "/Parent" in found
+        and "/T" not in found
+        and bool({"/Contents", "/MediaBox", "/Resources"} & set(found))
+    )
 
 
 def _is_certified_only(root: DictionaryObject) -> bool:
