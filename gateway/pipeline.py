@@ -249,8 +249,23 @@ class Pipeline:
         sealed: list[tuple[int, Sealed]] = []
         for wanted in sign.orders(valid, seal, self._policy.acceptance):
             payload = valid.edoc.attachments[wanted.index].payload
-            sealed.append((wanted.index, await self._world.sealer.seal(payload, wanted.order)))
+            done = await self._world.sealer.seal(payload, wanted.order)
+            if done.was_odd:
+                await self._judge_again(valid, wanted.index, done)
+            sealed.append((wanted.index, done))
         return Signed(valid=valid, sealed=tuple(sealed))
+
+    async def _judge_again(self, valid: Valid, index: int, done: Sealed) -> None:
+        """The whole judge looks at a seal on a file that strict readers refuse.  Raises ``Refused``."""
+        before = next((one.inspection for one in valid.examined if one.index == index), None)
+        after = await self._world.inspector.judge(
+            done.payload,
+            self._policy.acceptance,
+            share=valid.received.sender.key,
+            name=valid.edoc.attachments[index].name,
+        )
+        if why := sign.unsound(before, after, done.seal):
+            raise Refused("seal-unsound", why)
 
     # --- 4 route ------------------------------------------------------------------------------------
 

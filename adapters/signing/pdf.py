@@ -155,7 +155,7 @@ def _prepare(pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
     else:
         spot = _spot(writer, wish.mark, signatures, strict=strict)
     page = spot.page if isinstance(spot, Spot) else pages.first(writer.root)
-    if page is None:
+    if page is None or not page.is_paper:
         raise ValueError("no page")
     add_field(
         writer,

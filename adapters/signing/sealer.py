@@ -96,7 +96,7 @@ class PadesSealer:
         _log.debug("sealed", sha256=ref.sha256, kind=str(order.kind), shown=draft.shown, hidden=draft.hidden)
         if draft.hidden in _REMARKABLE:
             _log.warning("a seal shows nothing", sha256=ref.sha256, party=order.party, why=draft.hidden)
-        return Sealed(payload=payload, seal=_seal(order.party, identity))
+        return Sealed(payload=payload, seal=_seal(order.party, identity), was_odd=draft.was_odd)
 
     async def _put_away(self, draft: Draft, cms: bytes, template: CmsTemplate) -> PayloadRef:
         """The finished file, read back and in the vault, without ever being put together in memory."""

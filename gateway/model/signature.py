@@ -101,7 +101,11 @@ class Seal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """A sealed PDF and the seal that is on it."""
+    """A sealed PDF and the seal that is on it.
+
+    ``was_odd``: only a tolerant reader could read the original, so the whole judge has to look at the output.
+    """
 
     payload: PayloadRef
     seal: Seal
+    was_odd: bool = False

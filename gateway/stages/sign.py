@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gateway.model.document import Valid
 from gateway.model.policy import Acceptance
-from gateway.model.signature import Inspection, Seal, SealKind, SealOrder
+from gateway.model.signature import Indication, Inspection, Seal, SealKind, SealOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +59,16 @@ def is_sealed(inspection: Inspection, seal: Seal | None) -> bool:
     return seal is not None and any(
         s.certificate_sha256 == seal.certificate_sha256 for s in inspection.signatures
     )
+
+
+def unsound(before: Inspection | None, after: Inspection, seal: Seal) -> str:
+    """What is wrong with a sealed file by the whole judge's word; empty where nothing is.
+
+    *before* is what was said of the unsealed one, if anybody looked.
+    """
+    ours = [s for s in after.signatures if s.certificate_sha256 == seal.certificate_sha256]
+    if not any(s.indication is not Indication.FAILED and s.coverage == "whole-file" for s in ours):
+        return "the seal is not found whole on the file"
+    held = {s.field for s in before.signatures if s.indication is not Indication.FAILED} if before else set()
+    broken = [s.field for s in after.signatures if s.field in held and s.indication is Indication.FAILED]
+    return f"it would break the signature {broken[0]}" if broken else ""

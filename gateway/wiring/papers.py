@@ -22,9 +22,11 @@ from gateway.errors import ConfigError, Refused, Unavailable
 from gateway.model.finding import Finding, Severity
 from gateway.model.ids import OrganCode, PartyKey
 from gateway.model.party import Party
+from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance
-from gateway.model.signature import Inspection, Seal, SealKind, SealOrder, Verdict
+from gateway.model.signature import Inspection, Seal, Sealed, SealKind, SealOrder, Verdict
 from gateway.ports import Sealer, Vault
+from gateway.stages.sign import unsound
 from gateway.wiring.judging import bounds_of
 from gateway.wiring.parties import registered
 from schemas import reasons
@@ -137,6 +139,17 @@ def _party(directory: OrganDirectory, organ: OrganCode, at: datetime) -> Party:
     if found.is_locked:
         raise Refused("party-locked", organ)
     return found
+
+
+async def _judge_again(config: Config, original: PayloadRef, sealed: Sealed) -> None:
+    """As the pipeline does with what strict readers refuse.  Raises ``Refused("seal-unsound")``."""
+    options = replace(bounds_of(config), unsafe_accept_any_signer=True, workers=1)
+    async with ProcessInspector(InHand(), options) as inspector:
+        policy = config.policy.acceptance
+        before = await inspector.judge(original, policy, share=_DESK)
+        after = await inspector.judge(sealed.payload, policy, share=_DESK)
+    if why := unsound(before, after, sealed.seal):
+        raise Refused("seal-unsound", why)
 
 
 async def verify(

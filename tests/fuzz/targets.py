@@ -31,6 +31,7 @@ from gateway.model.finding import Severity
 from gateway.model.ids import OrganCode, PartyKey
 from gateway.model.payload import PayloadRef
 from gateway.model.signature import Indication, Inspection, SealKind, SealOrder, Verdict
+from gateway.stages.sign import unsound
 from tests.fuzz import bend, bend_pdf, forge, seeds, tlv
 from tests.inspection.files import Shelf
 
@@ -163,7 +164,8 @@ class Sealing:
         """Seal it; judge it before and after."""
         try:
             sealing = self._sealer.seal(PayloadRef.of(data), self._order)
-            sealed = self._loop.run_until_complete(sealing).payload.body
+            done = self._loop.run_until_complete(sealing)
+            sealed = done.payload.body
         except (Refused, Unavailable) as exc:
             if exc.reason == "seal-failed":
                 raise Flaw("our-fault", str(exc)) from exc
@@ -177,6 +179,8 @@ class Sealing:
         if before.verdict in (Verdict.REFUSED, Verdict.INVALID):
             return "sealed, but by policy the original is refused: " + outcome(before)
         after = self._judge(sealed, self._options)
+        if done.was_odd and unsound(before, after, done.seal):
+            return "not sealed: seal-unsound"  # as the pipeline says
         if after.verdict is Verdict.REFUSED and any(f.code == "pdf-unreadable" for f in before.findings):
             # two readers did not agree about the damaged original either
             return "sealed, but damaged before and refused after"

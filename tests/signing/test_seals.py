@@ -280,3 +280,10 @@ async def test_a_page_that_does_not_call_itself_one_keeps_its_signatures_under_t
     assert len(inspection.signatures) == 2
     turned = revised(twice, {3: page.replace(b"/Contents", b"/Rotate 90 /Contents")})
     assert judge(turned, JudgeOptions(unsafe_accept_any_signer=True)).verdict is Verdict.INVALID
+
+
+async def test_what_stands_in_the_page_tree_and_is_no_page_is_not_sealed(sealer: PadesSealer) -> None:
+    font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+    with pytest.raises(Refused) as refused:
+        await sealed_by(sealer, a_pdf(extra={3: font}))
+    assert refused.value.reason == "pdf-unreadable"

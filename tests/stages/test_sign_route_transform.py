@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.model.envelope import Organ
@@ -9,7 +11,7 @@ from gateway.model.ids import OrganCode, PartyKey
 from gateway.model.party import Gone, Successor, Unknown
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance
-from gateway.model.signature import Indication, Seal, Sealed, SealKind, SignatureReport, Verdict
+from gateway.model.signature import Indication, Inspection, Seal, Sealed, SealKind, SignatureReport, Verdict
 from gateway.stages import route, sign, transform
 from tests import builders as b
 
@@ -60,6 +62,37 @@ def test_what_carries_our_seal_is_not_sealed_again():
     assert sign.orders(sealed, SEAL, Acceptance()) == []
     leaders = _valid(b.an_attachment(), signatures=(_signature("other"),))
     assert len(sign.orders(leaders, SEAL, Acceptance())) == 1
+
+
+@pytest.mark.parametrize(
+    ("seal_is", "leader_was", "leader_is", "why"),
+    [
+        (Indication.PASSED, Indication.PASSED, Indication.PASSED, ""),
+        (Indication.INDETERMINATE, Indication.PASSED, Indication.INDETERMINATE, ""),
+        (Indication.FAILED, Indication.PASSED, Indication.PASSED, "the seal is not found"),
+        (None, Indication.PASSED, Indication.PASSED, "the seal is not found"),
+        (Indication.PASSED, Indication.PASSED, Indication.FAILED, "would break the signature Leader"),
+        (Indication.PASSED, Indication.INDETERMINATE, Indication.FAILED, "would break the signature Leader"),
+        (Indication.PASSED, Indication.FAILED, Indication.FAILED, ""),
+        (Indication.PASSED, None, None, ""),
+    ],
+)
+def test_a_seal_on_an_odd_file_is_sound_if_it_is_found_and_breaks_nothing(
+    seal_is, leader_was, leader_is, why
+):
+    def inspection(**found):
+        reports = [
+            replace(_signature("c0ffee" if field == "Seal" else "leader"), field=field, indication=indication)
+            for field, indication in found.items()
+            if indication is not None
+        ]
+        return Inspection(verdict=Verdict.VALID, signatures=tuple(reports))
+
+    before, after = inspection(Leader=leader_was), inspection(Leader=leader_is, Seal=seal_is)
+    assert why in sign.unsound(before, after, SEAL)
+    assert bool(why) is bool(sign.unsound(before, after, SEAL))
+    if leader_is is not Indication.FAILED:
+        assert sign.unsound(None, after, SEAL) == sign.unsound(before, after, SEAL)
 
 
 def test_the_signing_time_is_the_instant_of_receipt():

@@ -35,6 +35,14 @@ class Page:
     """The nodes above, from the nearest to the root."""
     view: View
 
+    @property
+    def is_paper(self) -> bool:
+        """Whether it calls itself a page, or is built like one; other things stand in broken page trees."""
+        built = "/Parent" in self.entries and bool(
+            {"/Contents", "/MediaBox", "/Resources"} & set(self.entries)
+        )
+        return entry(self.entries, "/Type") == "/Page" or (built and "/T" not in self.entries)
+
     def entry(self, key: str) -> Any:
         """The page's entry *key*, or the one that it inherits; ``None`` where there is none."""
         for node in (self.entries, *self.inherited):
