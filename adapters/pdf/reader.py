@@ -24,7 +24,7 @@ from pyhanko.pdf_utils.decode_limits import (
 )
 from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError, PdfStrictReadError
 from pyhanko.pdf_utils.reader import PdfFileReader, process_data_at_eof
-from pyhanko.pdf_utils.xref import ObjStreamRef, XRefCache
+from pyhanko.pdf_utils.xref import ObjStreamRef, XRefCache, read_object_header
 
 from adapters.pdf.objects import dictionary_at, plain_object
 from adapters.pdf.packed import Packed, unpacked
@@ -106,9 +106,20 @@ class QuickReader(PdfFileReader):
 
         The key *repeatable* may stand there twice.
         """
-        tolerant, self.strict = self.strict, True
+        tolerant = self.strict
         try:
-            self._read_object(ref, marker)
+            if not isinstance(marker, int):
+                self.strict = True
+                self._read_object(ref, marker)
+            elif plain_object(self.data, marker, ref) is None:
+                short = self._shortened(marker)
+                # of its own, for what is read meanwhile (a length elsewhere) moves the reader's
+                stream = BytesIO(self.data if short is None else short[0])
+                stream.seek(marker if short is None else 0)
+                # blanks too many in the header confuse nobody
+                read_object_header(stream, strict=False)  # type: ignore[no-untyped-call]  # pyHanko's
+                self.strict = True
+                generic.read_object(stream, ref)
         except PdfStrictReadError as exc:
             return bool(repeatable) and str(exc).endswith(f"for key {repeatable}")
         except Exception:  # whatever it is: another reader may make something else of it
