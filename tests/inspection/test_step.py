@@ -98,6 +98,13 @@ def test_another_page_is_another_page(changed: dict[str, bytes | None]) -> None:
     assert verdict(page_with(made(signed(a_pdf(), leader())), changed)) is Verdict.INVALID
 
 
+def test_a_page_to_which_validation_data_lead_is_still_a_page() -> None:
+    paper = a_pdf(catalog=b"/DSS << /CRLs [20 0 R] >>", extra={20: b"<< /Astray 3 0 R >>"})
+    once = made(signed(paper, leader()))
+    assert verdict(page_with(once, {"/Tabs": b"/S"})) is Verdict.VALID
+    assert verdict(page_with(once, {"/Rotate": b"90"})) is Verdict.INVALID
+
+
 # --- the structure tree -------------------------------------------------------------------------------------
 
 

@@ -187,9 +187,9 @@ class _Comparison:
         old, new = self._versions(number)
         if is_same(old, new):
             return
-        if number in self.validation_data and isinstance(old, DictionaryObject | ArrayObject):
-            if self.reach.reached([number], but="/DSS") is not None:
-                raise Unexplained(f"object {number} serves validation and something else, and changed")
+        is_data = number in self.validation_data and isinstance(old, DictionaryObject | ArrayObject)
+        # what serves something else besides is weighed as that
+        if is_data and self.reach.reached([number], but="/DSS") is None:
             return
         if isinstance(old, StreamObject):
             self._stream(number, old, new)
