@@ -44,6 +44,7 @@ _TOO_COSTLY = (
 )
 _HEADER = b"%PDF-"
 _MAX_WAITING = 10
+_BYTES_PER_OBJECT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,9 @@ class _Case:
         reader = QuickReader(data, contents_bytes=self.options.max_contents_bytes)
         if reader.encrypt_dict is not None:
             raise structure.Encrypted
+        if (number := reader.highest_number()) >= len(data) // _BYTES_PER_OBJECT:
+            # qpdf leaves such objects out of its table, and what they hold was not looked at
+            self.refuse("pdf-unreadable", f"object {number} is numbered beyond what its size allows")
         # 2. what it holds besides paper
         for remark in remarks(found, self.options.acceptance):
             if remark.severity is Severity.ERROR:

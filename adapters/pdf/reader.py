@@ -94,6 +94,15 @@ class QuickReader(PdfFileReader):
         self.xrefs = XRefCache(self, tables.read_xrefs())  # type: ignore[no-untyped-call]  # pyHanko's
         self.has_xref_stream = tables.has_xref_stream
 
+    def highest_number(self) -> int:
+        """The highest number of an object that any cross-reference section says is in use."""
+        highest = 0
+        for revision in range(self.xrefs.total_revisions):
+            section = self.xrefs.get_xref_data(revision)
+            for data in (section, section.hybrid.xref_data) if section.hybrid is not None else (section,):
+                highest = max(highest, *data.standard_xrefs, *data.xrefs_in_objstm, 0)
+        return highest
+
     def glance(self, ref: generic.Reference) -> generic.DictionaryObject | None:
         """The dictionary of *ref* without reading the stream behind it; ``None`` where that can't be done."""
         marker = self.xrefs[ref]

@@ -12,6 +12,7 @@ from gateway.model.finding import Severity
 from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Verdict
 from schemas import reasons
+from tests.signing.pdfs import a_pdf
 from tests.vectors import besides
 from tests.vectors import make_pdfs as vectors
 
@@ -177,3 +178,15 @@ def test_a_file_cut_anywhere_is_answered(cut: int) -> None:
 def _verdict_and_errors(data: bytes) -> tuple[Verdict, list[str]]:
     inspection = judge(data)
     return inspection.verdict, [f.code for f in inspection.findings if f.severity is Severity.ERROR]
+
+
+@pytest.mark.parametrize("number", [*range(150, 400, 7), 997, 100_000, 8_388_607])
+def test_no_number_hides_an_object_from_one_of_two_readers(number: int) -> None:
+    launch = b"<< /Type /Annot /Subtype /Link /Rect [0 0 9 9] /A << /S /Launch /F (calc.exe) >> >>"
+    paper = a_pdf()
+    body = paper + b"%d 0 obj\n%s\nendobj\n" % (number, launch)
+    start = int(paper.rpartition(b"startxref")[2].split()[0])
+    table = b"xref\n%d 1\n%010d 00000 n \n" % (number, len(paper))
+    trailer = b"trailer\n<< /Size %d /Root 1 0 R /Prev %d >>\n" % (number + 1, start)
+    whole = body + table + trailer + b"startxref\n%d\n%%%%EOF\n" % len(body)
+    assert judge(whole, Options()).verdict is Verdict.REFUSED
