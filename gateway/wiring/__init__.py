@@ -1,8 +1,8 @@
 """The only place that knows both the core and the adapters: puts the gateway together.
 
 ``ground`` has what every process stands on, ``process`` one worker, ``stack`` the parent of ``serve``;
-``desk`` has what the command line asks of the store, ``papers`` what it does to files, ``sealing`` the
-sealer of both, ``audit`` the operators' record.
+``desk`` has what the command line asks of the store, ``papers`` what it does to PDF files, ``envelopes`` what
+it does to edXML, ``sealing`` the sealer of both, ``audit`` the operators' record.
 
 A verb loads what it needs and no more: ``verify`` would else wait a second for the broker's library.
 """
@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gateway.wiring.audit import note
     from gateway.wiring.desk import Letter, check, open_store, send
+    from gateway.wiring.envelopes import Checked, check_edxml
     from gateway.wiring.logs import quiet
     from gateway.wiring.papers import Paper, Signed, sign, verify
     from gateway.wiring.process import work
     from gateway.wiring.stack import Stack
 
 __all__ = [
+    "Checked",
     "Letter",
     "Paper",
     "Signed",
     "Stack",
     "check",
+    "check_edxml",
     "note",
     "open_store",
     "quiet",
@@ -34,11 +37,13 @@ __all__ = [
 ]
 
 _WHERE = {
+    "Checked": "envelopes",
     "Letter": "desk",
     "Paper": "papers",
     "Signed": "papers",
     "Stack": "stack",
     "check": "desk",
+    "check_edxml": "envelopes",
     "note": "audit",
     "open_store": "desk",
     "quiet": "logs",

@@ -30,7 +30,6 @@ from adapters.broker.outlet import Options as OutletOptions
 from adapters.broker.topology import plan
 from adapters.clock import SystemClock, SystemIds
 from adapters.envelope.edxml import EdxmlEnvelopes
-from adapters.envelope.edxml import Options as EnvelopeOptions
 from adapters.http.metrics import Metrics
 from adapters.http.options import Options as HttpOptions
 from adapters.http.options import Ports as HttpPorts
@@ -41,12 +40,12 @@ from adapters.store import FileVault, Store, VaultOptions
 from gateway.config import Config, load, secret
 from gateway.desk import InboxDesk, Shelf
 from gateway.errors import Unavailable
-from gateway.model.finding import Severity
 from gateway.model.ids import OrganCode, Owner, Realm
 from gateway.observer import LoggingObserver
 from gateway.pipeline import Pipeline
 from gateway.register import Register
 from gateway.service import Named, Service
+from gateway.wiring.envelopes import envelope_options
 from gateway.wiring.ground import address_of, lay, open_the_store
 from gateway.wiring.judging import bounds_of
 from gateway.wiring.logs import set_up
@@ -124,7 +123,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             lives=store.lives,
             records=store.records,
             vault=vault,
-            envelopes=EdxmlEnvelopes(_envelopes(config), vault),
+            envelopes=EdxmlEnvelopes(envelope_options(config), vault),
             inspector=inspector,
             sealer=sealer_over(config, ring, vault=vault, clock=clock),
             directory=ground.directory,
@@ -291,16 +290,6 @@ def _outlet(config: Config, facts: Mapping[str, Any]) -> OutletOptions:
         message_bytes=config.policy.limits.message_bytes,
         deadline=timedelta(seconds=config.sections.broker.publish_deadline_s),
         bytes_in_flight=config.sections.broker.bytes_in_flight,
-    )
-
-
-def _envelopes(config: Config) -> EnvelopeOptions:
-    limits = config.policy.limits
-    return EnvelopeOptions(
-        header_bytes=limits.header_bytes,
-        document_bytes=limits.document_bytes,
-        recipients=limits.recipients,
-        severities={rule: Severity(severity) for rule, severity in config.sections.rules.items()},
     )
 
 

@@ -1,0 +1,149 @@
+"""What the command line does to edXML files: check, show and convert them.  No store, no broker, nothing that runs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from adapters.envelope.edxml import EdxmlEnvelopes, Options
+from adapters.envelope.media import type_of
+from adapters.files import InHand, read
+from gateway.config import Config
+from gateway.errors import Refused, Unavailable
+from gateway.model.envelope import Attachment, Business, Envelope, Kind, Marks, StatusReport
+from gateway.model.finding import Finding, Severity, worst
+from gateway.model.ids import OfficialId, OrganCode
+from gateway.model.payload import PayloadRef
+from gateway.stages.receive import screen
+from schemas import reasons
+
+STDIN = Path("-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """An attached file as it really is, unwrapped; ``media_type`` by its bytes where they tell."""
+
+    name: str
+    sha256: str
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a look at one file found.  ``is_file`` is false where there was none to look at."""
+
+    file: Path
+    is_file: bool = True
+    kind: Kind | None = None
+    business: Business | None = None
+    sender: OrganCode | None = None
+    recipients: tuple[OrganCode, ...] = ()
+    official_id: OfficialId | None = None
+    attachments: tuple[FileFacts, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    envelope: Envelope | None = field(default=None, repr=False)
+
+    @property
+    def verdict(self) -> str:
+        """``ok``, ``warnings`` or ``refused``: what the gateway would make of it."""
+        match worst(self.findings):
+            case Severity.ERROR:
+                return "refused"
+            case Severity.WARNING:
+                return "warnings"
+            case _:
+                return "ok"
+
+
+def envelope_options(config: Config) -> Options:
+    """The bounds and severities of *config*."""
+    limits = config.policy.limits
+    return Options(
+        header_bytes=limits.header_bytes,
+        document_bytes=limits.document_bytes,
+        recipients=limits.recipients,
+        severities={rule: Severity(severity) for rule, severity in config.sections.rules.items()},
+    )
+
+
+async def check_edxml(config: Config, file: Path) -> Checked:
+    """Look at *file* (``-``: standard input) as the gateway would.  Never raises for what it is or holds."""
+    bare = Checked(file=file)
+    try:
+        ref = _taken(file, config.policy.limits.document_bytes)
+    except Refused as why:
+        return replace(bare, is_file=False, findings=(_as_finding(why),))
+    if ref.size == 0:
+        return replace(bare, findings=(_as_finding(Refused("body-empty")),))
+    envelopes = EdxmlEnvelopes(envelope_options(config), InHand())
+    marks = None
+    try:
+        marks = _peeked(envelopes, config, ref)
+        envelope, findings = await envelopes.read(ref)
+    except (Refused, Unavailable) as why:
+        known = bare if marks is None else _of_marks(bare, marks)
+        return replace(known, findings=(_as_finding(why),))
+    if (refusal := screen(marks, config.policy.acceptance)) is not None:
+        findings = (_as_finding(Refused(refusal.reason, refusal.detail)), *findings)
+    known = replace(_of_marks(bare, marks), findings=findings)
+    return known if envelope is None else _of_envelope(known, envelope)
+
+
+def _taken(file: Path, most: int) -> PayloadRef:
+    if file != STDIN:
+        return read(file, max_bytes=most)
+    body = sys.stdin.buffer.read(most + 1)
+    return PayloadRef(sha256="", size=len(body)) if len(body) > most else PayloadRef.of(body)
+
+
+def _peeked(envelopes: EdxmlEnvelopes, config: Config, ref: PayloadRef) -> Marks:
+    if ref.body is None:
+        raise Refused("body-too-large", f"{ref.size} > {config.policy.limits.document_bytes}")
+    most = config.policy.limits.header_bytes
+    return envelopes.peek(ref.body[:most], is_whole=ref.size <= most)
+
+
+def _of_marks(known: Checked, marks: Marks) -> Checked:
+    return replace(known, kind=marks.kind, sender=marks.sender or None)
+
+
+def _of_envelope(known: Checked, envelope: Envelope) -> Checked:
+    if isinstance(envelope, StatusReport):
+        return replace(
+            known,
+            sender=envelope.reporter.code,
+            recipients=(envelope.about.organ,),
+            official_id=envelope.about.official_id or None,
+            envelope=envelope,
+        )
+    return replace(
+        known,
+        business=envelope.business,
+        sender=envelope.sender.code,
+        recipients=tuple(organ.code for organ in envelope.recipients),
+        official_id=envelope.official_id or None,
+        attachments=tuple(_facts(one) for one in envelope.attachments),
+        envelope=envelope,
+    )
+
+
+def _facts(attachment: Attachment) -> FileFacts:
+    body = attachment.payload.body
+    return FileFacts(
+        name=attachment.name,
+        sha256=attachment.payload.sha256,
+        size=attachment.payload.size,
+        media_type=attachment.media_type
+        if body is None
+        else type_of(body, attachment.name, attachment.media_type),
+    )
+
+
+def _as_finding(why: Refused | Unavailable) -> Finding:
+    entry = reasons()[why.reason]
+    return Finding(
+        code=why.reason, severity=Severity.ERROR, detail=why.detail, message=entry.en, message_vi=entry.vi
+    )
