@@ -25,7 +25,7 @@ from gateway.model.journey import (
 )
 from gateway.model.payload import PayloadRef
 from gateway.register import Draft, Register, explain
-from gateway.stages import deliver, receipt, validate
+from gateway.stages import deliver, receipt, route, validate
 from gateway.stages.deliver import Moved
 from gateway.stages.receipt import Statement
 from gateway.world import TRIES, Errand, Errands, Us, World
@@ -131,6 +131,9 @@ class Copies:
         """The status itself goes to the original sender, as it came."""
         sender = self._world.directory.party(about.submission.party)
         if sender is None or submission.payload is None:
+            return
+        if not route.carries_back(sender):
+            draft.note(now, "route", "not-carried-back", reason=Reason("recipient-kind-unsupported"))
             return
         copy = deliver.pending(
             submission.document,

@@ -33,6 +33,7 @@ from gateway.model.document import (
     Received,
     Refusal,
     Routed,
+    RouteRefusal,
     Signed,
     Submission,
     Valid,
@@ -287,7 +288,7 @@ class Pipeline:
             at=valid.received.submission.received_at,
             sealed=transform.replacements(routed.signed),
         )
-        return transform.wrap(routed, rendered)
+        return transform.wrap(route.fit(routed, rendered.size), rendered)
 
     # --- T2 -----------------------------------------------------------------------------------------
 
@@ -306,6 +307,7 @@ class Pipeline:
             detail=f"{len(outbound.routed.signed.sealed)} sealed, {len(outbound.routed.routes)} routed",
         )
         planned = deliver.plan(outbound)
+        turned = {refusal.addressed_as: refusal for refusal in outbound.routed.refusals}
         submission = self._register.attest(
             draft,
             submission,
@@ -320,7 +322,8 @@ class Pipeline:
         for copy in planned:
             handover = replace(copy, head=submission.head)
             if handover.payload is None:
-                draft.handovers.append(self._unserved(draft, submission, handover, now))
+                refusal = turned[handover.addressed_as]
+                draft.handovers.append(self._unserved(draft, submission, handover, refusal, now))
                 continue
             draft.handovers.append(
                 self._register.dispatch(
@@ -338,10 +341,13 @@ class Pipeline:
         header = Header.of(submission.document, valid.edoc)
         return await self._decision.commit(draft, work, submission, header) or ()
 
-    def _unserved(self, draft: Draft, submission: Submission, handover: HandOver, now: datetime) -> HandOver:
+    def _unserved(
+        self, draft: Draft, submission: Submission, handover: HandOver, refusal: RouteRefusal, now: datetime
+    ) -> HandOver:
         moved = deliver.advance(handover, HandOverEvent.FAIL, now)
-        reason = handover.reason or Reason("recipient-unknown")
-        why = explain(Refusal(reason=reason))
+        why = explain(Refusal(reason=refusal.reason, detail=refusal.detail))
+        if refusal.succession is not None:
+            why = (*why, route.explain(refusal.succession, now))
         statements = [Statement(handover=moved.handover, event=event, reasons=why) for event in moved.proofs]
         return self._register.attest_copy(draft, submission, moved.handover, statements, now)
 

@@ -227,7 +227,7 @@ class Directory(Protocol):
     """Who takes part.  Answers from memory."""
 
     def find(self, code: OrganCode, at: datetime) -> Found:
-        """Whom *code* names at the instant *at*."""
+        """Whom *code* names at the instant *at*, under the name that it bears then."""
         ...
 
     def party(self, key: PartyKey) -> Party | None:

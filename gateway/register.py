@@ -21,10 +21,10 @@ from gateway.model.finding import Finding, Severity
 from gateway.model.handover import HandOver, InboxItem, ItemType
 from gateway.model.ids import DocumentId, OrganCode, PartyKey
 from gateway.model.journey import HandOverEvent
-from gateway.model.party import Link, Party
+from gateway.model.party import Link, Party, Successor
 from gateway.model.payload import PayloadRef
 from gateway.ports import Directory, Notary, Observer
-from gateway.stages import deliver, receipt
+from gateway.stages import deliver, receipt, route
 from gateway.stages.receipt import Statement
 from gateway.world import Errand, Us
 from schemas import reasons
@@ -154,6 +154,7 @@ class Register:
             positioned = replace(
                 statement,
                 handover=replace(statement.handover, sequence=handover.sequence, head=handover.head),
+                reasons=statement.reasons + self._succession(statement, now),
             )
             evidence = receipt.on_handover(submission, positioned, sender, now)
             issued = receipt.record(evidence, self._notary.attest(evidence))
@@ -224,6 +225,17 @@ class Register:
         """Whom a delivery names as its sender: the code under which the party is registered."""
         return OrganCode(str(submission.party))
 
+    def _succession(self, statement: Statement, now: datetime) -> tuple[EventReason, ...]:
+        """What the consignment of a copy that went to a successor says of it besides."""
+        copy = statement.handover
+        if statement.event is not EventName.CONTENT_CONSIGNMENT or copy.reason != route.SUCCEEDED:
+            return ()
+        found = self._directory.find(copy.addressed_as, now)
+        if isinstance(found, Successor) and found.party.key == copy.recipient:
+            return (route.explain(found, now),)
+        # The directory says otherwise by now; what was decided stands in the copy.
+        return (_reason(route.SUCCEEDED, f"{copy.addressed_as} → {copy.recipient}"),)
+
     def _sender(self, submission: Submission) -> Party | None:
         return self._directory.party(submission.party)
 
@@ -265,6 +277,7 @@ class Register:
                 ("vanthu-document", submission.document),
                 ("vanthu-sender", sender),
                 ("vanthu-sha256", payload.sha256),
+                ("vanthu-recipient", handover.addressed_as),
                 ("vanthu-version", receipt.VERSION),
             ),
             sha256=payload.sha256,

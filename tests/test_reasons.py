@@ -40,7 +40,6 @@ PLACES = {
 }
 
 NOT_USED_YET = {
-    "recipient-succeeded": "a remark for senders who still use a former code; routing follows it silently",
     "pdf-signature-fields-locked": "the sealer says seal-forbidden for every lock; the finding is the judge's to give",
 }
 """Codes that nothing in gateway/ or adapters/ gives, and why they stand in the file nevertheless."""

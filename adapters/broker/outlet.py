@@ -201,6 +201,8 @@ def delivery_message(delivery: Delivery, body: bytes, content_type: str, now: da
         "vanthu-document": delivery.document,
         "vanthu-version": VERSION,
     }
+    if delivery.addressed_as:
+        headers["vanthu-recipient"] = delivery.addressed_as
     if delivery.attempt > 1:
         headers["vanthu-attempt"] = delivery.attempt
     return _persistent(

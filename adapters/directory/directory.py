@@ -7,7 +7,7 @@ directory.find(OrganCode("000.00.13.H53"), clock.now())
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -110,13 +110,19 @@ class OrganDirectory:
     def _now(self, party: Party, code: OrganCode, at: datetime) -> Party | Successor | Gone:
         """*party*, or what has become of it by the instant *at*."""
         heir, since = party, None
+        through: list[PartyKey] = []
         while ending := self._ended(heir.key, at):
             if ending.into is None:
-                return Gone(former=code)
+                return Gone(former=code, since=ending.since)
             if heir is party:
                 since = ending.since
+            else:
+                through.append(heir.key)
             heir = self._parties[ending.into]
-        return party if heir is party else Successor(party=heir, former=code, since=since)
+        called = _called(heir, at)
+        if heir is party:
+            return called
+        return Successor(party=called, former=code, since=since, through=tuple(through))
 
     def _ended(self, key: PartyKey, at: datetime) -> Ending | None:
         ending = self._endings.get(key)
@@ -133,6 +139,12 @@ class OrganDirectory:
                 raise ConfigError(f"mergers run in a circle: {' → '.join((*seen, follow.party))}")
             seen.append(follow.party)
             follow = self._endings.get(follow.into) if follow.into is not None else None
+
+
+def _called(party: Party, at: datetime) -> Party:
+    """*party* under the name that it bears at the instant *at*; the very same where that is its name."""
+    name = party.name_at(at)
+    return party if name == party.name else replace(party, name=name)
 
 
 def _overlap(a: CodeValidity, b: CodeValidity) -> bool:

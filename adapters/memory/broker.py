@@ -170,6 +170,8 @@ class MemoryOutlet:
             "vanthu-document": delivery.document,
             "vanthu-version": "1",
         }
+        if delivery.addressed_as:
+            headers["vanthu-recipient"] = delivery.addressed_as
         if delivery.attempt > 1:
             headers["vanthu-attempt"] = delivery.attempt
         return Letter(

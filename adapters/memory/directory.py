@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.model.ids import ClientId, OrganCode, PartyKey, normalised
@@ -36,6 +37,10 @@ class MemoryDirectory:
     def strike(self, key: PartyKey) -> None:
         """Forget the party *key*."""
         self._parties = tuple(p for p in self._parties if p.key != key)
+
+    def merge(self, key: PartyKey, into: PartyKey, since: datetime | None = None) -> None:
+        """The party *key* ends at *since*; *into* has its duties from then on."""
+        self._successors[key] = (into, since)
 
     def admit(self, client: Client) -> None:
         """Register *client*, or change the one with its name."""
@@ -76,15 +81,15 @@ class MemoryDirectory:
 
     def _heir(self, party: Party, code: OrganCode, at: datetime) -> Party | Successor | Gone:
         if party.key in self._gone and _past(self._gone[party.key], at):
-            return Gone(former=code)
+            return Gone(former=code, since=self._gone[party.key])
         if party.key not in self._successors or not _past(self._successors[party.key][1], at):
-            return party
+            return replace(party, name=party.name_at(at))
         key, since = self._successors[party.key]
         match self._heir(self._by_key(key), code, at):
             case Gone() as gone:
                 return gone
-            case Successor(party=last):
-                return Successor(party=last, former=code, since=since)
+            case Successor(party=last, through=between):
+                return Successor(party=last, former=code, since=since, through=(key, *between))
             case heir:
                 return Successor(party=heir, former=code, since=since)
 

@@ -24,7 +24,7 @@ from gateway.model.ids import (
     Realm,
 )
 from gateway.model.journey import SubmissionEvent, SubmissionState, next_submission
-from gateway.model.party import Link, Party
+from gateway.model.party import Link, Party, Successor
 from gateway.model.payload import PayloadRef
 from gateway.model.signature import Inspection, Sealed
 
@@ -161,10 +161,12 @@ class Signed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Where one recipient's copy goes.  ``addressed_as`` is the code that the envelope used."""
+    """Where one recipient's copy goes.  ``addressed_as`` is the code that the envelope used; where it is no
+    longer valid, ``succession`` says how it leads to ``party``."""
 
     party: Party
     addressed_as: OrganCode
+    succession: Successor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +176,8 @@ class RouteRefusal:
     addressed_as: OrganCode
     name: str
     reason: Reason
+    detail: str = ""
+    succession: Successor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,8 @@ class HandOver:
 
     ``recipient`` is the party's key, or the code as addressed where the party has no copy of its own.
     ``sequence`` and ``head`` are the number and SHA-256 of the last evidence of its chain (0 and the
-    acceptance's before the first).  ``is_quiet`` marks a status on its way back: it yields no evidence
+    acceptance's before the first).  ``reason`` says why a copy ended as it did, or, of one that did not fail, that
+    it went to a successor (``recipient-succeeded``).  ``is_quiet`` marks a status on its way back: it yields no evidence
     and no receipts, else receipts would breed receipts; ``about`` is then the document it reports on.
     """
 
@@ -58,7 +59,8 @@ class Delivery:
     """A document on its way to a recipient's queue.
 
     ``about`` is what ``correlation_id`` carries: our document id, or for a status the document it
-    reports on.  ``attempt`` counts from 1.  ``as_claim`` asks for a reference instead of the body.
+    reports on.  ``addressed_as`` is the code under which the envelope names its recipient.  ``attempt`` counts
+    from 1.  ``as_claim`` asks for a reference instead of the body.
     """
 
     id: DeliveryId
@@ -69,6 +71,7 @@ class Delivery:
     kind: Kind
     payload: PayloadRef
     expires_at: datetime
+    addressed_as: OrganCode = OrganCode("")
     attempt: int = 1
     is_urgent: bool = False
     as_claim: bool = False

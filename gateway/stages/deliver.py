@@ -49,7 +49,11 @@ def plan(outbound: Outbound) -> tuple[HandOver, ...]:
     document = outbound.routed.signed.valid.received.submission.document
     payload = outbound.rendered.bare()
     served = tuple(
-        pending(document, route.party, route.addressed_as, payload) for route in outbound.routed.routes
+        replace(
+            pending(document, route.party, route.addressed_as, payload),
+            reason=Reason("recipient-succeeded") if route.succession else None,
+        )
+        for route in outbound.routed.routes
     )
     taken = {handover.recipient for handover in served}
     return served + tuple(_unserved(document, r, taken) for r in outbound.routed.refusals)
@@ -129,6 +133,7 @@ def parcel(
         document=submission.document,
         about=handover.about or submission.document,
         party=handover.recipient,
+        addressed_as=handover.addressed_as,
         sender=sender,
         kind=handover.kind,
         payload=handover.payload,

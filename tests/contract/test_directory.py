@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from adapters.directory import Ending, Options, OrganDirectory, load, make_devel
 from adapters.memory import MemoryDirectory
 from gateway.errors import ConfigError
 from gateway.model.ids import ClientId, OrganCode, PartyKey
-from gateway.model.party import Client, CodeValidity, Gone, Party, Successor, Unknown
+from gateway.model.party import Client, CodeValidity, FormerName, Gone, Party, Successor, Unknown
 from gateway.ports import Directory
 
 T0 = datetime(2016, 3, 4, tzinfo=UTC)
@@ -132,15 +133,47 @@ def test_mergers_are_followed_to_the_party_that_lives(make: Make) -> None:
     between = directory.find(OrganCode("A"), T1)
     after = directory.find(OrganCode("A"), NOW)
     assert between == Successor(party=a_party("B"), former=OrganCode("A"), since=T1)
-    assert after == Successor(party=a_party("C"), former=OrganCode("A"), since=T1)
+    assert after == Successor(party=a_party("C"), former=OrganCode("A"), since=T1, through=(PartyKey("B"),))
 
 
 def test_a_party_without_a_successor_is_gone(make: Make) -> None:
     """Directory.find: ``Gone`` where nobody took over, be it at the end of a row of mergers."""
     directory = make([a_party("A"), a_party("B")], ended={"A": ("B", T1), "B": (None, T2)})
-    assert directory.find(OrganCode("B"), NOW) == Gone(former=OrganCode("B"))
-    assert directory.find(OrganCode("A"), NOW) == Gone(former=OrganCode("A"))
+    assert directory.find(OrganCode("B"), NOW) == Gone(former=OrganCode("B"), since=T2)
+    assert directory.find(OrganCode("A"), NOW) == Gone(former=OrganCode("A"), since=T2)
     assert directory.find(OrganCode("B"), T1) == a_party("B")
+
+
+def test_a_merger_to_come_changes_nothing_before_its_day(make: Make) -> None:
+    """Directory.find: "at the instant *at*"; each merger of a row counts from its own day on."""
+    later = datetime(2030, 1, 1, tzinfo=UTC)
+    directory = make([a_party("A"), a_party("B"), a_party("C")], ended={"A": ("B", later), "B": ("C", T2)})
+    assert directory.find(OrganCode("A"), NOW) == a_party("A")
+    assert directory.find(OrganCode("A"), later) == Successor(
+        party=a_party("C"), former=OrganCode("A"), since=later, through=(PartyKey("B"),)
+    )
+
+
+def test_a_party_is_called_what_it_was_called_then(make: Make) -> None:
+    """Directory.find: "under the name that it bears then"."""
+    party = replace(
+        a_party("A", name="Sở Khoa học"),
+        former_names=(FormerName(name="Sở Bưu chính", until=T1), FormerName(name="Sở TTTT", until=T2)),
+    )
+    directory = make([party, a_party("B")], ended={"B": ("A", T0)})
+    assert [_name(directory, "A", at) for at in (T0, T1, T2)] == ["Sở Bưu chính", "Sở TTTT", "Sở Khoa học"]
+    assert _name(directory, "B", T0) == "Sở Bưu chính"
+    assert directory.find(OrganCode("A"), NOW) == party
+
+
+def _name(directory: Directory, code: str, at: datetime) -> str:
+    match directory.find(OrganCode(code), at):
+        case Party() as party:
+            return party.name
+        case Successor(party=party):
+            return party.name
+        case _:
+            return ""
 
 
 def test_a_party_is_found_by_the_key_it_was_registered_under_for_ever(make: Make) -> None:

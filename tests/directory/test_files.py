@@ -69,7 +69,8 @@ def test_the_example_of_overrides_is_read_and_reaches_every_answer() -> None:
     merged = datetime(2025, 3, 1, tzinfo=VIETNAM)
     assert find("000.00.04.H53") == Successor(party=heir, former=OrganCode("000.00.04.H53"), since=merged)
     assert find("000.00.04.H53", merged - timedelta(seconds=1)) == directory.party(PartyKey("000.00.04.H53"))
-    assert find("000.00.43.H53") == Gone(former=OrganCode("000.00.43.H53"))
+    closed = datetime(2025, 7, 1, tzinfo=VIETNAM)
+    assert find("000.00.43.H53") == Gone(former=OrganCode("000.00.43.H53"), since=closed)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+"""Mergers: a document to an old code reaches whoever has its duties now, and everybody is told so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.model.envelope import Kind
+from gateway.model.ids import PartyKey
+from gateway.model.party import Capabilities
+from gateway.model.policy import Policy
+from gateway.model.submission import Ticket
+from tests.builders import COMMUNE, PROVINCE
+from tests.journey.town import HEALTH, JUSTICE, LABOUR, LOCKED, MERGED, Town, a_town
+
+SUCCEEDED = "recipient-succeeded"
+
+
+async def _sent(town: Town, *recipients: str) -> Ticket:
+    ticket = await town.send(town.edoc(*recipients))
+    await town.settle()
+    return ticket
+
+
+def _receipt(town: Town, ticket: Ticket, recipient: str, event: str) -> tuple[str | None, str]:
+    """The reason in the header, and the body, of the one receipt of *event*."""
+    (found,) = [
+        r
+        for r in town.receipts(about=ticket)
+        if r.headers.get("vanthu-recipient") == recipient and r.headers["vanthu-event"] == event
+    ]
+    reason = found.headers.get("vanthu-reason")
+    return (str(reason) if reason else None), found.body.decode()
+
+
+async def test_a_document_to_a_merged_organ_reaches_its_successor_and_the_sender_is_told() -> None:
+    town = await a_town()
+    since = town.clock.now() - timedelta(days=30)
+    town.directory.merge(PartyKey(MERGED), PartyKey(HEALTH), since)
+    ticket = await _sent(town, MERGED, LABOUR)
+    (letter,) = town.deliveries(HEALTH)
+    assert letter.headers["vanthu-recipient"] == MERGED, (
+        "the successor sees under which code it was addressed"
+    )
+    reason, body = _receipt(town, ticket, MERGED, "ContentConsignment")
+    assert reason == SUCCEEDED
+    assert f"{MERGED} → {HEALTH}, {since.date():%Y-%m-%d}" in body
+    assert f"Mã {MERGED} không còn hiệu lực từ ngày {since.date():%d/%m/%Y}" in body
+    copy = await town.copy(ticket, HEALTH)
+    assert (copy.state, copy.reason, copy.addressed_as) == ("available", SUCCEEDED, MERGED)
+    assert _receipt(town, ticket, LABOUR, "ContentConsignment")[0] is None
+
+
+async def test_an_inbox_of_a_successor_says_it_just_as_well() -> None:
+    town = await a_town()
+    town.directory.merge(PartyKey(MERGED), PartyKey(COMMUNE))
+    ticket = await _sent(town, MERGED)
+    (item,) = await town.inbox()
+    assert dict(item.headers)["vanthu-recipient"] == MERGED
+    assert _receipt(town, ticket, MERGED, "ContentConsignment")[0] == SUCCEEDED
+
+
+async def test_mergers_in_a_row_are_told_with_every_code_on_the_way() -> None:
+    town = await a_town()
+    town.directory.merge(PartyKey(MERGED), PartyKey(JUSTICE), town.clock.now() - timedelta(days=700))
+    town.directory.merge(PartyKey(JUSTICE), PartyKey(HEALTH), town.clock.now() - timedelta(days=30))
+    ticket = await _sent(town, MERGED)
+    assert len(town.deliveries(HEALTH)) == 1
+    assert f"{MERGED} → {JUSTICE} → {HEALTH}, " in _receipt(town, ticket, MERGED, "ContentConsignment")[1]
+
+
+async def test_a_merger_counts_from_its_day_on_and_not_before() -> None:
+    town = await a_town()
+    town.directory.merge(PartyKey(JUSTICE), PartyKey(HEALTH), town.clock.now() + timedelta(hours=1))
+    before = await _sent(town, JUSTICE)
+    await town.pass_time(timedelta(hours=1))
+    after = await town.send(town.edoc(JUSTICE, number=518))
+    await town.settle()
+    assert [r.headers["vanthu-document"] for r in town.deliveries(JUSTICE)] == [before.document]
+    assert [r.headers["vanthu-document"] for r in town.deliveries(HEALTH)] == [after.document]
+    assert _receipt(town, before, JUSTICE, "ContentConsignment")[0] is None
+    assert _receipt(town, after, JUSTICE, "ContentConsignment")[0] == SUCCEEDED
+
+
+async def test_two_codes_that_lead_to_one_party_bring_one_copy_and_the_other_is_explained() -> None:
+    town = await a_town()
+    ticket = await _sent(town, MERGED, HEALTH)
+    (letter,) = town.deliveries(HEALTH)
+    assert letter.headers["vanthu-recipient"] == HEALTH, "its own code comes before one that it took over"
+    reason, body = _receipt(town, ticket, MERGED, "ContentConsignmentFailure")
+    assert reason == "recipient-doubled"
+    assert f"{MERGED} → {HEALTH}" in body
+    assert _receipt(town, ticket, HEALTH, "ContentConsignment")[0] is None
+
+
+async def test_a_copy_that_no_successor_may_take_says_both_why_and_whose_it_was() -> None:
+    town = await a_town()
+    town.directory.merge(PartyKey(MERGED), PartyKey(LOCKED))
+    ticket = await _sent(town, MERGED, LABOUR)
+    reason, body = _receipt(town, ticket, MERGED, "ContentConsignmentFailure")
+    assert reason == "recipient-locked"
+    assert f"{MERGED} → {LOCKED}" in body
+    assert len(town.deliveries(LABOUR)) == 1
+
+
+async def test_the_successor_answers_under_its_own_code() -> None:
+    town = await a_town()
+    ticket = await _sent(town, MERGED)
+    await town.report(HEALTH, "01")
+    await town.report(HEALTH, "03")
+    assert town.events(ticket, MERGED) == ["ContentConsignment", "ContentHandover", "ConsignmentAcceptance"]
+
+
+async def test_an_envelope_that_is_too_large_for_one_recipient_goes_to_the_others() -> None:
+    town = await a_town(policy=Policy())
+    labour = town.directory.party(PartyKey(LABOUR))
+    assert labour is not None
+    town.directory.put(replace(labour, takes=Capabilities(max_bytes=10)))
+    ticket = await _sent(town, LABOUR, HEALTH)
+    assert not town.deliveries(LABOUR)
+    assert len(town.deliveries(HEALTH)) == 1
+    assert _receipt(town, ticket, LABOUR, "ContentConsignmentFailure")[0] == "recipient-too-large"
+
+
+@pytest.mark.parametrize("takes_statuses", [True, False])
+async def test_a_status_goes_back_to_those_who_can_take_one(takes_statuses: bool) -> None:
+    town = await a_town()
+    province = town.directory.party(PartyKey(PROVINCE))
+    assert province is not None
+    kinds = frozenset(Kind) if takes_statuses else frozenset({Kind.EDOC})
+    town.directory.put(replace(province, takes=Capabilities(kinds=kinds)))
+    ticket = await _sent(town, LABOUR)
+    await town.report(LABOUR, "01")
+    assert len(town.deliveries(PROVINCE)) == takes_statuses
+    assert town.events(ticket, LABOUR) == ["ContentConsignment", "ContentHandover"]
+    assert (await town.copy(ticket, LABOUR)).status == "01"
+
+
+async def test_the_merged_organ_itself_sends_no_more() -> None:
+    town = await a_town()
+    ticket = await town.send(town.edoc(LABOUR), MERGED)
+    assert ticket.reason == "party-unknown"
