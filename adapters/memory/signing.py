@@ -84,7 +84,7 @@ class MemoryNotary:
             *(("Code", reason.code) for reason in evidence.reasons),
             *(("Details", reason.message_vi) for reason in evidence.reasons),
             *(("Details", reason.message_en) for reason in evidence.reasons),
-            *(("Details", reason.detail) for reason in evidence.reasons),
+            *(("Detail", reason.detail) for reason in evidence.reasons),
             ("EventTime", evidence.event_time.isoformat()),
             ("SenderDetails", f"{evidence.sender.code} {evidence.sender.name}"),
             *(("RecipientDetails", f"{party.code} {party.name}") for party in evidence.recipients),
