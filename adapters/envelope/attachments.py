@@ -35,10 +35,14 @@ _IS_ENCRYPTED = 0x1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unwrapped:
-    """A file as it really is; ``rule`` is what its wrapping broke (then ``body`` is what came)."""
+    """A file as it really is; ``rule`` is what its wrapping broke (then ``body`` is what came).
+
+    ``zipped_at`` is the instant that the wrapping tells, ``yyyy/MM/dd HH:mm:ss``, local time.
+    """
 
     body: bytes
     is_zipped: bool = False
+    zipped_at: str = ""
     rule: str = ""
     detail: str = ""
 
@@ -103,7 +107,7 @@ def unwrap(body: bytes, name: str, *, at_most: int, ratio: int, light: int | Non
         below = _directory(inner)
         if below is not None and not _is_compound(inner, below):
             return broken("EDX-075")
-    return Unwrapped(body=inner, is_zipped=True)
+    return Unwrapped(body=inner, is_zipped=True, zipped_at=_told(entry))
 
 
 def wrap(body: bytes, sha256: str, name: str, at: datetime) -> bytes:
@@ -133,6 +137,14 @@ def _unpacked(archive: ZipFile, entry: ZipInfo) -> bytes:
             left -= len(piece)
         stream.read(1)  # at its end the checksum is compared
     return out.getvalue()
+
+
+def _told(entry: ZipInfo) -> str:
+    try:
+        at = datetime(*entry.date_time)
+    except ValueError:  # no such day: the oldest that a ZIP can tell
+        at = datetime(1980, 1, 1)
+    return f"{at:%Y/%m/%d %H:%M:%S}"
 
 
 def _directory(body: bytes) -> bytes | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import date
 
+from adapters.envelope.compare import compare
 from adapters.envelope.dates import read_date
 from adapters.envelope.files import Files
 from adapters.envelope.grammar import EDOC
@@ -15,7 +16,7 @@ from adapters.envelope.header import priority_of
 from adapters.envelope.parse import Node
 from adapters.envelope.rules import Findings
 from adapters.envelope.strict import GAP, skeleton
-from gateway.model.envelope import Business, DocumentCode, DocumentReference, Edoc, Organ, Priority
+from gateway.model.envelope import Business, DocumentCode, DocumentReference, Edoc, Organ
 from gateway.model.ids import OfficialId, OrganCode
 
 _HEADER = "edXMLEnvelope/edXMLHeader/MessageHeader"
@@ -30,7 +31,10 @@ def read_edoc(root: Node, message: Node, files: Files, found: Findings, *, recip
     code = _code(message, found)
     _describe(message, found)
     business = _business(root, message, found)
+    compare(root, message, found)
     attachments = files.read()
+    if attachments and not any(one.is_pdf for one in attachments):
+        found.add("EDX-049", "AttachmentEncoded")
     if sender is None or to is None or dated is None or business is None or attachments is None:
         return None
     return Edoc(
@@ -41,7 +45,7 @@ def read_edoc(root: Node, message: Node, files: Files, found: Findings, *, recip
         dated=dated,
         type_name=_below(message, "DocumentType", "TypeName"),
         subject=message.value("Subject"),
-        priority=_priority(message, found),
+        priority=priority_of(_below(message, "OtherInfo", "Priority")),
         business=business,
         attachments=attachments,
         responds_to=tuple(
@@ -144,14 +148,6 @@ def _describe(message: Node, found: Findings) -> None:
     for at, node in enumerate(message.all("ResponseFor"), 1):
         if not node.value("OrganId") and node.whole_text:  # an empty one is how some producers say "none"
             found.add("EDX-042", f"{_HEADER}/ResponseFor[{at}]/OrganId")
-
-
-def _priority(message: Node, found: Findings) -> Priority | None:
-    text = _below(message, "OtherInfo", "Priority")
-    priority = priority_of(text)
-    if text and priority is None:
-        found.add("EDX-038", f"{_HEADER}/OtherInfo/Priority", text)
-    return priority
 
 
 def _business(root: Node, message: Node, found: Findings) -> Business | None:

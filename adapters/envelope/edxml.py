@@ -54,6 +54,7 @@ class Options:
     attributes: int = 16
     recipients: int = 1000
     attachments: int = 100
+    large_file_bytes: int = 50 * _MIB  # of one file; spec: edXML facts §5
     inline_bytes: int = _MIB  # more is read and written in a thread
     severities: Mapping[str, Severity] = field(default_factory=dict)
 
@@ -134,6 +135,7 @@ class EdxmlEnvelopes:
             attachments=self._options.attachments,
             unpacked_bytes=self._options.unpacked_bytes,
             ratio=self._options.zip_ratio,
+            large=self._options.large_file_bytes,
             light=light,
         )
         attached = files.Files(root, carved.bodies, found, bounds)

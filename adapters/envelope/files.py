@@ -6,11 +6,14 @@ were found here, and a gap where the bytes were.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adapters.envelope.attachments import PDF_TYPE, ZIP_TYPE, Unwrapped, is_pdf, unwrap
+from adapters.envelope.attachments import ZIP_TYPE, Unwrapped, is_pdf, unwrap
 from adapters.envelope.carve import decode
+from adapters.envelope.media import type_of
 from adapters.envelope.parse import Node
 from adapters.envelope.rules import Findings
 from adapters.envelope.strict import GAP, bare_id
@@ -20,16 +23,19 @@ from gateway.model.payload import PayloadRef
 
 _MANIFEST = "edXMLEnvelope/edXMLBody/edXMLManifest"
 _ENCODED = "AttachmentEncoded"
-_ANY_TYPE = "application/octet-stream"
+_ARCHIVE_TYPE = "application/x-zip-compressed"
+_PATH = re.compile(r"[/\\\\\x00-\x1f\x7f]|^\.{1,2}$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How much may come out of one document: ``light`` is what may be unpacked on the loop."""
+    """How much may come out of one document: ``light`` is what may be unpacked on the loop, more than ``large``
+    in one file is told."""
 
     attachments: int
     unpacked_bytes: int
     ratio: int
+    large: int
     light: int | None = None
 
 
@@ -77,21 +83,22 @@ class Files:
         order = self._by_id(references, f"{_MANIFEST}/Reference")
         if by_id is None or order is None:
             return None
-        for content_id in order:
+        for at, content_id in enumerate(order, 1):
             if content_id not in by_id:
-                self._found.add("EDX-061", f"{_MANIFEST}/Reference", content_id)
-        for content_id in by_id:
+                self._found.add("EDX-061", f"{_MANIFEST}/Reference[{at}]", content_id)
+        places = {content_id: f"{_ENCODED}/Attachment[{at}]" for at, content_id in enumerate(by_id, 1)}
+        for content_id, place in places.items():
             if content_id not in order:
-                self._found.add("EDX-062", f"{_ENCODED}/Attachment", content_id)
+                self._found.add("EDX-062", place, content_id)
         files = [
-            self._file(content_id, reference, by_id[content_id])
+            self._file(places[content_id], reference, by_id[content_id])
             for content_id, reference in order.items()
             if content_id in by_id
         ]
         if group is None or order.keys() != by_id.keys():
             return None
-        others = [child for child in group.children if not any(child is one for one in attached)]
-        group.items = [*(by_id[content_id] for content_id in order), *others]
+        group.items = _in_order(group, [by_id[content_id] for content_id in order])
+        self._twice([] if None in files else files, places)
         whole = tuple(file for file in files if file is not None)
         return whole if len(whole) == len(files) else None
 
@@ -106,11 +113,19 @@ class Files:
             known[content_id] = node
         return known if is_whole else None
 
-    def _file(self, content_id: str, reference: Node, attachment: Node) -> Attachment | None:
+    def _twice(self, files: Sequence[Attachment | None], places: dict[str, str]) -> None:
+        names = Counter(file.name for file in files if file is not None)
+        for file in files:
+            if file is not None and names[file.name] > 1:
+                self._found.add("EDX-077", f"{places[file.content_id]}/AttachmentName", file.name)
+
+    def _file(self, place: str, reference: Node, attachment: Node) -> Attachment | None:
+        content_id = bare_id(attachment.value("ContentId"))
         claimed = attachment.value("ContentType") or reference.value("ContentType")
         description = attachment.value("Description") or reference.value("Description")
-        name = self._name(content_id, reference, attachment)
-        came = self._decoded(content_id, attachment)
+        name = self._name(place, content_id, reference, attachment)
+        content = f"{place}/ContentTransferEncoded"
+        came = self._decoded(content, content_id, attachment)
         if came is None:
             return None
         file = unwrap(
@@ -122,13 +137,15 @@ class Files:
         )
         if file.is_zipped:
             self._unpacked += len(file.body)
-        if file.rule and self._found.add(file.rule, name, file.detail) is Severity.ERROR:
+        if file.rule and self._found.add(file.rule, content, file.detail or name) is Severity.ERROR:
             return None
-        if not file.body and self._found.add("EDX-067", name) is Severity.ERROR:
+        if not file.body and self._found.add("EDX-067", content, name) is Severity.ERROR:
             return None
-        carried = _type_of(file, claimed)
+        if len(file.body) > self._bounds.large:
+            self._found.add("EDX-079", content, f"{len(file.body)} > {self._bounds.large}")
+        carried = _type_of(file, name, claimed)
         if claimed and carried != claimed.lower():
-            self._found.add("EDX-068", name, claimed)
+            self._found.add("EDX-068", f"{place}/ContentType", claimed)
         for node in (reference, attachment):
             _put(node, "ContentType", carried)
             _put(node, "AttachmentName", name)
@@ -140,25 +157,29 @@ class Files:
             media_type=claimed,
             description=description,
             is_zipped=file.is_zipped,
+            zipped_at=file.zipped_at,
             is_pdf=is_pdf(file.body),
         )
 
-    def _name(self, content_id: str, reference: Node, attachment: Node) -> str:
+    def _name(self, place: str, content_id: str, reference: Node, attachment: Node) -> str:
         named, referred = attachment.value("AttachmentName"), reference.value("AttachmentName")
+        where = f"{place}/AttachmentName"
         if not named and not referred:
-            self._found.add("EDX-064", f"{_ENCODED}/Attachment", content_id)
+            self._found.add("EDX-064", where, content_id)
             return content_id
         if named and referred and named != referred:
             # One name goes on to the recipients, so that nobody opens what was judged under another.
-            self._found.add("EDX-065", named)
+            self._found.add("EDX-065", where, named)
+        if _PATH.search(named or referred):
+            self._found.add("EDX-078", where, named or referred)
         return named or referred
 
-    def _decoded(self, content_id: str, attachment: Node) -> bytes | None:
+    def _decoded(self, where: str, content_id: str, attachment: Node) -> bytes | None:
         node = attachment.first("ContentTransferEncoded")
         text = "" if node is None else node.text
         body = self._bodies[text] if text in self._bodies else decode(text.encode())
         if body is None:
-            self._found.add("EDX-066", f"{_ENCODED}/Attachment/ContentTransferEncoded", content_id)
+            self._found.add("EDX-066", where, content_id)
         return body
 
 
@@ -169,16 +190,28 @@ def _references(root: Node) -> list[Node]:
     return [] if node is None else node.all("Reference")
 
 
-def _type_of(file: Unwrapped, claimed: str) -> str:
-    """The type under which the file is carried on.  spec: edXML facts §1 - trust the bytes, not the label"""
+def _in_order(group: Node, attachments: Sequence[Node]) -> list[Node | str]:
+    """The children of *group*, its attachments in that order, each with what stood behind it."""
+    lead: list[Node | str] = []
+    behind: dict[int, list[Node | str]] = {id(one): [one] for one in attachments}
+    last = lead
+    for child in group.children:
+        last = behind.get(id(child), last)
+        if id(child) not in behind:
+            last.append(child)
+    return [*lead, *(child for one in attachments for child in behind[id(one)])]
+
+
+def _type_of(file: Unwrapped, name: str, claimed: str) -> str:
+    """The type under which the file is carried on.  spec: edXML facts §1 - trust the bytes, not the label
+
+    ``application/zip`` stands for a wrapping: public readers unpack whatever is labelled so and is not
+    called ``.zip``.
+    """
     if file.is_zipped:
         return ZIP_TYPE
-    if is_pdf(file.body):
-        return PDF_TYPE
-    label = claimed.lower()
-    if not label or label == PDF_TYPE or (label == ZIP_TYPE and not file.body.startswith(b"PK")):
-        return _ANY_TYPE
-    return label
+    kind = type_of(file.body, name, claimed)
+    return _ARCHIVE_TYPE if kind == ZIP_TYPE and not name.endswith(".zip") else kind
 
 
 def _put(node: Node, name: str, text: str) -> None:

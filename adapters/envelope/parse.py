@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pyexpat import ExpatError, ParserCreate
 
+from adapters.envelope.grammar import ALIASES
 from gateway.errors import Refused
 
 QCVN = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
@@ -34,12 +35,16 @@ class Bounds:
 
 @dataclass(slots=True)
 class Node:
-    """One element: local name, namespace, attributes (``namespace\\x1fname`` or ``name``), content in order."""
+    """One element: local name, namespace, attributes (``namespace\\x1fname`` or ``name``), content in order.
+
+    ``alias`` is the name under which it came, where that is a producer's own and not the standard's.
+    """
 
     name: str
     space: str = QCVN
     attributes: dict[str, str] = field(default_factory=dict)
     items: list[Node | str] = field(default_factory=list)
+    alias: str = ""
 
     @property
     def children(self) -> list[Node]:
@@ -137,6 +142,8 @@ class _Builder:
         if not space and (not opened or opened[-1].space == QCVN):
             space = QCVN
         node = Node(name, space, attributes, [])
+        if opened and space == QCVN and (others := ALIASES.get(opened[-1].name)) and name in others:
+            node.name, node.alias = others[name], name
         self._count += 1
         if self._count > self._bounds.elements:
             raise Refused("xml-too-costly", f"more than {self._bounds.elements} elements")

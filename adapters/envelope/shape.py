@@ -12,6 +12,14 @@ from adapters.envelope.rules import Findings
 
 _ORGAN = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z]+)*", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,9}", re.ASCII)
+_PATTERNS = {
+    Form.NUMBER: _NUMBER,
+    Form.AMOUNT: re.compile(r"\+?\d{1,9}", re.ASCII),
+    Form.BOOLEAN: re.compile(r"true|false|0|1", re.ASCII | re.IGNORECASE),
+    Form.FLAG: re.compile(r"[01]", re.ASCII),
+    Form.PRIORITY: re.compile(r"[0-4]", re.ASCII),
+    Form.STEERING: re.compile(r"[0-3]", re.ASCII),
+}
 _STANDARD_DATE = re.compile(r"\d{4}/\d\d/\d\d", re.ASCII)
 _LONGEST_ORGAN = 35  # spec: QĐ 20/2020 Art. 4
 _LONGEST_TEXT = 10_000
@@ -36,11 +44,14 @@ def check(node: Node, shape: Shape, found: Findings, path: str = "") -> None:
             found.add("EDX-004", below)
             continue
         count = seen[item.name] = seen.get(item.name, 0) + 1
+        if item.alias:
+            found.add("EDX-022", below, item.alias)
         if known.is_opaque:
             continue
         if known.is_many:
             below = f"{below}[{count}]"
-        elif count == 2:
+        elif count > 1:
+            below = f"{below}[{count}]"
             found.add("EDX-002", below)
         check(item, known, found, below)
 
@@ -73,7 +84,7 @@ def _check_leaf(node: Node, shape: Shape, found: Findings, path: str) -> None:
             found.add("EDX-009" if read_date(text) else shape.rule, path, text)
         case Form.STAMP if not is_stamp(text):
             found.add(shape.rule, path, text)
-        case Form.NUMBER if not _NUMBER.fullmatch(text):
+        case form if (pattern := _PATTERNS.get(form)) is not None and not pattern.fullmatch(text):
             found.add(shape.rule, path, text)
         case _:
             pass

@@ -86,13 +86,7 @@ def _write(out: list[str], node: Node, shape: Shape, parent: str) -> None:
     out.append(">")
     if node.items == [GAP]:
         out.append(GAP)
-    last = len(shape.position)
-    ordered = sorted(
-        node.children,
-        key=lambda child: shape.position.get(child.name, last) if child.space == QCVN else last,
-    )
-    for child in ordered:
-        known = shape.children.get(child.name) if child.space == QCVN else None
+    for child, known in arranged(node, shape):
         if known is None:
             _carry(out, child, QCVN, is_bare=shape.is_bare)
         elif known.is_opaque:
@@ -100,6 +94,26 @@ def _write(out: list[str], node: Node, shape: Shape, parent: str) -> None:
         else:
             _write(out, child, known, node.name)
     out.append(f"</{tag}>")
+
+
+def arranged(node: Node, shape: Shape) -> list[tuple[Node, Shape | None]]:
+    """The children of *node* as they are written: known ones in the order of *shape*, each of the others
+    (whose shape is ``None``) behind the known one that it stood behind, or first of all.
+
+    An element that a reader would take for a number or a date, and that is empty, is left out.
+    """
+    known: list[tuple[int, int]] = []
+    behind: list[list[tuple[Node, Shape | None]]] = [[]]
+    for child in node.children:
+        one = shape.children.get(child.name) if child.space == QCVN else None
+        if one is None:
+            behind[-1].append((child, None))
+            continue
+        known.append((shape.position[child.name], len(behind)))
+        is_void = one.form.is_empty_harmful and not child.text and not child.children
+        behind.append([] if is_void else [(child, one)])
+    known.sort()
+    return [*behind[0], *(pair for _, at in known for pair in behind[at])]
 
 
 def _text(node: Node, shape: Shape) -> str:

@@ -105,7 +105,7 @@ class Attachment:
     """One attached file, decoded: ``payload`` refers to the real bytes, not to base64 or ZIP.
 
     ``content_id`` has no ``cid:``; ``media_type`` is what the producer claims, ``is_pdf`` what the
-    bytes say.
+    bytes say; ``zipped_at`` is what a wrapping tells of its instant, as edXML writes one.
     """
 
     content_id: str
@@ -114,6 +114,7 @@ class Attachment:
     media_type: str = ""
     description: str = ""
     is_zipped: bool = False
+    zipped_at: str = field(default="", compare=False)
     is_pdf: bool = False
 
 

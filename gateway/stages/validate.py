@@ -26,6 +26,9 @@ from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Verdict
 
 SUPPORTED = frozenset({Business.NEW})
+_REASONS = {"EDX-083": "status-unknown", "EDX-084": "status-unknown", "EDX-085": "status-reason-missing"}
+"""Rules whose breach has a reason of its own, where nothing else is wrong."""
+
 _ENDED_WITHOUT = frozenset({HandOverState.FAILED, HandOverState.WITHDRAWN, HandOverState.EXPIRED})
 
 
@@ -37,7 +40,10 @@ def needs_inspection(attachment: Attachment) -> bool:
 def read_envelope(envelope: Envelope | None, findings: tuple[Finding, ...]) -> Refusal | Edoc | StatusReport:
     """The envelope, if no rule that it breaks is an error."""
     if envelope is None or worst(findings) is Severity.ERROR:
-        return Refusal(reason=Reason("rule-broken"), findings=findings)
+        errors = (finding.code for finding in findings if finding.severity is Severity.ERROR)
+        reasons = {_REASONS.get(code, "rule-broken") for code in errors}
+        reason = reasons.pop() if len(reasons) == 1 else "rule-broken"
+        return Refusal(reason=Reason(reason), findings=findings)
     if isinstance(envelope, Edoc) and envelope.business not in SUPPORTED:
         return Refusal(
             reason=Reason("kind-unsupported"), findings=findings, detail=envelope.business.name.lower()

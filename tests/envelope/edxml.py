@@ -103,11 +103,12 @@ def a_status(
     code: str = "01",
     description: str = "<Description>Đã đến</Description>",
     timestamp: str = "<Timestamp>2016/03/04 09:00:00</Timestamp>",
+    staff: str = "<StaffInfo><Staff>Lê Thị Thử</Staff></StaffInfo>",
     beside: str = "",
 ) -> bytes:
     """A status without findings, but for what a test changes."""
     return (
-        f'<edXML xmlns="{NS}"><edXMLEnvelope><edXMLHeader><MessageHeader>{sender}{about}'
+        f'<edXML xmlns="{NS}"><edXMLEnvelope><edXMLHeader><MessageHeader>{sender}{about}{staff}'
         f"<StatusCode>{code}</StatusCode>{description}{timestamp}</MessageHeader></edXMLHeader>"
         f"</edXMLEnvelope>{beside}</edXML>"
     ).encode()

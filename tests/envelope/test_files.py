@@ -244,3 +244,28 @@ def test_the_rest_of_a_large_document_is_small() -> None:
     assert len(carved.rest) < 4000
     assert carved.bodies == {f"{'d' * 64}:0": PDF * 20_000}
     assert codes(body) == set()
+
+
+def test_a_file_that_some_recipients_do_not_take_is_told() -> None:
+    assert codes(an_edxml(attached=PDF), large_file_bytes=len(PDF) - 1) == {"EDX-079"}
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "label", "carried"),
+    [
+        (office(), "a.docx", "application/zip", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        (zipped(PDF), "a.zip", "text/plain", "application/zip"),
+        (zipped(PDF), "a.ZIP", "application/zip", "application/x-zip-compressed"),
+        (b"\x89PNG\r\n\x1a\n..", "a.png", "image/jpeg", "image/png"),
+        (b"plain", "a.txt", "text/plain", "text/plain"),
+    ],
+)  # fmt: skip
+def test_nothing_is_labelled_as_wrapped_that_is_not(body: bytes, name: str, label: str, carried: str) -> None:
+    """The national axis' library unpacks what is labelled ``application/zip`` and is not called ``.zip``."""
+    edoc = edoc_of(
+        an_edxml(
+            references=f"<Reference><ContentId>1</ContentId><AttachmentName>{name}</AttachmentName></Reference>",
+            attachments=an_attachment("1", name, b64(body), label),
+        )
+    )
+    assert edoc.skeleton.count(f"ContentType>{carried}</".encode()) == 2
