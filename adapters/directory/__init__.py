@@ -5,22 +5,31 @@ directory, report = load(Options(organs=Path("config/organs/tayninh_2020.csv")))
 
 from adapters.directory.clients import load_clients
 from adapters.directory.development import Secrets, make_development_clients, write_access
+from adapters.directory.difference import Changed, Difference, compare, described
 from adapters.directory.directory import Options, OrganDirectory, load
-from adapters.directory.organs import Remark, RemarkKind, Report, load_organs
-from adapters.directory.overrides import Ending, override
+from adapters.directory.endings import Ending
+from adapters.directory.organs import OrganList, load_organs, read_organs
+from adapters.directory.overrides import override
+from adapters.directory.remarks import Remark, RemarkKind, Report
 
 __all__ = [
+    "Changed",
+    "Difference",
     "Ending",
     "Options",
     "OrganDirectory",
+    "OrganList",
     "Remark",
     "RemarkKind",
     "Report",
     "Secrets",
+    "compare",
+    "described",
     "load",
     "load_clients",
     "load_organs",
     "make_development_clients",
     "override",
+    "read_organs",
     "write_access",
 ]

@@ -6,14 +6,16 @@ directory.find(OrganCode("000.00.13.H53"), clock.now())
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from adapters.directory.clients import load_clients
-from adapters.directory.organs import QUEUES, Report, load_organs
-from adapters.directory.overrides import Ending, override
+from adapters.directory.endings import Ending
+from adapters.directory.organs import QUEUES, load_organs
+from adapters.directory.overrides import override
+from adapters.directory.remarks import Report
 from gateway.errors import ConfigError
 from gateway.model.ids import ClientId, OrganCode, PartyKey, normalised
 from gateway.model.party import Client, CodeValidity, Found, Gone, Party, Successor, Unknown
@@ -35,18 +37,19 @@ class Options:
 
 def load(options: Options) -> tuple[OrganDirectory, Report]:
     """The directory, and what was odd in the list of organs.  Raises ``ConfigError``."""
-    parties, report = load_organs(options.organs, queues=options.queues)
-    endings: tuple[Ending, ...] = ()
+    listed = load_organs(options.organs, queues=options.queues)
+    parties, endings = listed.parties, listed.endings
     if options.parties is not None:
-        parties, endings = override(parties, options.parties)
+        parties, endings = override(parties, options.parties, endings)
     clients = load_clients(options.clients, parties) if options.clients is not None else ()
-    return OrganDirectory(parties, clients, endings), report
+    return OrganDirectory(parties, clients, endings), listed.report
 
 
 class OrganDirectory:
     """``gateway.ports.Directory`` from parties, clients and endings.
 
-    Raises ``ConfigError`` where two parties hold one code at the same time, or mergers run in a circle.
+    Raises ``ConfigError`` where two parties hold one code at the same time, where mergers or parents run in a
+    circle, or name a party that is not there.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class OrganDirectory:
                 holders.append((validity, party))
         for ending in self._endings.values():
             self._check(ending)
+        self._check_parents()
 
     def find(self, code: OrganCode, at: datetime) -> Found:
         """Whom *code* names at the instant *at*; a former code leads to who holds its duties now."""
@@ -98,6 +102,10 @@ class OrganDirectory:
     def parties(self) -> Sequence[Party]:
         """All parties, by key."""
         return self._all_parties
+
+    def endings(self) -> Mapping[PartyKey, Ending]:
+        """The parties that have ended or will, with whom they go to."""
+        return self._endings
 
     def client(self, client: ClientId) -> Client | None:
         """The client of that name."""
@@ -139,6 +147,20 @@ class OrganDirectory:
                 raise ConfigError(f"mergers run in a circle: {' → '.join((*seen, follow.party))}")
             seen.append(follow.party)
             follow = self._endings.get(follow.into) if follow.into is not None else None
+
+    def _check_parents(self) -> None:
+        done: set[PartyKey] = set()
+        for party in self._all_parties:
+            way: list[PartyKey] = []
+            here: Party | None = party
+            while here is not None and here.key not in done:
+                if here.key in way:
+                    raise ConfigError(f"parents run in a circle: {' → '.join((*way, here.key))}")
+                way.append(here.key)
+                if here.parent is not None and here.parent not in self._parties:
+                    raise ConfigError(f"the parent of {here.key} is an unknown party: {here.parent}")
+                here = self._parties[here.parent] if here.parent is not None else None
+            done.update(way)
 
 
 def _called(party: Party, at: datetime) -> Party:

@@ -1,4 +1,4 @@
-"""What a list of organs can't say: locks, further and former codes, mergers.  From one TOML file.
+"""What a list of organs can't say, or says otherwise: codes in time, names, locks, mergers.  From one TOML file.
 
 ``config/parties.example.toml`` shows every key.  A name that the list does not have is an error unless the
 file registers it (gives it a ``name``): a typing error must not pass for a party.
@@ -8,33 +8,29 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta, timezone
+from dataclasses import replace
+from datetime import date, datetime, time
 from pathlib import Path
+from typing import TypeVar
 
+from adapters.directory.cells import VIETNAM
+from adapters.directory.endings import Ending
 from adapters.directory.organs import is_organ_code
 from gateway.errors import ConfigError
+from gateway.model.envelope import Business, Kind
 from gateway.model.ids import OrganCode, PartyKey, normalised
-from gateway.model.party import CodeValidity, Link, Party
+from gateway.model.party import Capabilities, CodeValidity, Dialect, FormerName, Link, Party
 
-VIETNAM = timezone(timedelta(hours=7))
-"""Instants without a zone are meant so."""
-
-_PARTY_KEYS = {"name", "link", "locked", "max_bytes", "codes"}
+_PARTY_KEYS = {"name", "link", "locked", "max_bytes", "codes", "parent", "former_names", "takes"}
 _CODE_KEYS = {"code", "since", "until"}
+_TAKES_KEYS = {"kinds", "business", "max_bytes", "dialects"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """*party* no longer exists from ``since`` on (``None``: since ever); ``into`` took over, if anybody."""
-
-    party: PartyKey
-    into: PartyKey | None
-    since: datetime | None = None
-
-
-def override(parties: Iterable[Party], path: Path) -> tuple[tuple[Party, ...], tuple[Ending, ...]]:
-    """*parties* as the file at *path* changes them, by key, and the parties that ended.
+def override(
+    parties: Iterable[Party], path: Path, endings: Iterable[Ending] = ()
+) -> tuple[tuple[Party, ...], tuple[Ending, ...]]:
+    """*parties* as the file at *path* changes them, by key, and the parties that ended: those of *endings* about
+    which the file says nothing, and its own.
 
     Raises ``ConfigError``, naming file and key, for anything that is not understood.
     """
@@ -45,7 +41,8 @@ def override(parties: Iterable[Party], path: Path) -> tuple[tuple[Party, ...], t
         where = f'{path}: parties."{raw}"'
         key = PartyKey(normalised(raw))
         by_key[key] = _changed(by_key.get(key), key, entry, where)
-    endings: dict[PartyKey, Ending] = {}
+    listed = {ending.party: ending for ending in endings}
+    told: dict[PartyKey, Ending] = {}
     for section, wanted in (("succeeded", {"into", "since"}), ("gone", {"since"})):
         for raw, entry in tables(table, section, str(path)).items():
             where = f'{path}: {section}."{raw}"'
@@ -55,10 +52,10 @@ def override(parties: Iterable[Party], path: Path) -> tuple[tuple[Party, ...], t
             for named in (key, into):
                 if named is not None and named not in by_key:
                     raise ConfigError(f"{where}: no party {named!r}")
-            if key in endings:
+            if key in told:
                 raise ConfigError(f"{where}: it ended twice")
-            endings[key] = Ending(party=key, into=into, since=_instant(entry, "since", where))
-    return tuple(by_key[key] for key in sorted(by_key)), tuple(endings.values())
+            told[key] = Ending(party=key, into=into, since=_instant(entry, "since", where))
+    return tuple(by_key[key] for key in sorted(by_key)), tuple((listed | told).values())
 
 
 def _changed(party: Party | None, key: PartyKey, entry: Mapping[str, object], where: str) -> Party:
@@ -81,21 +78,74 @@ def _changed(party: Party | None, key: PartyKey, entry: Mapping[str, object], wh
     if "locked" in entry:
         party = replace(party, is_locked=flag(entry, "locked", where))
     if "max_bytes" in entry:
-        limit = entry["max_bytes"]
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            raise ConfigError(f"{where}.max_bytes: a number of bytes is needed")
-        party = replace(party, max_bytes=limit)
+        party = replace(party, max_bytes=_bytes(entry, where))
     if "codes" in entry:
         party = replace(party, codes=_codes(party, entry["codes"], f"{where}.codes"))
+    if "parent" in entry:
+        party = replace(party, parent=PartyKey(normalised(text(entry, "parent", where))))
+    if "former_names" in entry:
+        party = replace(party, former_names=_names(entry["former_names"], f"{where}.former_names"))
+    if "takes" in entry:
+        party = replace(party, takes=_takes(entry["takes"], f"{where}.takes"))
     return party
+
+
+def _names(value: object, where: str) -> tuple[FormerName, ...]:
+    found: list[FormerName] = []
+    for entry in _list_of_tables(value, where):
+        known(entry, {"name", "until"}, where)
+        name = normalised(text(entry, "name", where))
+        found.append(FormerName(name=name, until=_instant(entry, "until", where)))
+    return tuple(found)
+
+
+def _takes(value: object, where: str) -> Capabilities:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: a table is needed")
+    known(value, _TAKES_KEYS, where)
+    everything = Capabilities()
+    kinds, business, dialects = everything.kinds, everything.business, everything.dialects
+    if "kinds" in value:
+        names = {str(kind): kind for kind in Kind}
+        kinds = frozenset(names[word] for word in _words(value["kinds"], f"{where}.kinds", set(names)))
+    if "business" in value:
+        numbers = {int(kind): kind for kind in Business}
+        business = frozenset(numbers[n] for n in _words(value["business"], f"{where}.business", set(numbers)))
+    if "dialects" in value:
+        spoken = value["dialects"]
+        if not isinstance(spoken, list) or not all(isinstance(word, str) and word for word in spoken):
+            raise ConfigError(f"{where}.dialects: a list of texts is needed")
+        dialects = frozenset(map(Dialect, spoken))
+    return Capabilities(
+        kinds=kinds,
+        business=business,
+        max_bytes=_bytes(value, where) if "max_bytes" in value else None,
+        dialects=dialects,
+    )
+
+
+T = TypeVar("T")
+
+
+def _words(value: object, where: str, allowed: set[T]) -> list[T]:
+    if not isinstance(value, list) or not all(word in allowed for word in value):
+        raise ConfigError(
+            f"{where}: a list of some of these is needed: {', '.join(map(str, sorted(allowed, key=str)))}"
+        )
+    return value
+
+
+def _bytes(table: Mapping[str, object], where: str) -> int:
+    limit = table["max_bytes"]
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise ConfigError(f"{where}.max_bytes: a number of bytes is needed")
+    return limit
 
 
 def _codes(party: Party, value: object, where: str) -> tuple[CodeValidity, ...]:
     """The codes of *party* with those in *value* besides; one that it has already is replaced."""
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise ConfigError(f"{where}: a list of tables is needed")
     found: list[CodeValidity] = []
-    for entry in value:
+    for entry in _list_of_tables(value, where):
         known(entry, _CODE_KEYS, where)
         code = OrganCode(normalised(text(entry, "code", where)))
         if not is_organ_code(code):
@@ -106,6 +156,12 @@ def _codes(party: Party, value: object, where: str) -> tuple[CodeValidity, ...]:
         found.append(CodeValidity(code=code, since=since, until=until))
     named = {validity.code for validity in found}
     return (*(c for c in party.codes if c.code not in named), *found)
+
+
+def _list_of_tables(value: object, where: str) -> list[Mapping[str, object]]:
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise ConfigError(f"{where}: a list of tables is needed")
+    return value
 
 
 # --- reading TOML with errors that name the key -------------------------------------------------------

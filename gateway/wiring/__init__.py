@@ -2,7 +2,7 @@
 
 ``ground`` has what every process stands on, ``process`` one worker, ``stack`` the parent of ``serve``;
 ``desk`` has what the command line asks of the store, ``papers`` what it does to PDF files, ``envelopes`` what
-it does to edXML, ``sealing`` the sealer of both, ``audit`` the operators' record.
+it does to edXML, ``organs`` what it asks of the directory, ``sealing`` the sealer of both, ``audit`` the operators' record.
 
 A verb loads what it needs and no more: ``verify`` would else wait a second for the broker's library.
 """
@@ -15,18 +15,24 @@ if TYPE_CHECKING:
     from gateway.wiring.desk import Letter, check, open_store, send
     from gateway.wiring.envelopes import Checked, check_edxml
     from gateway.wiring.logs import quiet
+    from gateway.wiring.organs import CheckedList, Difference, Organs, check_organs, diff_organs
     from gateway.wiring.papers import Paper, Signed, sign, verify
     from gateway.wiring.process import work
     from gateway.wiring.stack import Stack
 
 __all__ = [
     "Checked",
+    "CheckedList",
+    "Difference",
     "Letter",
+    "Organs",
     "Paper",
     "Signed",
     "Stack",
     "check",
     "check_edxml",
+    "check_organs",
+    "diff_organs",
     "note",
     "open_store",
     "quiet",
@@ -38,12 +44,17 @@ __all__ = [
 
 _WHERE = {
     "Checked": "envelopes",
+    "CheckedList": "organs",
+    "Difference": "organs",
     "Letter": "desk",
+    "Organs": "organs",
     "Paper": "papers",
     "Signed": "papers",
     "Stack": "stack",
     "check": "desk",
     "check_edxml": "envelopes",
+    "check_organs": "organs",
+    "diff_organs": "organs",
     "note": "audit",
     "open_store": "desk",
     "quiet": "logs",

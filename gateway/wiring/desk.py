@@ -232,9 +232,9 @@ def check(config: Config) -> Iterator[str]:
     yield f"dữ liệu · data: {config.var}"
     ground = lay(config)
     report = ground.report
-    yield f"danh mục · directory: {report}"
+    yield f"danh mục · directory: {report.told}"
     for remark in report.remarks:
-        yield f"  {remark}"
+        yield f"  {remark.told}"
     seals = look(config)
     yield f"con dấu · seals: {f'phông chữ · font {seals.font}' if seals.visible else 'không hiển thị · not shown'}"
     queues = sum(1 for p in ground.directory.parties() if p.link == "amqp")

@@ -34,7 +34,7 @@ VIETNAM = timezone(timedelta(hours=7))
 def organs(tmp_path: Path) -> tuple[Party, ...]:
     path = tmp_path / "organs.csv"
     path.write_text("organ_id,name\n000.00.00.H53,UBND tỉnh\n000.00.13.H53,Sở TTTT\n000.25.36.H53,UBND xã\n")
-    return load_organs(path)[0]
+    return load_organs(path).parties
 
 
 def written(tmp_path: Path, text: str) -> Path:
