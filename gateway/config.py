@@ -52,6 +52,15 @@ class VaultSection:
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)
+class UploadsSection:
+    """Uploads that come in pieces: bounds for the unfinished ones of one party, and how long they are kept."""
+
+    per_party: int = 16
+    bytes_per_party: int = 4 * 1024**3
+    keep_hours: float = 24.0
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
 class BrokerSection:
     """Which RabbitMQ; empty: a private node under ``var``."""
 
@@ -203,6 +212,7 @@ class Sections:
     gateway: GatewaySection = field(default_factory=GatewaySection)
     store: StoreSection = field(default_factory=StoreSection)
     vault: VaultSection = field(default_factory=VaultSection)
+    uploads: UploadsSection = field(default_factory=UploadsSection)
     broker: BrokerSection = field(default_factory=BrokerSection)
     http: HttpSection = field(default_factory=HttpSection)
     directory: DirectorySection = field(default_factory=DirectorySection)
@@ -340,6 +350,7 @@ _POSITIVE = (
     ("pace", ("workers", "documents", "parcels", "backlog", "tick_ms", "lease_s")),
     ("patience", ("first_s", "longest_s", "crowded_s", "expiry_days", "deaths")),
     ("limits", ("header_bytes", "document_bytes", "message_bytes", "recipients")),
+    ("uploads", ("per_party", "bytes_per_party", "keep_hours")),
     ("seal", ("x_mm", "y_mm")),
     ("acceptance", ("max_pages", "max_bytes")),
     ("inspection", ("processes", "memory_mb", "cpu_s", "wall_s", "share")),

@@ -33,6 +33,7 @@ from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance
 from gateway.model.signature import Inspection, Seal, Sealed, SealOrder
 from gateway.model.submission import Arrival, Ticket
+from gateway.model.upload import Upload, UploadId
 
 # --- what we need from the world --------------------------------------------------------------------
 
@@ -149,6 +150,52 @@ class Vault(Protocol):
 
     async def read(self, ref: PayloadRef) -> bytes:
         """All the bytes (those that ride along with *ref*, if any)."""
+        ...
+
+
+class Uploads(Protocol):
+    """Bytes that come in pieces, each durable when it is acknowledged, until they are a payload.
+
+    An upload is its party's alone: whoever else asks for it gets the answer that there is none.  Any process
+    may go on with what another began.
+    """
+
+    async def begin(self, party: PartyKey, declared: PayloadRef) -> Upload:
+        """A new upload, durable on return; or, where *party* has begun one of the same bytes, that one, however
+        far it came: whoever lost an answer or an address begins again.  Raises ``Refused("uploads-too-many")``
+        where the unfinished ones of *party* are too many, or together too large."""
+        ...
+
+    async def find(self, party: PartyKey, upload: UploadId) -> Upload | None:
+        """The upload and how much of it is durable; ``None`` where *party* has none of that id any more."""
+        ...
+
+    async def append(
+        self, party: PartyKey, upload: UploadId, offset: int, pieces: AsyncIterator[bytes]
+    ) -> Upload:
+        """Add *pieces* from *offset* on; durable on return.
+
+        What came before an error stays and is durable, whoever raised it.  Raises ``Refused`` with
+        ``not-found``, ``upload-offset-wrong`` (it ends elsewhere), ``upload-busy`` (somebody else is writing:
+        ask again later) or ``upload-length-wrong`` (a piece reaches beyond the declared size: not taken).
+        """
+        ...
+
+    async def finish(self, party: PartyKey, upload: UploadId) -> Upload:
+        """Compare all bytes with the declared digest and hand them to the vault; harmless a second time.
+
+        Raises ``Refused("claim-mismatch")`` where they are others: then nothing of them is kept; further
+        ``not-found``, ``upload-busy``, and ``upload-length-wrong`` where some are still missing.
+        """
+        ...
+
+    async def drop(self, party: PartyKey, upload: UploadId) -> None:
+        """Keep nothing of it.  What the vault has already stays there.  Raises ``Refused`` with ``not-found``
+        or ``upload-busy``."""
+        ...
+
+    async def sweep(self) -> int:
+        """Drop what nobody has gone on with for too long; how many those were."""
         ...
 
 

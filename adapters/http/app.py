@@ -19,6 +19,7 @@ from adapters.http.metrics import Metrics
 from adapters.http.options import Options, Ports
 from adapters.http.payloads import Payloads
 from adapters.http.submissions import Submissions
+from adapters.http.uploads import ResumableUploads
 
 _ALWAYS_OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 """What answers while we are stopping, too."""
@@ -32,13 +33,19 @@ def build(
     turnstile = Turnstile(options.transfers, options.transfers_per_client)
     submissions = Submissions(options, ports, access, turnstile)
     payloads = Payloads(options, ports, access, turnstile, public_url)
+    uploads = ResumableUploads(options, ports, access, turnstile, submissions, public_url)
     inbox = Inbox(options, ports, access, turnstile)
     documents = Documents(ports, access)
     health = Health(options, ports, metrics, gate)
     app = web.Application(middlewares=[_guard(gate, metrics)])
     for method, path, handler in (
         ("POST", "/v1/submissions", submissions.submit),
-        ("POST", "/v1/uploads", payloads.upload),
+        ("POST", "/v1/uploads", _either(uploads, payloads)),
+        ("HEAD", "/v1/uploads/{id}", uploads.look),
+        ("GET", "/v1/uploads/{id}", uploads.look),
+        ("PATCH", "/v1/uploads/{id}", uploads.append),
+        ("DELETE", "/v1/uploads/{id}", uploads.drop),
+        ("POST", "/v1/uploads/{id}/submission", uploads.submit),
         ("GET", "/v1/payloads/{party}/{sha256}/{size}/{mac}", payloads.download),
         ("GET", "/v1/inbox", inbox.peek),
         ("POST", "/v1/inbox/{id}/lock", inbox.lock),
@@ -56,6 +63,14 @@ def build(
     app.on_response_prepare.append(_dress)
     app.on_shutdown.append(health.close)
     return app
+
+
+def _either(uploads: ResumableUploads, payloads: Payloads) -> Handler:
+    async def upload(request: web.Request) -> web.StreamResponse:
+        """All bytes at once, or an upload that comes in pieces: the headers tell."""
+        return await (uploads.begin if uploads.is_asked_for(request) else payloads.upload)(request)
+
+    return upload
 
 
 def _guard(gate: Gate, metrics: Metrics) -> Middleware:
@@ -82,7 +97,7 @@ def _guard(gate: Gate, metrics: Metrics) -> Middleware:
             return answer
         finally:
             # The method is a label: only those that exist, or anybody could make as many series as he likes.
-            is_known = route != "other" and request.method in ("GET", "HEAD", "POST")
+            is_known = route != "other" and request.method in ("GET", "HEAD", "POST", "PATCH", "DELETE")
             method = request.method if is_known else "other"
             metrics.request(route, method, status, loop.time() - began)
 

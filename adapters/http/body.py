@@ -22,13 +22,22 @@ _SMALL = 16 * 1024
 class Body:
     """The body of one request.  ``head`` first, then ``pieces`` (which repeats the head), if at all.
 
-    Both raise ``Refused`` with ``body-too-large``, ``body-too-slow``, ``content-type-unsupported`` (a coding
+    Both raise ``Refused`` with ``body-too-large`` (or what *excess* says), ``body-too-slow``, ``content-type-unsupported`` (a coding
     such as gzip) or ``request-invalid`` (the peer broke off).
     """
 
-    def __init__(self, request: web.Request, *, limit: int, idle: timedelta, body_time: timedelta) -> None:
+    def __init__(
+        self,
+        request: web.Request,
+        *,
+        limit: int,
+        idle: timedelta,
+        body_time: timedelta,
+        excess: str = "body-too-large",
+    ) -> None:
         self._request = request
         self._limit = limit
+        self._excess = excess
         self._idle_s = idle.total_seconds()
         self._ends = asyncio.get_running_loop().time() + body_time.total_seconds()
         self._head = bytearray()
@@ -73,14 +82,14 @@ class Body:
             raise Refused("request-invalid", "the body broke off") from exc
         self._size += len(piece)
         if self._size > self._limit:
-            raise Refused("body-too-large", f"more than {self._limit} bytes")
+            raise Refused(self._excess, f"more than {self._limit} bytes")
         self._is_whole = not piece and self._request.content.at_eof()
         return piece
 
     async def _begin(self) -> None:
         self._is_begun = True
         if (self._request.content_length or 0) > self._limit:
-            raise Refused("body-too-large", f"more than {self._limit} bytes")
+            raise Refused(self._excess, f"more than {self._limit} bytes")
         coding = self._request.headers.get("Content-Encoding", "identity").strip().lower()
         if coding not in ("", "identity"):
             # A small body that unfolds into a large one has no place here; XML with base64 gains little.

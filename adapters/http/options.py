@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from gateway.ports import Clock, Desk, Directory, Intake, Ledger, Records, Vault
+from gateway.ports import Clock, Desk, Directory, Intake, Ledger, Records, Uploads, Vault
 
 MIB = 1024 * 1024
 
@@ -31,6 +31,9 @@ class Options:
     of a body, and while it takes an answer.  ``body_time`` bounds one whole body.  ``grace`` is how long
     ``stop`` waits for what is running.
 
+    ``heads`` beginnings of uploads, of ``header_bytes`` at most, are held in memory for ``head_time`` after their
+    last piece, until a whole header was seen.
+
     ``metrics_token_sha256`` asks for a token on ``/metrics``; without it loopback alone may look, and
     nobody through a proxy.  ``health_age`` is how long one answer of ``/readyz`` is told again: the check
     signs, and nobody shall make it sign a thousand times a second.
@@ -43,6 +46,8 @@ class Options:
     max_bytes: int = 64 * MIB
     memory_bytes: int = MIB
     header_bytes: int = 256 * 1024
+    heads: int = 64
+    head_time: timedelta = timedelta(minutes=10)
     transfers: int = 64
     transfers_per_client: int = 8
     connections: int = 2000
@@ -68,6 +73,7 @@ class Ports:
     ledger: Ledger
     records: Records
     vault: Vault
+    uploads: Uploads
     directory: Directory
     clock: Clock
     health: Health

@@ -16,7 +16,7 @@ from gateway.errors import Refused
 from gateway.model.claim import CLAIM_TYPE, resolve
 from gateway.model.ids import MessageId, OrganCode
 from gateway.model.journey import SubmissionState
-from gateway.model.party import Link, Party
+from gateway.model.party import Client, Link, Party
 from gateway.model.payload import PayloadRef
 from gateway.model.submission import Arrival, Door, Ticket
 
@@ -39,11 +39,7 @@ class Submissions:
     async def submit(self, request: web.Request) -> web.StreamResponse:
         """Everything that can be refused without the body is refused before it is read."""
         client, party = self._access.party(request)
-        message_id = request.headers.get("Idempotency-Key", "")
-        if not message_id:
-            raise Refused("message-id-missing")
-        if len(message_id) > 200 or not message_id.isprintable():
-            raise Refused("message-id-invalid")
+        _message_id(request)
         media_type = request.content_type if "Content-Type" in request.headers else "application/xml"
         with self._turnstile.through(client.id):
             if media_type == CLAIM_TYPE:
@@ -52,20 +48,26 @@ class Submissions:
                 payload = await self._carried(request, party)
             else:
                 raise Refused("content-type-unsupported", media_type[:80])
-            traceparent = request.headers.get("traceparent", "")
-            ticket = await self._ports.intake.submit(
-                Arrival(
-                    client=client.id,
-                    claimed=OrganCode(request.query.get("organ", "") or party.key),
-                    message_id=MessageId(message_id),
-                    payload=payload,
-                    link=Link.HTTP,
-                    is_urgent=request.headers.get("Vanthu-Lane", "").lower() == "urgent",
-                    content_type="application/xml",
-                    expires=request.headers.get("Vanthu-Expires", ""),
-                    traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else "",
-                )
+            return await self.bring(request, client, party, payload)
+
+    async def bring(
+        self, request: web.Request, client: Client, party: Party, payload: PayloadRef
+    ) -> web.StreamResponse:
+        """Take *payload* to the intake, with what the request's headers say of it."""
+        traceparent = request.headers.get("traceparent", "")
+        ticket = await self._ports.intake.submit(
+            Arrival(
+                client=client.id,
+                claimed=OrganCode(request.query.get("organ", "") or party.key),
+                message_id=_message_id(request),
+                payload=payload,
+                link=Link.HTTP,
+                is_urgent=request.headers.get("Vanthu-Lane", "").lower() == "urgent",
+                content_type="application/xml",
+                expires=request.headers.get("Vanthu-Expires", ""),
+                traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else "",
             )
+        )
         return _answer(ticket, language=request.headers.get("Accept-Language", ""))
 
     async def _carried(self, request: web.Request, party: Party) -> PayloadRef:
@@ -99,6 +101,15 @@ class Submissions:
         if ref.size > limit_of(self._options, party):
             raise Refused("body-too-large", f"more than {limit_of(self._options, party)} bytes")
         return ref
+
+
+def _message_id(request: web.Request) -> MessageId:
+    message_id = request.headers.get("Idempotency-Key", "")
+    if not message_id:
+        raise Refused("message-id-missing")
+    if len(message_id) > 200 or not message_id.isprintable():
+        raise Refused("message-id-invalid")
+    return MessageId(message_id)
 
 
 def limit_of(options: Options, party: Party) -> int:

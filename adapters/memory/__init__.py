@@ -7,6 +7,7 @@ from adapters.memory.envelope import MemoryEnvelopes, write_edoc, write_status
 from adapters.memory.inspection import MemoryInspector
 from adapters.memory.signing import MemoryNotary, MemorySealer
 from adapters.memory.store import MemoryStore
+from adapters.memory.uploads import MemoryUploads
 from adapters.memory.vault import MemoryVault
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "MemoryOutlet",
     "MemorySealer",
     "MemoryStore",
+    "MemoryUploads",
     "MemoryVault",
     "write_edoc",
     "write_status",

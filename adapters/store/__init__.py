@@ -4,11 +4,12 @@
         await store.ledger.commit(change)
 
 ``writer`` is the heart: one thread that groups whatever waits into one commit.  ``changes`` is what it does
-with a group; ``tables`` what it writes to.  ``vault`` has nothing to do with either.
+with a group; ``tables`` what it writes to.  ``vault`` and ``uploads`` have nothing to do with either.
 """
 
 from adapters.store.changes import Retention
 from adapters.store.store import Options, Store
+from adapters.store.uploads import FileUploads, UploadOptions
 from adapters.store.vault import FileVault, VaultOptions
 
-__all__ = ["FileVault", "Options", "Retention", "Store", "VaultOptions"]
+__all__ = ["FileUploads", "FileVault", "Options", "Retention", "Store", "UploadOptions", "VaultOptions"]

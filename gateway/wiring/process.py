@@ -36,7 +36,7 @@ from adapters.http.options import Ports as HttpPorts
 from adapters.http.server import HttpServer
 from adapters.inspection.processes.inspector import ProcessInspector
 from adapters.signing.notary import XadesNotary
-from adapters.store import FileVault, Store, VaultOptions
+from adapters.store import FileUploads, FileVault, Store, UploadOptions, VaultOptions
 from gateway.config import Config, load, secret
 from gateway.desk import InboxDesk, Shelf
 from gateway.errors import Unavailable
@@ -110,6 +110,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     )
     store = await open_the_store(config)
     vault = FileVault(VaultOptions(folder=ground.vault))
+    uploads = FileUploads(_uploads(config, ground.vault), vault, clock)
     ring = ring_of(config, directory=ground.directory, clock=clock)
     inspector = ProcessInspector(vault, bounds_of(config))
     ca_file = _optional(config, sections.broker.ca_file)
@@ -189,6 +190,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             ledger=world.ledger,
             records=world.records,
             vault=vault,
+            uploads=uploads,
             directory=ground.directory,
             clock=clock,
             health=health.ask,
@@ -203,6 +205,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             Named("management", _Closed(_nothing, management.close)),
             Named("publishing", publishing),
             Named("worker", worker),
+            Named("uploads", uploads),
             Named("http", http),
             Named("consumer", consumer),
         ]
@@ -290,6 +293,16 @@ def _outlet(config: Config, facts: Mapping[str, Any]) -> OutletOptions:
         message_bytes=config.policy.limits.message_bytes,
         deadline=timedelta(seconds=config.sections.broker.publish_deadline_s),
         bytes_in_flight=config.sections.broker.bytes_in_flight,
+    )
+
+
+def _uploads(config: Config, vault: Path) -> UploadOptions:
+    section = config.sections.uploads
+    return UploadOptions(
+        folder=vault / "uploads",  # on the vault's disk, so that what is complete is renamed and not copied
+        per_party=section.per_party,
+        bytes_per_party=section.bytes_per_party,
+        keep=timedelta(hours=section.keep_hours),
     )
 
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from adapters.http import HttpServer
 from adapters.memory import MemoryDirectory
+from gateway.ports import Uploads
 from tests.http.contract import Contract
 from tests.http.world import Tables, a_server
 
@@ -59,8 +60,10 @@ async def serve(tables: Tables, contract: Contract) -> AsyncIterator[Serve]:
     """Starts servers over the test's tables, and stops them afterwards."""
     started: list[Caller] = []
 
-    async def start(directory: MemoryDirectory | None = None, **options: object) -> Caller:
-        server = a_server(tables, directory, **options)
+    async def start(
+        directory: MemoryDirectory | None = None, uploads: Uploads | None = None, **options: object
+    ) -> Caller:
+        server = a_server(tables, directory, uploads, **options)
         await server.start()
         caller = Caller(server, aiohttp.ClientSession(), contract)
         started.append(caller)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from adapters.http import HttpServer, Options, Ports
-from adapters.memory import CountingIds, FixedClock, MemoryDirectory
+from adapters.memory import CountingIds, FixedClock, MemoryDirectory, MemoryUploads
 from gateway.errors import Reason, Refused, Unavailable
 from gateway.model.change import AuditEntry, Change, Event, Outcome, Work, WorkKind
 from gateway.model.document import Dossier, Submission
@@ -32,6 +32,7 @@ from gateway.model.journey import HandOverState, SubmissionState
 from gateway.model.party import Client, CodeValidity, Link, Party
 from gateway.model.payload import PayloadRef
 from gateway.model.submission import Arrival, Door, Ticket
+from gateway.ports import Uploads
 
 PROVINCE, DEPARTMENT, COMMUNE, STRANGER = "000.00.00.H53", "000.00.13.H53", "000.25.36.H53", "000.00.14.H53"
 SECRET = b"the claims' secret of these tests"
@@ -73,6 +74,7 @@ class Tables:
     days_left: dict[str, int] = field(default_factory=dict)
     trouble: Exception | None = None
     hangs: bool = False
+    header_ends_with: bytes = b""
     checks: int = 0
 
     def put_document(
@@ -237,6 +239,8 @@ class TableIntake:
     def screen(self, head: bytes) -> None:
         if not head.startswith(b"<"):
             raise Refused("xml-malformed", "line 1, column 0")
+        if self._tables.header_ends_with not in head:
+            raise Refused("header-incomplete")
         if "(MẬT)".encode() in head:
             raise Refused("state-secret")
 
@@ -365,7 +369,12 @@ def a_directory() -> MemoryDirectory:
     return MemoryDirectory(parties, [*clients, several, mute])
 
 
-def a_server(tables: Tables, directory: MemoryDirectory | None = None, **options: object) -> HttpServer:
+def a_server(
+    tables: Tables,
+    directory: MemoryDirectory | None = None,
+    uploads: Uploads | None = None,
+    **options: object,
+) -> HttpServer:
     """A server over *tables*, not yet started."""
 
     async def health() -> Mapping[str, str]:
@@ -382,6 +391,7 @@ def a_server(tables: Tables, directory: MemoryDirectory | None = None, **options
         ledger=TableLedger(tables),
         records=TableRecords(tables),
         vault=TableVault(tables),
+        uploads=uploads or MemoryUploads(tables.clock, TableVault(tables)),
         directory=directory or a_directory(),
         clock=tables.clock,
         health=health,
