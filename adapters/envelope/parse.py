@@ -8,6 +8,7 @@ processing instructions.  Elements without a namespace below an edXML element co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pyexpat import ExpatError, ParserCreate
@@ -21,6 +22,11 @@ HEADER = ("edXML", "edXMLEnvelope", "edXMLHeader", "MessageHeader")
 
 _SEPARATOR = "\x1f"  # no XML name, and no namespace, can hold it
 _CHUNK = 256 * 1024  # expat keeps the GIL while it parses one piece
+_HEAD = 8 * 1024  # where the older form shows itself
+_OLDER_MIME = re.compile(
+    rb"\s{0,16}(--[\w'()+,./:=?-]|(MIME-Version|Content-(Type|ID|Transfer-Encoding))\s{0,4}:)", re.IGNORECASE
+)
+_OLDER_XML = re.compile(rb"xmlns(:[\w.-]{1,40})?\s{0,8}=\s{0,8}[\"']http://www\.e-doc\.vn/Schema")
 _UNDEFINED_ENTITY = 11  # pyexpat.errors: XML_ERROR_UNDEFINED_ENTITY
 
 
@@ -173,6 +179,8 @@ class _Builder:
 
 
 def _feed(builder: _Builder, data: bytes, *, is_whole: bool) -> None:
+    if _is_older_form(data[:_HEAD]):
+        raise Refused("edxml-older-form")
     # UTF-16 and UTF-32 betray themselves in the first two bytes; expat would follow a UTF-16 mark
     # even against the encoding that we name.
     if data[:1] in (b"\xfe", b"\xff", b"\x00") or data[1:2] == b"\x00":
@@ -199,6 +207,14 @@ def _feed(builder: _Builder, data: bytes, *, is_whole: bool) -> None:
             raise Refused("xml-forbidden", "an entity reference") from error
         # expat's own words hold a position and never the document's text
         raise Refused("xml-malformed", str(error)) from error
+
+
+def _is_older_form(head: bytes) -> bool:
+    """Whether a document that begins with *head* is of the form before QCVN 102: SOAP, alone or in MIME."""
+    # spec: edXML facts §1 - namespace http://www.e-doc.vn/Schema/, multipart
+    return _OLDER_MIME.match(head) is not None or (
+        _OLDER_XML.search(head) is not None and QCVN.encode() not in head
+    )
 
 
 def _declared(version: str, encoding: str | None, _standalone: int) -> None:

@@ -80,7 +80,7 @@ def _write(out: list[str], node: Node, shape: Shape, parent: str) -> None:
         out.append(f' xmlns:edXML="{QCVN}"')
     _attributes(out, node)
     if not shape.children:
-        text = _text(node, shape)
+        text = _escaped(written(node, shape))
         out.append(f">{text}</{tag}>" if text else "/>")
         return
     out.append(">")
@@ -116,15 +116,23 @@ def arranged(node: Node, shape: Shape) -> list[tuple[Node, Shape | None]]:
     return [*behind[0], *(pair for _, at in known for pair in behind[at])]
 
 
-def _text(node: Node, shape: Shape) -> str:
-    text = node.text
+def written(leaf: Node, shape: Shape) -> str:
+    """The text of *leaf* as the strict form has it, not escaped."""
+    text = leaf.text
     match shape.form:
         case Form.DATE:
-            return _escaped(as_written(text))
+            return as_written(text)
         case Form.CONTENT_ID:
-            return _escaped(f"cid:{bare_id(text)}") if text else ""
+            return f"cid:{bare_id(text)}" if text else ""
         case _:
-            return _escaped(text)
+            return text
+
+
+def fragment(node: Node) -> str:
+    """*node* alone, as XML that needs nothing from around it: in no namespace but those that it declares."""
+    out: list[str] = []
+    _carry(out, node, "", is_bare=True)
+    return "".join(out)
 
 
 def bare_id(content_id: str) -> str:

@@ -6,7 +6,10 @@ No configuration is needed, no broker and no store.
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,11 +17,19 @@ import typer
 
 from gateway import wiring
 from gateway.cli import page
-from gateway.cli.options import ConfigOption, JsonOption, configured, run, tell
-from gateway.model.finding import Finding
+from gateway.cli.options import ConfigOption, JsonOption, configured, run, sentence, tell
+from gateway.model.finding import Finding, Severity
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REFUSED, _NO_FILE = 1, 2
+
+
+class Form(StrEnum):
+    """What ``convert`` writes."""
+
+    EDXML = "edxml"
+    JSON = "json"
+
 
 edxml = typer.Typer(
     name="edxml",
@@ -78,6 +89,35 @@ def show(
         raise typer.Exit(_NO_FILE)
     if checked.verdict == "refused":
         raise typer.Exit(_REFUSED)
+
+
+@edxml.command("convert")
+def convert(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Tệp edXML hoặc JSON chuẩn · edXML or canonical JSON.")
+    ],
+    to: Annotated[Form, typer.Option("--to", help="Dạng cần chuyển sang · what to write.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Tệp kết quả; mặc định: đầu ra chuẩn · default: standard output."),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Chuyển giữa edXML dạng chặt và JSON chuẩn · between the strict form of edXML and its canonical JSON."""
+    settings = configured(config, None)
+    body, checked = run(lambda: wiring.convert_edxml(settings, file, to_json=to is Form.JSON))
+    for finding in checked.findings:
+        if finding.severity is not Severity.INFO:
+            print(f"vanthu: {finding.severity} {finding.code}: {sentence(finding)}", file=sys.stderr)
+    if out is not None:
+        run(lambda: wiring.write_file(out, body))
+        return
+    try:
+        sys.stdout.buffer.write(body)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(141) from None
 
 
 def json_line(checked: wiring.Checked) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gateway.wiring.audit import note
     from gateway.wiring.desk import Letter, check, open_store, send
-    from gateway.wiring.envelopes import Checked, check_edxml
+    from gateway.wiring.envelopes import Checked, check_edxml, convert_edxml, write_file
     from gateway.wiring.logs import quiet
     from gateway.wiring.organs import CheckedList, Difference, Organs, check_organs, diff_organs
     from gateway.wiring.papers import Paper, Signed, sign, verify
@@ -32,6 +32,7 @@ __all__ = [
     "check",
     "check_edxml",
     "check_organs",
+    "convert_edxml",
     "diff_organs",
     "note",
     "open_store",
@@ -40,6 +41,7 @@ __all__ = [
     "sign",
     "verify",
     "work",
+    "write_file",
 ]
 
 _WHERE = {
@@ -54,6 +56,7 @@ _WHERE = {
     "check": "desk",
     "check_edxml": "envelopes",
     "check_organs": "organs",
+    "convert_edxml": "envelopes",
     "diff_organs": "organs",
     "note": "audit",
     "open_store": "desk",
@@ -62,6 +65,7 @@ _WHERE = {
     "sign": "papers",
     "verify": "papers",
     "work": "process",
+    "write_file": "envelopes",
 }
 
 

@@ -6,12 +6,14 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from adapters.envelope import convert, parse
+from adapters.envelope.canonical import Document
 from adapters.envelope.edxml import EdxmlEnvelopes, Options
 from adapters.envelope.media import type_of
-from adapters.files import InHand, read
+from adapters.files import InHand, OutTray, read
 from gateway.config import Config
 from gateway.errors import Refused, Unavailable
-from gateway.model.envelope import Attachment, Business, Envelope, Kind, Marks, StatusReport
+from gateway.model.envelope import Attachment, Business, Edoc, Envelope, Kind, Marks, StatusReport
 from gateway.model.finding import Finding, Severity, worst
 from gateway.model.ids import OfficialId, OrganCode
 from gateway.model.payload import PayloadRef
@@ -70,17 +72,59 @@ def envelope_options(config: Config) -> Options:
 
 
 async def check_edxml(config: Config, file: Path) -> Checked:
-    """Look at *file* (``-``: standard input) as the gateway would.  Never raises for what it is or holds."""
+    """Look at *file* (``-``: standard input) as the gateway would.  Never raises for what it is or holds.
+
+    Canonical JSON is looked at as the edXML that it stands for.
+    """
     bare = Checked(file=file)
     try:
         ref = _taken(file, config.policy.limits.document_bytes)
     except Refused as why:
         return replace(bare, is_file=False, findings=(_as_finding(why),))
+    return await _checked(config, bare, ref)
+
+
+async def convert_edxml(config: Config, file: Path, *, to_json: bool) -> tuple[bytes, Checked]:
+    """*file*, edXML or its canonical JSON, as edXML in the strict form or as JSON; and what there is to say of it.
+
+    What breaks a rule is converted all the same, where there is an envelope left to speak of.  Raises
+    ``Refused`` where there is none, with the reason, or for a state secret.
+    """
+    ref = _taken(file, config.policy.limits.document_bytes)
+    checked = await _checked(config, Checked(file=file), ref)
+    for finding in checked.findings:
+        if finding.code in reasons():
+            raise Refused(finding.code, finding.detail)
+    document = await _document(config, ref, checked)
+    return (convert.write_json if to_json else convert.write_edxml)(document), checked
+
+
+async def write_file(out: Path, body: bytes) -> None:
+    """Write *body* to *out*, which appears complete or not at all.  Raises ``Refused("file-unwritable")``."""
+    with OutTray(out) as tray:
+        tray.hand_out(await tray.put(body))
+
+
+async def _document(config: Config, ref: PayloadRef, checked: Checked) -> Document:
+    match checked.envelope:
+        case Edoc() as edoc:
+            vault = InHand()
+            bodies = [await vault.read(one.payload) for one in edoc.attachments]
+            return convert.of_edoc(edoc, bodies)
+        case StatusReport():
+            body = await InHand().read(_as_edxml(ref))
+            return convert.of_status(body, parse.Bounds())
+        case _:
+            raise Refused("rule-broken", "; ".join(f"{one.code} {one.where}" for one in checked.findings[:5]))
+
+
+async def _checked(config: Config, bare: Checked, ref: PayloadRef) -> Checked:
     if ref.size == 0:
         return replace(bare, findings=(_as_finding(Refused("body-empty")),))
     envelopes = EdxmlEnvelopes(envelope_options(config), InHand())
     marks = None
     try:
+        ref = _as_edxml(ref)
         marks = _peeked(envelopes, config, ref)
         envelope, findings = await envelopes.read(ref)
     except (Refused, Unavailable) as why:
@@ -90,6 +134,12 @@ async def check_edxml(config: Config, file: Path) -> Checked:
         findings = (_as_finding(Refused(refusal.reason, refusal.detail)), *findings)
     known = replace(_of_marks(bare, marks), findings=findings)
     return known if envelope is None else _of_envelope(known, envelope)
+
+
+def _as_edxml(ref: PayloadRef) -> PayloadRef:
+    if ref.body is None or not convert.is_json(ref.body[:1024]):
+        return ref
+    return PayloadRef.of(convert.write_edxml(convert.read_json(ref.body)))
 
 
 def _taken(file: Path, most: int) -> PayloadRef:

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.cli import obey
 from tests.envelope.edxml import a_status, an_attachment, an_edxml
-from tests.vectors.edxml.producers import PDF, b64, edocs, office, zipped
+from tests.vectors.edxml.producers import PDF, b64, edocs, office, statuses, zipped
 
 KEYS = [
     *("file", "verdict", "kind", "business", "from", "to"),
@@ -213,3 +213,65 @@ def test_it_works_as_a_process_of_its_own_in_an_empty_folder(tmp_path: Path) -> 
     )
     assert json.loads(done.stdout)["verdict"] == "ok"
     assert [path.suffix for path in tmp_path.iterdir()] == [".edxml"]
+
+
+# --- convert ------------------------------------------------------------------------------------------------
+
+
+def _converted(asked: Asked, source: Path, to: str) -> bytes:
+    out = Path(f"out-{to}")
+    code, said = asked("convert", source, "--to", to, "--out", out)
+    assert (code, said) == (0, "")
+    return out.read_bytes()
+
+
+@pytest.mark.parametrize("name", [*edocs(), *statuses()])
+def test_converting_there_and_back_changes_nothing(asked: Asked, name: str) -> None:
+    source = _written("a.edxml", (edocs() | statuses())[name])
+    strict = _converted(asked, source, "edxml")
+    told = _converted(asked, source, "json")
+    assert _converted(asked, _written("b.json", told), "edxml") == strict
+    assert _converted(asked, _written("b.json", told), "json") == told
+    assert _converted(asked, _written("c.edxml", strict), "edxml") == strict
+    assert _converted(asked, _written("c.edxml", strict), "json") == told
+
+
+def test_standard_output_has_the_document_and_nothing_else(asked: Asked) -> None:
+    code, out = asked("convert", _written("a.edxml", an_edxml(signer="")), "--to", "json")
+    assert code == 0
+    assert [one["name"] for one in json.loads(out)["attachments"]] == ["a.pdf"]
+
+
+def test_what_breaks_a_rule_is_converted_and_told(asked: Asked, capfd: pytest.CaptureFixture[str]) -> None:
+    code = obey(
+        ["edxml", "convert", str(_written("a.edxml", an_edxml(subject=""))), "--to", "edxml", "--out", "o"]
+    )
+    assert (code, Path("o").is_file()) == (0, True)
+    assert "EDX-035" in capfd.readouterr().err
+
+
+def test_what_can_not_be_converted_leaves_no_file(asked: Asked) -> None:
+    cases = {
+        "a": b"<edXML/>",
+        "b": an_edxml(sender=""),
+        "c": an_edxml(subject="<Subject>(Mật)</Subject>"),
+        "d": b"{}",
+        "e": b'{"a":',
+        "f": an_edxml(subject="<Subject>a</Subject><Subject>b</Subject>"),
+        "g": b"",
+    }
+    for name, body in cases.items():
+        code, _ = asked("convert", _written(name, body), "--to", "json", "--out", "o.json")
+        assert (code, Path("o.json").exists()) == (1, False), name
+    assert asked("convert", "none", "--to", "json", "--out", "o.json")[0] == 1
+    assert asked("convert", _written("h", an_edxml()), "--to", "json", "--out", "no/o.json")[0] == 1
+    assert asked("convert", _written("h", an_edxml()), "--to", "pdf")[0] == 2
+
+
+def test_json_is_checked_and_shown_as_the_document_that_it_stands_for(asked: Asked) -> None:
+    path = _written("a.json", _converted(asked, _written("a.edxml", edocs()["axis"]), "json"))
+    code, (line,) = asked.lines(path)
+    assert (code, line["verdict"], line["from"]) == (0, "ok", "000.00.00.H53")
+    assert asked("show", path)[0] == 0
+    code, (line,) = asked.lines(_written("b.json", b'{"form": "x"}'))
+    assert (code, line["findings"][0]["rule"]) == (1, "json-invalid")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.errors import Refused
 from gateway.model.envelope import Edoc, Kind
 from gateway.model.finding import Severity
-from tests.envelope.edxml import a_status, an_edxml, envelopes, read
+from tests.envelope.edxml import a_status, an_edxml, edoc_of, envelopes, read
 from tests.vectors.edxml.producers import NS, edocs
 
 EDXML = envelopes()
@@ -218,3 +218,25 @@ def test_whatever_is_accepted_was_seen_by_peek(document: tuple[bytes, list[str]]
             marks.sender,
         )
         assert len(plain) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'<?xml version="1.0"?><S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/" xmlns:edXML="http://www.e-doc.vn/Schema/">'
+        b"<S:Header><edXML:MessageHeader/></S:Header></S:Envelope>",
+        b"<edXML:edXMLEnvelope xmlns:edXML = 'http://www.e-doc.vn/Schema/'/>",
+        b"--Boundary\r\nContent-Type: text/xml\r\n\r\n<a/>",
+        b"MIME-Version: 1.0\r\nContent-Type: multipart/related\r\n\r\n",
+        b"content-type : multipart/related; boundary=x\r\n\r\n",
+    ],
+)
+def test_the_older_form_is_told_by_its_name(body: bytes) -> None:
+    with pytest.raises(Refused, match="edxml-older-form"):
+        envelopes().peek(body, is_whole=True)
+    with pytest.raises(Refused, match="edxml-older-form"):
+        read(body)
+
+
+def test_who_only_speaks_of_the_older_form_is_read() -> None:
+    edoc_of(an_edxml(subject="<Subject>xmlns='http://www.e-doc.vn/Schema/'</Subject>"))
