@@ -35,7 +35,7 @@ from gateway.model.ids import OrganCode
 from gateway.model.payload import PayloadRef
 from tests.builders import an_edoc
 from tests.envelope.edxml import an_edxml, codes, edoc_of, envelopes, read
-from tests.vectors.edxml.producers import NS, PDF, edocs, statuses
+from tests.vectors.edxml.producers import NS, PDF, businesses, edocs, statuses
 
 AT = datetime(2026, 3, 4, 18, 30, 5, tzinfo=UTC)
 XSD = etree.XMLSchema(etree.fromstring(schemas.read("edxml.xsd")))
@@ -61,9 +61,24 @@ def is_strict(body: bytes) -> bool:
     return not bare and b"edXML:" not in outside
 
 
-@pytest.mark.parametrize("name", sorted(edocs() | statuses()))
+@pytest.mark.parametrize("name", sorted(edocs() | statuses() | businesses()))
 def test_the_vectors_are_what_their_script_makes(name: str) -> None:
-    assert (VECTORS / f"{name}.edxml").read_bytes() == (edocs() | statuses())[name]
+    assert (VECTORS / f"{name}.edxml").read_bytes() == (edocs() | statuses() | businesses())[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *(("recall", Business.RECALL), ("recall_by_reference", Business.RECALL)),
+        *(("update", Business.UPDATE), ("replace", Business.REPLACE)),
+    ],
+)
+def test_every_business_kind_is_read_without_a_remark_and_written_strictly(name: str, kind: Business) -> None:
+    body = businesses()[name]
+    assert codes(body) == set()
+    edoc = edoc_of(body)
+    assert edoc.business is kind
+    assert is_strict(render(edoc))
 
 
 @pytest.mark.parametrize("name", sorted(edocs()))
@@ -86,7 +101,10 @@ def test_every_producer_is_written_in_the_same_form_and_loses_nothing(name: str)
     mended = tuple(replace(a, media_type=m) for a, m in zip(edoc.attachments, labels, strict=True))
     assert again == replace(edoc, attachments=mended)
     assert not codes(body) & {"EDX-009", "EDX-050", "EDX-068"}
-    if name != "other_prefix":  # it holds an element of edXML's namespace that we do not know
+    if name not in (
+        "other_prefix",
+        "java_service",
+    ):  # they hold elements of edXML's namespace that we do not know
         assert is_strict(body)
 
 

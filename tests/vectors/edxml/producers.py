@@ -2,7 +2,7 @@
 
     python -m tests.vectors.edxml.producers      writes every vector beside this file
 
-The habits are those that were seen in public samples: element order, prefixes, ``cid:`` on one side or both,
+The habits are those that were seen in public samples and implementations: element order, prefixes, ``cid:`` on one side or both,
 ZIP or raw, wrong labels, both date forms, empty elements, dummy signatures.  Names and texts are made up.
 """
 
@@ -182,6 +182,177 @@ def other_prefix() -> bytes:
 </n:edXML>""".encode()
 
 
+def dotnet_sdk() -> bytes:
+    """A .NET kit for e-offices: XSI and XSD declared, SOAP's attributes on the traces, DocumentId last, empty elements
+    for what it does not know, ``cid:`` on the reference alone, elements of Attachment in an order of their own."""
+    p = "edXML:"
+    nothing = "".join(f"<edXML:{name} />" for name in ("Email", "Telephone", "Fax", "Website"))
+    return f"""<?xml version="1.0" encoding="utf-8"?>
+<edXML xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns="{NS}">
+  <edXML:edXMLEnvelope xmlns:edXML="{NS}">
+    <edXML:edXMLHeader>
+      <edXML:MessageHeader>
+        <edXML:From><edXML:OrganId>H53.13</edXML:OrganId><edXML:OrganName>Sở Thông tin và Truyền thông</edXML:OrganName>{nothing}</edXML:From>
+        <edXML:To><edXML:OrganId>H53.00</edXML:OrganId><edXML:OrganName>Văn phòng UBND tỉnh</edXML:OrganName>{nothing}</edXML:To>
+        <edXML:Code><edXML:CodeNumber>12</edXML:CodeNumber><edXML:CodeNotation>BC-STTTT</edXML:CodeNotation></edXML:Code>
+        <edXML:PromulgationInfo><edXML:Place>Tây Ninh</edXML:Place><edXML:PromulgationDate>2016/03/04</edXML:PromulgationDate></edXML:PromulgationInfo>
+        <edXML:DocumentType><edXML:Type>18</edXML:Type><edXML:TypeName>Báo cáo</edXML:TypeName><edXML:TypeDetail>0</edXML:TypeDetail></edXML:DocumentType>
+        <edXML:Subject>Báo cáo kết quả</edXML:Subject>
+        <edXML:Content>Báo cáo kết quả</edXML:Content>
+        <edXML:SignerInfo><edXML:Competence>Trực tiếp</edXML:Competence><edXML:Position>Giám đốc</edXML:Position><edXML:FullName>Nguyễn Thị Ví Dụ</edXML:FullName></edXML:SignerInfo>
+        <edXML:DueDate xsi:nil="true" />
+        <edXML:ToPlaces><edXML:Place>Như trên</edXML:Place></edXML:ToPlaces>
+        <edXML:OtherInfo><edXML:Priority>0</edXML:Priority><edXML:SphereOfPromulgation>Thống kê</edXML:SphereOfPromulgation><edXML:TyperNotation>TVC</edXML:TyperNotation><edXML:PromulgationAmount>1</edXML:PromulgationAmount><edXML:PageAmount>1</edXML:PageAmount><edXML:Appendixes><edXML:Appendix></edXML:Appendix></edXML:Appendixes></edXML:OtherInfo>
+        <edXML:ResponseFor><edXML:OrganId>H53.00</edXML:OrganId><edXML:Code>1/UBND-VP</edXML:Code><edXML:PromulgationDate></edXML:PromulgationDate><edXML:DocumentId /></edXML:ResponseFor>
+        <edXML:SteeringType>0</edXML:SteeringType>
+        <edXML:DocumentId>H53.13,2016/03/04,12/BC-STTTT</edXML:DocumentId>
+      </edXML:MessageHeader>
+      <edXML:TraceHeaderList id="5f0c1a2b" version="1.0" mustUnderstand="1" actor="http://schemas.xmlsoap.org/soap/actor/next">
+        <edXML:TraceHeader><edXML:OrganId>H53.13</edXML:OrganId><edXML:Timestamp>2016/03/04 08:30:00</edXML:Timestamp></edXML:TraceHeader>
+        {_business(p).replace("<edXML:Paper>0</edXML:Paper>", "<edXML:Paper />")}
+      </edXML:TraceHeaderList>
+      <edXML:DigitalSignature />
+    </edXML:edXMLHeader>
+    <edXML:edXMLBody>
+      <edXML:edXMLManifest version="1.0">
+        <edXML:Reference xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="cid:0b1c" xlink:role="XLinkRole" xlink:type="simple"><edXML:Description>Tệp đính kèm 1</edXML:Description><edXML:AttachmentName>báo cáo (1).pdf</edXML:AttachmentName><edXML:ContentType>application/pdf</edXML:ContentType><edXML:ContentId>cid:0b1c</edXML:ContentId></edXML:Reference>
+      </edXML:edXMLManifest>
+    </edXML:edXMLBody>
+  </edXML:edXMLEnvelope>
+  <AttachmentEncoded>
+    <Attachment><ContentType>application/pdf</ContentType><ContentId>0b1c</ContentId><Description>Tệp đính kèm 1</Description><ContentTransferEncoded>{b64(PDF)}</ContentTransferEncoded><AttachmentName>báo cáo (1).pdf</AttachmentName></Attachment>
+  </AttachmentEncoded>
+</edXML>""".encode()
+
+
+def java_gateway() -> bytes:
+    """A gateway in Java that writes text: Bussiness before the traces, a ZIP labelled as the PDF in it, no Description,
+    the prefix declared again on the content."""
+    message = _message("edXML:").replace(
+        "<edXML:SphereOfPromulgation>", "<edXML:Direction>false</edXML:Direction><edXML:SphereOfPromulgation>"
+    )
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<edXML xmlns="{NS}">
+  <edXML:edXMLEnvelope xmlns:edXML="{NS}">
+    <edXML:edXMLHeader>
+      <edXML:MessageHeader>{message}</edXML:MessageHeader>
+      <edXML:TraceHeaderList>
+        <edXML:Bussiness><edXML:BussinessDocType>0</edXML:BussinessDocType><edXML:Paper>0</edXML:Paper></edXML:Bussiness>
+        <edXML:TraceHeader><edXML:OrganId>H53.13</edXML:OrganId><edXML:Timestamp>2016/03/04 08:30:00</edXML:Timestamp></edXML:TraceHeader>
+      </edXML:TraceHeaderList>
+    </edXML:edXMLHeader>
+    <edXML:edXMLBody>
+      <edXML:edXMLManifest version="1.0">
+        <edXML:Reference><edXML:ContentId>cid:a1</edXML:ContentId><edXML:ContentType>application/pdf</edXML:ContentType><edXML:AttachmentName>tờ trình.pdf</edXML:AttachmentName></edXML:Reference>
+        <edXML:Reference><edXML:ContentId>cid:a2</edXML:ContentId><edXML:ContentType>application/zip</edXML:ContentType><edXML:AttachmentName>phụ lục.zip</edXML:AttachmentName></edXML:Reference>
+      </edXML:edXMLManifest>
+    </edXML:edXMLBody>
+  </edXML:edXMLEnvelope>
+  <AttachmentEncoded>
+    <Attachment><ContentId>cid:a1</ContentId><AttachmentName>tờ trình.pdf</AttachmentName><ContentType>application/pdf</ContentType><edXML:ContentTransferEncoded xmlns:edXML="{NS}">{b64(zipped(PDF, "7a71a0ee.pdf"))}</edXML:ContentTransferEncoded></Attachment>
+    <Attachment><ContentId>cid:a2</ContentId><AttachmentName>phụ lục.zip</AttachmentName><ContentType>application/zip</ContentType><edXML:ContentTransferEncoded xmlns:edXML="{NS}">{b64(zipped(PDF, "phu luc.pdf"))}</edXML:ContentTransferEncoded></Attachment>
+  </AttachmentEncoded>
+</edXML>
+""".encode()
+
+
+def java_service() -> bytes:
+    """A service in Java that spells business rightly, and carries several lists where one would do; office files as
+    they are, under the label of a ZIP."""
+    message = _message("edXML:").replace("BC-STTTT", "BC-STTTT ")
+    business = (
+        _business("edXML:").replace("Bussiness", "Business") + "<edXML:Note>của hãng</edXML:Note>"
+    ).replace(
+        "</edXML:Business>",
+        "<edXML:StaffInfo><edXML:Staff>Trần Văn Mẫu</edXML:Staff></edXML:StaffInfo></edXML:Business>",
+    )
+    return f"""<?xml version="1.0" encoding="UTF-8" standalone="no"?>
+<edXML xmlns="{NS}"><edXML:edXMLEnvelope xmlns:edXML="{NS}"><edXML:edXMLHeader>
+<edXML:MessageHeader>{message}</edXML:MessageHeader>
+<edXML:TraceHeaderList>{business}<edXML:TraceHeader><edXML:OrganId>H53.13</edXML:OrganId><edXML:Timestamp>2016/03/04 08:30:00</edXML:Timestamp></edXML:TraceHeader></edXML:TraceHeaderList>
+{_dummy_signature()}
+</edXML:edXMLHeader><edXML:edXMLBody><edXML:Manifest>
+{_reference("edXML:", "cid:1", "application/pdf", "báo cáo.pdf")}
+{_reference("edXML:", "cid:2", "application/zip", "số liệu.docx")}
+</edXML:Manifest></edXML:edXMLBody></edXML:edXMLEnvelope>
+<AttachmentEncoded>
+<Attachment><ContentId>cid:1</ContentId><AttachmentName>báo cáo.pdf</AttachmentName><ContentType>application/pdf</ContentType><edXML:ContentTransferEncoded xmlns:edXML="{NS}">{b64(PDF)}</edXML:ContentTransferEncoded></Attachment>
+<Attachment><ContentId>cid:2</ContentId><AttachmentName>số liệu.docx</AttachmentName><ContentType>application/zip</ContentType><edXML:ContentTransferEncoded xmlns:edXML="{NS}">{b64(office())}</edXML:ContentTransferEncoded></Attachment>
+</AttachmentEncoded></edXML>""".encode()
+
+
+def php() -> bytes:
+    """A site in PHP: single quotes, another prefix, base64 in lines as mail has it, no namespace on what stands beside
+    the envelope, a label with parameters."""
+    message = (
+        _message("ed:")
+        .replace("<ed:Subject>", "<ed:Subject xml:lang='vi'>")
+        .replace("2016/03/04", "2016-03-04")
+    )
+    return f"""<?xml version='1.0' encoding='utf-8'?>
+<ed:edXML xmlns:ed='{NS}'>
+ <ed:edXMLEnvelope>
+  <ed:edXMLHeader>
+   <ed:MessageHeader>{message}<ed:DueDate>15/04/2016</ed:DueDate></ed:MessageHeader>
+   <ed:TraceHeaderList><ed:TraceHeader><ed:OrganId>H53.13</ed:OrganId><ed:Timestamp>2016/03/04 08:30:00</ed:Timestamp></ed:TraceHeader></ed:TraceHeaderList>
+  </ed:edXMLHeader>
+  <ed:edXMLBody><ed:edXMLManifest version='1.0'>{_reference("ed:", "f1", "application/pdf; name=bao-cao.pdf", "bao-cao.pdf")}</ed:edXMLManifest></ed:edXMLBody>
+ </ed:edXMLEnvelope>
+ <AttachmentEncoded>
+  <Attachment>
+   <ContentId>cid:f1</ContentId>
+   <AttachmentName>bao-cao.pdf</AttachmentName>
+   <ContentTransferEncoded>{b64(PDF * 3, 76, chr(13) + chr(10))}</ContentTransferEncoded>
+  </Attachment>
+ </AttachmentEncoded>
+</ed:edXML>
+""".encode()
+
+
+def business(kind: str) -> bytes:
+    """The axis' document as ``recall``, ``update`` or ``replace``, in the shapes of the national samples."""
+    number, inner = {
+        "recall": (1, "<edXML:DocumentId>000.00.00.H53,2016/03/04,516/QĐ-UBND</edXML:DocumentId>"),
+        "recall_by_reference": (1, ""),
+        "update": (
+            2,
+            "<edXML:DocumentId>000.00.00.H53,2016/03/04,516/QĐ-UBND</edXML:DocumentId>"
+            "<edXML:BussinessDocumentInfo><edXML:DocumentInfo>1</edXML:DocumentInfo><edXML:DocumentReceiver>1"
+            "</edXML:DocumentReceiver><edXML:ReceiverList><edXML:Receiver><edXML:ReceiverType>0</edXML:ReceiverType>"
+            "<edXML:OrganId>000.00.13.H53</edXML:OrganId></edXML:Receiver><edXML:Receiver><edXML:ReceiverType>1"
+            "</edXML:ReceiverType><edXML:OrganId>000.00.14.H53</edXML:OrganId></edXML:Receiver></edXML:ReceiverList>"
+            "</edXML:BussinessDocumentInfo>",
+        ),
+        "replace": (
+            3,
+            "<edXML:ReplacementInfoList><edXML:ReplacementInfo><edXML:DocumentId>000.00.00.H53,2016/03/04,515/QĐ-UBND"
+            "</edXML:DocumentId><edXML:OrganIdList><edXML:OrganId>000.00.13.H53</edXML:OrganId></edXML:OrganIdList>"
+            "</edXML:ReplacementInfo></edXML:ReplacementInfoList><edXML:ReplacementInfoList><edXML:ReplacementInfo>"
+            "<edXML:DocumentId>000.00.00.H53,2016/03/04,516/QĐ-UBND</edXML:DocumentId><edXML:OrganIdList><edXML:OrganId>"
+            "000.00.13.H53</edXML:OrganId><edXML:OrganId>000.25.36.H53</edXML:OrganId></edXML:OrganIdList>"
+            "</edXML:ReplacementInfo></edXML:ReplacementInfoList>",
+        ),
+    }[kind]
+    text = axis().decode()
+    text = text.replace(
+        "<edXML:BussinessDocType>0</edXML:BussinessDocType>",
+        f"<edXML:BussinessDocType>{number}</edXML:BussinessDocType>{inner}",
+    )
+    if kind == "recall_by_reference":
+        text = text.replace(
+            "<edXML:SteeringType>",
+            "<edXML:ResponseFor><edXML:OrganId>000.00.00.H53</edXML:OrganId><edXML:Code>516/QĐ-UBND</edXML:Code>"
+            "<edXML:PromulgationDate>2016/03/04</edXML:PromulgationDate><edXML:DocumentId>000.00.00.H53,2016/03/04,516/QĐ-UBND"
+            "</edXML:DocumentId></edXML:ResponseFor><edXML:SteeringType>",
+        )
+    return text.encode()
+
+
+def status_service(code: str = "03") -> bytes:
+    """The same service's statuses: ``Status`` where others write MessageHeader."""
+    return status(code, "Đã vào sổ").replace(b"MessageHeader", b"Status")
+
+
 def status(code: str = "01", description: str = "Đã đến") -> bytes:
     """A business status on the axis' document."""
     p = "edXML:"
@@ -205,7 +376,10 @@ def status(code: str = "01", description: str = "Đã đến") -> bytes:
 
 def edocs() -> dict[str, bytes]:
     """Every edoc by the producer's name."""
-    makers = (axis, axis_reordered, dotnet, unprefixed, other_prefix)
+    makers = (
+        *(axis, axis_reordered, dotnet, unprefixed, other_prefix),
+        *(dotnet_sdk, java_gateway, java_service, php),
+    )
     return {make.__name__: make() for make in makers}
 
 
@@ -215,7 +389,14 @@ def statuses() -> dict[str, bytes]:
         "status_01": status(),
         "status_02": status("02", "Sai nơi nhận"),
         "status_03": status("03", "Đã vào sổ"),
+        "status_13": status("13", "Yêu cầu lấy lại: ban hành nhầm"),
+        "status_service": status_service(),
     }
+
+
+def businesses() -> dict[str, bytes]:
+    """Recalls, updates and replacements by name."""
+    return {name: business(name) for name in ("recall", "recall_by_reference", "update", "replace")}
 
 
 def _message(p: str) -> str:
@@ -267,7 +448,7 @@ def _dummy_signature() -> str:
 
 def main() -> None:
     """Write every vector beside this file."""
-    for name, body in (edocs() | statuses()).items():
+    for name, body in (edocs() | statuses() | businesses()).items():
         (Path(__file__).parent / f"{name}.edxml").write_bytes(body)
 
 
