@@ -117,6 +117,15 @@ class SigningSection:
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)
+class EvidenceSection:
+    """The log of all evidence, and who stamps its heads (RFC 3161 over HTTP; empty: nobody)."""
+
+    head_s: float = 60.0
+    authority: str = ""
+    authority_wait_s: float = 20.0
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
 class SealSection:
     """How seals look, and where they go.  spec: NĐ 30/2020 Annex I, Part I, II.8"""
 
@@ -218,6 +227,7 @@ class Sections:
     directory: DirectorySection = field(default_factory=DirectorySection)
     clients: ClientsSection = field(default_factory=ClientsSection)
     signing: SigningSection = field(default_factory=SigningSection)
+    evidence: EvidenceSection = field(default_factory=EvidenceSection)
     seal: SealSection = field(default_factory=SealSection)
     inspection: InspectionSection = field(default_factory=InspectionSection)
     acceptance: AcceptanceSection = field(default_factory=AcceptanceSection)
@@ -355,6 +365,7 @@ _POSITIVE = (
     ("acceptance", ("max_pages", "max_bytes")),
     ("inspection", ("processes", "memory_mb", "cpu_s", "wall_s", "share")),
     ("broker", ("publish_deadline_s", "bytes_in_flight")),
+    ("evidence", ("head_s", "authority_wait_s")),
 )
 
 

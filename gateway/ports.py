@@ -28,6 +28,7 @@ from gateway.model.ids import (
     Owner,
     PartyKey,
 )
+from gateway.model.log import HeadRecord, Leaf, LogState, TreeHead, Unnumbered
 from gateway.model.party import Client, Found, Party
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance
@@ -134,6 +135,82 @@ class Records(Protocol):
 
     async def notes(self, limit: int = 100) -> Sequence[AuditEntry]:
         """The latest actions on record, newest first."""
+        ...
+
+
+class Log(Protocol):
+    """The Merkle log of all evidence, as the one who numbers it writes it.
+
+    Evidence waits for its number from the commit that issued it.  Numbers are gap-free from 0 and never change.
+    """
+
+    async def lead(self, owner: Owner) -> int | None:
+        """The term in which *owner* may number; ``None`` while another owner lives who does.
+
+        Of two who ask at once one gets it; a dead owner's successor gets a later term.
+        """
+        ...
+
+    async def waiting(self, limit: int) -> Sequence[Unnumbered]:
+        """Evidence without a number, in the order in which it is to get one: along every chain."""
+        ...
+
+    async def append(self, term: int, size: int, evidence: Sequence[Unnumbered]) -> bool:
+        """Give *evidence* the numbers from *size* on, all or nothing; durable on return.
+
+        Nothing is written and the answer is ``False`` where *term* is over or the log has another size.
+        """
+        ...
+
+    async def publish(self, term: int, head: HeadRecord) -> bool:
+        """Keep *head* as the latest; ``False``, and nothing kept, where *term* is over or the log has another size.
+
+        Of heads over one size the first, the latest, and those with a stamp are kept.
+        """
+        ...
+
+    async def unstamped(self) -> HeadRecord | None:
+        """The newest head without a time-stamp."""
+        ...
+
+    async def stamp(self, head: HeadRecord, token: bytes) -> None:
+        """Keep the time-stamp over *head*.  The first stays; a head that is gone is no error."""
+        ...
+
+
+class LogRecords(Protocol):
+    """Questions about the log; never in the hot path, and none reads the whole tree."""
+
+    async def state(self) -> LogState:
+        """How far the log is."""
+        ...
+
+    async def want(self) -> None:
+        """Ask whoever numbers for a head now."""
+        ...
+
+    async def heads(self, after: int, limit: int) -> Sequence[tuple[int, HeadRecord]]:
+        """Kept heads in their order, those behind the place *after* (0: all), each with its place."""
+        ...
+
+    async def entries(self, begin: int, limit: int) -> Sequence[tuple[Leaf, EvidenceRecord | None]]:
+        """Leaves from *begin* on, each with its evidence; without where that is gone."""
+        ...
+
+    async def documents(self, after: DocumentId, limit: int) -> Sequence[DocumentId]:
+        """Documents that have evidence, by id from behind *after* on."""
+        ...
+
+    async def places(self, evidence: Sequence[EvidenceId]) -> Mapping[EvidenceId, Leaf]:
+        """The leaves of those of *evidence* that have one."""
+        ...
+
+    async def inclusion(self, numbers: Sequence[int], size: int) -> Mapping[int, tuple[bytes, ...]]:
+        """Proofs that the leaves *numbers* are in the tree of *size* leaves.  Raises ``ValueError`` for others."""
+        ...
+
+    async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        """The proof that the tree of *old* leaves is the beginning of that of *new* leaves."""
         ...
 
 
@@ -267,6 +344,21 @@ class Notary(Protocol):
 
     def attest(self, evidence: Evidence) -> bytes:
         """The evidence as signed XML (XAdES), as it will be stored and sent.  Under 1 ms; no I/O."""
+        ...
+
+    def vouch(self, head: TreeHead) -> bytes:
+        """The head of the log as signed XML (XAdES), as it will be kept and published.  Under 1 ms; no I/O."""
+        ...
+
+
+class Stamper(Protocol):
+    """A time-stamp authority.  spec: RFC 3161"""
+
+    async def stamp(self, body: bytes) -> bytes:
+        """A token (DER) over the SHA-256 of *body* that was verified against the trusted roots.
+
+        Raises ``Unavailable("stamp-unavailable")`` where none can be had, or it does not hold.
+        """
         ...
 
 

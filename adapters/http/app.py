@@ -54,6 +54,7 @@ def build(
         ("GET", "/v1/documents/{id}", documents.show),
         ("GET", "/v1/documents/{id}/evidence", documents.evidence),
         ("GET", "/v1/evidence/{id}", documents.one_evidence),
+        ("GET", "/v1/log/head", documents.head),
         ("GET", "/v1/organs", documents.organs),
         ("GET", "/healthz", health.alive),
         ("GET", "/readyz", health.ready),

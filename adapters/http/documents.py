@@ -79,6 +79,15 @@ class Documents:
             headers=download_headers(record.sha256),
         )
 
+    async def head(self, request: web.Request) -> web.StreamResponse:
+        """The latest signed head of the log, byte for byte; for everybody."""
+        head = (await self._ports.log.state()).head
+        if head is None:
+            raise Refused("not-found")
+        return web.Response(
+            body=head.body, content_type="application/xml", headers=download_headers(head.sha256)
+        )
+
     async def organs(self, request: web.Request) -> web.StreamResponse:
         """Who takes part, by code; a page at a time."""
         self._access.client(request)

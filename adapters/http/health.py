@@ -60,6 +60,7 @@ class Health:
         try:
             async with asyncio.timeout(self._options.health_time.total_seconds()):
                 self._metrics.work_waiting(await self._ports.records.waiting())
+                self._metrics.evidence_log(await self._ports.log.state(), self._ports.clock.now())
         except (GatewayError, TimeoutError):
             _log.warning("work not counted")  # the other numbers are worth having all the more
         self._metrics.certificate_days_left(self._ports.days_left())

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from prometheus_client import (
@@ -25,6 +26,8 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+
+from gateway.model.log import LogState
 
 MEDIA_TYPE = "text/plain"
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -85,6 +88,16 @@ class Metrics:
             registry=registry,
         )
 
+        self._log = {
+            name: Gauge(f"vanthu_log_{name}", told, multiprocess_mode="mostrecent", registry=registry)
+            for name, told in (
+                ("size", "Evidence that has its number in the log."),
+                ("waiting", "Evidence that waits for its number."),
+                ("oldest_seconds", "How long the oldest evidence without a number has been waiting."),
+                ("head_age_seconds", "How long ago the latest head of the log was signed."),
+            )
+        }
+
     def document(self, outcome: str, reason: str = "") -> None:
         """A document was accepted, refused, repeated or put off."""
         self._documents.labels(outcome, reason).inc()
@@ -115,6 +128,14 @@ class Metrics:
         """How long the certificates last that are loaded here, by party (our own by the name of its file)."""
         for party, days in by_party.items():
             self._certificate_days.labels(party).set(days)
+
+    def evidence_log(self, state: LogState, now: datetime) -> None:
+        """How far the log of the evidence is."""
+        self._log["size"].set(state.size)
+        self._log["waiting"].set(state.waiting)
+        self._log["oldest_seconds"].set((now - state.oldest).total_seconds() if state.oldest else 0)
+        if state.head is not None:
+            self._log["head_age_seconds"].set((now - state.head.signed_at).total_seconds())
 
     async def exposition(self) -> bytes:
         """All numbers in Prometheus' text form, those of the other workers too."""

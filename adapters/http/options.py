@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from gateway.ports import Clock, Desk, Directory, Intake, Ledger, Records, Uploads, Vault
+from gateway.ports import Clock, Desk, Directory, Intake, Ledger, LogRecords, Records, Uploads, Vault
 
 MIB = 1024 * 1024
 
@@ -72,6 +72,7 @@ class Ports:
     desk: Desk
     ledger: Ledger
     records: Records
+    log: LogRecords
     vault: Vault
     uploads: Uploads
     directory: Directory

@@ -5,6 +5,7 @@ from adapters.memory.clock import CountingIds, FixedClock
 from adapters.memory.directory import MemoryDirectory
 from adapters.memory.envelope import MemoryEnvelopes, write_edoc, write_status
 from adapters.memory.inspection import MemoryInspector
+from adapters.memory.log import MemoryLog
 from adapters.memory.signing import MemoryNotary, MemorySealer
 from adapters.memory.store import MemoryStore
 from adapters.memory.uploads import MemoryUploads
@@ -19,6 +20,7 @@ __all__ = [
     "MemoryDirectory",
     "MemoryEnvelopes",
     "MemoryInspector",
+    "MemoryLog",
     "MemoryNotary",
     "MemoryOutlet",
     "MemorySealer",

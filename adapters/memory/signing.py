@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 from gateway.errors import Refused, Unavailable
 from gateway.model.evidence import EVENT_URI, Evidence
 from gateway.model.ids import PartyKey
+from gateway.model.log import TreeHead
 from gateway.model.payload import PayloadRef
 from gateway.model.signature import Seal, Sealed, SealOrder
 from gateway.ports import Clock, Vault
@@ -103,3 +104,9 @@ class MemoryNotary:
         ]
         body = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in fields if value)
         return f"<Evidence>{body}</Evidence>".encode()
+
+    def vouch(self, head: TreeHead) -> bytes:
+        """The head, one element per field."""
+        fields = {"Log": head.log, "Time": head.at.isoformat(), "Size": str(head.size), "Root": head.root}
+        body = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in fields.items())
+        return f"<TreeHead>{body}</TreeHead>".encode()

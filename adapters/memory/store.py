@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from adapters.memory.log import MemoryLog
 from gateway.model.change import (
     AuditEntry,
     Change,
@@ -34,7 +35,7 @@ class MemoryStore:
     """All four ports in one object, so that a change is seen by all of them at once.
 
     ``ledger``, ``lives``, ``inboxes`` and ``records`` are this object under the names that the store in SQL
-    uses, too.
+    uses, too; ``log`` and ``log_records`` are a twin of their own beside it.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -52,6 +53,9 @@ class MemoryStore:
         self._deaths: dict[str, int] = {}
         self._audit: list[AuditEntry] = []
         self.ledger = self.lives = self.inboxes = self.records = self
+        self.log = self.log_records = MemoryLog(
+            self._evidence, lambda owner: self._is_alive(owner, clock.now())
+        )
 
     async def check(self) -> str:
         """``ok``."""
@@ -265,6 +269,7 @@ class MemoryStore:
         for evidence in change.evidence:
             self._evidence[evidence.id] = evidence
             self._issued.setdefault(evidence.document, []).append(evidence)
+            self.log.queue(evidence.id)
         for event in change.events:
             self._events.setdefault(event.document, []).append(event)
         for work in change.work:

@@ -6,6 +6,7 @@ notary = XadesNotary(ring)                                  # gateway.ports.Nota
 """
 
 from adapters.signing.evidence_check import EvidenceCheck, Standing, broken_link, load_roots, verify_evidence
+from adapters.signing.head_check import HeadCheck, verify_head
 from adapters.signing.keyring import KeyRing, Options
 from adapters.signing.notary import XadesNotary
 from adapters.signing.sealer import PadesSealer
@@ -13,6 +14,7 @@ from adapters.signing.visible.looks import Options as LookOptions
 
 __all__ = [
     "EvidenceCheck",
+    "HeadCheck",
     "KeyRing",
     "LookOptions",
     "Options",
@@ -22,4 +24,5 @@ __all__ = [
     "broken_link",
     "load_roots",
     "verify_evidence",
+    "verify_head",
 ]

@@ -188,6 +188,7 @@ class _Writes:
             "items": replacing(dialect, t.items),
         }
         self._evidence = inserting(dialect, t.evidence)
+        self._unnumbered = inserting(dialect, t.unnumbered, without=("position",))
         self._events = inserting(dialect, t.events, without=("number",))
         self._work = inserting(dialect, t.work, or_ignore=True)
         w = t.work.c
@@ -212,6 +213,8 @@ class _Writes:
             if self._next[name].run(connection, replaced) != len(replaced):
                 raise Contradicted(name)
         self._evidence.run(connection, sorted(batch.evidence, key=_first))
+        # in the order of their chains, in which the log is to number them
+        self._unnumbered.run(connection, [(row[0],) for row in batch.evidence])
         self._events.run(connection, batch.events)
         self._work.run(connection, sorted(batch.work, key=_first))
         self._postpone.run(connection, sorted(batch.postponed, key=_first))

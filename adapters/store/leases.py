@@ -83,6 +83,11 @@ class Leases:
         self._live.run(connection, who=owner, until=micros(self._clock(connection)))
         self._release.run(connection, who=owner)
 
+    def is_alive(self, connection: Connection, owner: Owner) -> bool:
+        """Whether *owner*'s life lasts."""
+        until = self._alive_until.run(connection, who=owner).scalar()
+        return until is not None and until > micros(self._clock(connection))
+
     def sweep(self, connection: Connection) -> None:
         """Set free what owners have that nobody remembers."""
         self._release_unknown.run(connection)

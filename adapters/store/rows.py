@@ -30,6 +30,7 @@ from gateway.model.ids import (
     Realm,
 )
 from gateway.model.journey import HandOverState, Status, SubmissionState
+from gateway.model.log import HeadRecord
 from gateway.model.party import Link
 from gateway.model.payload import PayloadRef
 
@@ -283,6 +284,23 @@ def evidence_of(row: Row) -> EvidenceRecord:
         reason=_reason(row[6]),
         sha256=row[7],
         body=bytes(row[8]),
+    )
+
+
+def head_row(h: HeadRecord) -> Row:
+    """A row of ``heads`` without its number."""
+    return (h.size, h.root, micros(h.signed_at), h.sha256, h.body, h.stamp)
+
+
+def head_of(row: Row) -> HeadRecord:
+    """The head in a row of ``heads`` without its number."""
+    return HeadRecord(
+        size=row[0],
+        root=row[1],
+        signed_at=instant(row[2]),
+        sha256=row[3],
+        body=bytes(row[4]),
+        stamp=bytes(row[5]) if row[5] is not None else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Opens the database and gives the four ports that live in it."""
+"""Opens the database and gives the ports that live in it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from adapters.store.inboxes import SqlInboxes
 from adapters.store.leases import Leases
 from adapters.store.ledger import SqlLedger
 from adapters.store.lives import SqlLives
+from adapters.store.log import SqlLog
+from adapters.store.log_records import SqlLogRecords
 from adapters.store.migrate import migrate
 from adapters.store.readers import Readers
 from adapters.store.records import SqlRecords
@@ -45,7 +47,7 @@ class Options:
 
 
 class Store:
-    """The database, open.  ``ledger``, ``lives``, ``inboxes`` and ``records`` are ports of the core."""
+    """The database, open.  ``ledger``, ``lives``, ``inboxes``, ``records``, ``log`` and ``log_records`` are ports of the core."""
 
     def __init__(
         self, options: Options, loop: asyncio.AbstractEventLoop, now: Callable[[], datetime] | None
@@ -65,6 +67,8 @@ class Store:
         self.lives = SqlLives(dialect, self._writer, leases)
         self.inboxes = SqlInboxes(dialect, options.realm, self._writer, self._readers, clock)
         self.records = SqlRecords(dialect, options.realm, self._writer, self._readers)
+        self.log = SqlLog(dialect, self._writer, self._readers, leases)
+        self.log_records = SqlLogRecords(dialect, self._writer, self._readers)
 
     @classmethod
     async def open(cls, options: Options, *, now: Callable[[], datetime] | None = None) -> Store:

@@ -176,6 +176,58 @@ evidence = Table(
 )
 Index("evidence_by_document", evidence.c.document)
 
+# --- the evidence log: a queue, the leaves, the full subtrees of every eighth level, the heads -------
+
+unnumbered = Table(
+    "unnumbered",
+    metadata,
+    Column("position", NUMBER, primary_key=True, autoincrement=True),  # along a chain it only rises
+    _needed("evidence"),
+)
+
+leaves = Table(
+    "leaves",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    _needed("evidence"),
+    _needed("hash", BLOB),
+)
+Index("leaves_by_evidence", leaves.c.evidence, unique=True)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),  # 8, 16, 24, …
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    _needed("hash", BLOB),
+    sqlite_with_rowid=False,
+)
+
+heads = Table(
+    "heads",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
+    _needed("size", BigInteger),
+    _needed("root"),
+    _needed("signed_at", INSTANT),
+    _needed("sha256"),
+    _needed("body", BLOB),
+    _absent("stamp", BLOB),
+)
+_unstamped = heads.c.stamp.is_(None)
+Index("heads_unstamped", heads.c.number, sqlite_where=_unstamped, postgresql_where=_unstamped)
+
+logs = Table(
+    "logs",
+    metadata,
+    _key("key"),
+    _absent("owner"),  # the life that numbers
+    _needed("term", BigInteger),  # rises with every owner: what an earlier one still writes is left out
+    _needed("size", BigInteger),
+    _needed("peaks", BLOB),  # the full subtrees at the right edge, largest first
+    _needed("is_wanted", SmallInteger),  # somebody waits for a head
+)
+
 work = Table(
     "work",
     metadata,

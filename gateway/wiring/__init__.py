@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from gateway.wiring.audit import note
     from gateway.wiring.desk import Letter, check, open_store, send
     from gateway.wiring.envelopes import Checked, check_edxml, convert_edxml, write_file
+    from gateway.wiring.evidence_log import check_log
+    from gateway.wiring.log_audit import LogReport
     from gateway.wiring.logs import quiet
     from gateway.wiring.organs import CheckedList, Difference, Organs, check_organs, diff_organs
     from gateway.wiring.papers import Paper, Signed, sign, verify
@@ -25,12 +27,14 @@ __all__ = [
     "CheckedList",
     "Difference",
     "Letter",
+    "LogReport",
     "Organs",
     "Paper",
     "Signed",
     "Stack",
     "check",
     "check_edxml",
+    "check_log",
     "check_organs",
     "convert_edxml",
     "diff_organs",
@@ -50,6 +54,7 @@ _WHERE = {
     "Difference": "organs",
     "Letter": "desk",
     "Organs": "organs",
+    "LogReport": "log_audit",
     "Paper": "papers",
     "Signed": "papers",
     "Stack": "stack",
@@ -58,6 +63,7 @@ _WHERE = {
     "check_organs": "organs",
     "convert_edxml": "envelopes",
     "diff_organs": "organs",
+    "check_log": "evidence_log",
     "note": "audit",
     "open_store": "desk",
     "quiet": "logs",

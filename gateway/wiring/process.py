@@ -44,8 +44,10 @@ from gateway.model.ids import OrganCode, Owner, Realm
 from gateway.observer import LoggingObserver
 from gateway.pipeline import Pipeline
 from gateway.register import Register
+from gateway.sequencer import Rhythm, Sequencer
 from gateway.service import Named, Service
 from gateway.wiring.envelopes import envelope_options
+from gateway.wiring.evidence_log import log_lag, stamper_of
 from gateway.wiring.ground import address_of, lay, open_the_store
 from gateway.wiring.judging import bounds_of
 from gateway.wiring.logs import set_up
@@ -135,8 +137,9 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         )
     )
     room = _Room()
+    notary = XadesNotary(ring, policy=sections.signing.policy_id)
     register = Register(
-        XadesNotary(ring, policy=sections.signing.policy_id),
+        notary,
         ground.directory,
         us,
         has_room=room.has_room,
@@ -144,6 +147,16 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     pipeline = Pipeline(world, register, policy, us)
     worker = Worker(pipeline, world.ledger, world.lives, us.owner, _pace(config))
     room.worker = worker
+    sequencer = Sequencer(
+        store.log,
+        store.log_records,
+        notary,
+        clock,
+        organ=us.organ,
+        owner=us.owner,
+        stamper=stamper_of(config),
+        rhythm=Rhythm(head=timedelta(seconds=sections.evidence.head_s)),
+    )
     desk = InboxDesk(
         Shelf(ledger=world.ledger, inboxes=store.inboxes, records=world.records, clock=clock),
         register,
@@ -167,6 +180,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             "certificates": ring.certificates,
             "disk": _told(lambda: _space(config.var)),
             "inspector": inspector.check,
+            "log": lambda: log_lag(store.log_records, clock),
         }
     )
     http = HttpServer(
@@ -189,6 +203,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             desk=desk,
             ledger=world.ledger,
             records=world.records,
+            log=store.log_records,
             vault=vault,
             uploads=uploads,
             directory=ground.directory,
@@ -206,6 +221,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             Named("publishing", publishing),
             Named("worker", worker),
             Named("uploads", uploads),
+            Named("sequencer", sequencer),
             Named("http", http),
             Named("consumer", consumer),
         ]

@@ -17,6 +17,7 @@ from adapters.signing import KeyRing, Options, XadesNotary
 from gateway.errors import Reason
 from gateway.model.evidence import EventName, EventReason, Evidence, EvidenceParty
 from gateway.model.ids import DocumentId, EvidenceId, MessageId, OrganCode, PartyKey
+from gateway.model.log import TreeHead
 from gateway.ports import Notary
 from tests.pki import NOW, ec_key, pki
 
@@ -126,6 +127,19 @@ def test_an_acceptance_lists_all_its_recipients(notary: Notary) -> None:
         an_evidence(EventName.SUBMISSION_ACCEPTANCE, recipients=recipients, refers_to=None, previous="")
     )
     assert xml.count(b"<RecipientDetails>") == 1_000
+
+
+def a_head(size: int = 517, root: str = "c" * 64) -> TreeHead:
+    return TreeHead(log=OrganCode("00.53.W00"), size=size, root=root, at=NOW)
+
+
+def test_a_head_names_everything_that_it_commits_to(notary: Notary) -> None:
+    """ "The head of the log as signed XML"; twice the same bytes, and others for another head."""
+    xml = notary.vouch(a_head())
+    for said in (b"00.53.W00", b"<Size>517</Size>", b"c" * 64):
+        assert said in xml
+    assert xml == notary.vouch(a_head())
+    assert len({xml, notary.vouch(a_head(size=518)), notary.vouch(a_head(root="d" * 64))}) == 3
 
 
 def test_names_are_text_and_never_markup(notary: Notary) -> None:

@@ -75,7 +75,10 @@ def test_the_newest_migration_is_the_one_that_a_start_looks_for() -> None:
     config.set_main_option("script_location", "adapters.store:migrations")
     scripts = ScriptDirectory.from_config(config)
     assert scripts.get_current_head() == HEAD
-    assert all(len(script.revision) == 4 for script in scripts.walk_revisions())
+    for script in scripts.walk_revisions():
+        assert len(script.revision) == 4
+        # a database at a greater number than HEAD would be taken for one that is ahead of us
+        assert script.down_revision is None or script.down_revision < script.revision
 
 
 async def test_a_database_that_is_ahead_is_left_as_it_is(url: str) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from adapters.http import HttpServer, Options, Ports
-from adapters.memory import CountingIds, FixedClock, MemoryDirectory, MemoryUploads
+from adapters.memory import CountingIds, FixedClock, MemoryDirectory, MemoryLog, MemoryUploads
 from gateway.errors import Reason, Refused, Unavailable
 from gateway.model.change import AuditEntry, Change, Event, Outcome, Work, WorkKind
 from gateway.model.document import Dossier, Submission
@@ -72,6 +72,7 @@ class Tables:
     arrivals: list[Arrival] = field(default_factory=list)
     health: dict[str, str] = field(default_factory=dict)
     days_left: dict[str, int] = field(default_factory=dict)
+    log: MemoryLog = field(default_factory=lambda: MemoryLog({}, lambda owner: True))
     trouble: Exception | None = None
     hangs: bool = False
     header_ends_with: bytes = b""
@@ -390,6 +391,7 @@ def a_server(
         desk=TableDesk(tables),
         ledger=TableLedger(tables),
         records=TableRecords(tables),
+        log=tables.log,
         vault=TableVault(tables),
         uploads=uploads or MemoryUploads(tables.clock, TableVault(tables)),
         directory=directory or a_directory(),
