@@ -17,8 +17,9 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
+from adapters.loose import LooseFile
 from gateway.errors import Refused, Unavailable
 from gateway.model.payload import PayloadRef
 
@@ -48,6 +49,43 @@ def read(path: Path, *, max_bytes: int) -> PayloadRef:
     return PayloadRef.of(body)
 
 
+def taken(path: Path, *, max_bytes: int) -> PayloadRef:
+    """Like ``read``, but a large file rides along as the file itself: it is gone through once and hashed."""
+    try:
+        _must_be_ordinary(os.stat(path))
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = LooseFile(descriptor)
+        _must_be_ordinary(os.fstat(descriptor))
+        if file.size > max_bytes:
+            return PayloadRef(sha256="", size=file.size)
+        if file.size <= _PIECE:
+            return PayloadRef.of(file.read(0, file.size))
+        digest = sha256()
+        for start in range(0, file.size, _PIECE):
+            digest.update(file.read(start, _PIECE))
+    except OSError as error:
+        raise Refused("file-unreadable", f"{path}: {error.strerror or type(error).__name__}") from error
+    except ValueError as error:  # a name with a zero in it
+        raise Refused("file-unreadable", f"{path!s:.200}: {error}") from error
+    return PayloadRef(sha256=digest.hexdigest(), size=file.size, loose=file)
+
+
+def taken_from(stream: BinaryIO, *, max_bytes: int) -> PayloadRef:
+    """What *stream* brings until its end, as ``taken`` gives it.  Raises ``Unavailable("disk-full")``."""
+    first = stream.read(min(_PIECE, max_bytes) + 1)
+    if len(first) <= min(_PIECE, max_bytes):
+        return PayloadRef.of(first)
+    file, digest = LooseFile.in_folder(), sha256()
+    piece = first
+    while piece:
+        file.write(piece)
+        digest.update(piece)
+        if file.size > max_bytes:
+            return PayloadRef(sha256="", size=file.size)
+        piece = stream.read(_PIECE)
+    return PayloadRef(sha256=digest.hexdigest(), size=file.size, loose=file)
+
+
 class InHand:
     """A vault for bytes that ride along with their reference; it keeps nothing."""
 
@@ -57,15 +95,21 @@ class InHand:
 
     async def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
         """The bytes in pieces; raises like ``read``."""
+        if ref.loose is not None:
+            for start in range(0, ref.loose.size, _PIECE):
+                yield ref.loose.read(start, _PIECE)
+            return
         body = await self.read(ref)
         for start in range(0, len(body), _PIECE):
             yield body[start : start + _PIECE]
 
     async def read(self, ref: PayloadRef) -> bytes:
         """The bytes that ride along.  Raises ``Unavailable("payload-missing")`` where none do."""
-        if ref.body is None:
+        if ref.body is not None:
+            return ref.body
+        if ref.loose is None:
             raise Unavailable("payload-missing")
-        return ref.body
+        return ref.loose.read(0, ref.loose.size)
 
 
 class OutTray(InHand):

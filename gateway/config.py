@@ -188,6 +188,7 @@ class LimitsSection:
 
     header_bytes: int = Limits().header_bytes
     document_bytes: int = Limits().document_bytes
+    large_file_bytes: int = Limits().large_file_bytes
     message_bytes: int = Limits().message_bytes
     claim_fanout: int = Limits().claim_fanout
     recipients: int = Limits().recipients
@@ -275,6 +276,7 @@ class Config:
             limits=Limits(
                 header_bytes=s.limits.header_bytes,
                 document_bytes=s.limits.document_bytes,
+                large_file_bytes=s.limits.large_file_bytes,
                 message_bytes=s.limits.message_bytes,
                 claim_fanout=s.limits.claim_fanout,
                 recipients=s.limits.recipients,
@@ -359,7 +361,7 @@ def _explained(source: Path | None, error: ValidationError) -> str:
 _POSITIVE = (
     ("pace", ("workers", "documents", "parcels", "backlog", "tick_ms", "lease_s")),
     ("patience", ("first_s", "longest_s", "crowded_s", "expiry_days", "deaths")),
-    ("limits", ("header_bytes", "document_bytes", "message_bytes", "recipients")),
+    ("limits", ("header_bytes", "document_bytes", "large_file_bytes", "message_bytes", "recipients")),
     ("uploads", ("per_party", "bytes_per_party", "keep_hours")),
     ("seal", ("x_mm", "y_mm")),
     ("acceptance", ("max_pages", "max_bytes")),

@@ -215,7 +215,11 @@ class LogRecords(Protocol):
 
 
 class Vault(Protocol):
-    """Bytes by their SHA-256."""
+    """Bytes by their SHA-256.  What rides along with a reference is read from there, and need not be kept here.
+
+    Bytes that no row names are garbage: put for a document that was never registered, or rendered for a
+    decision that was never committed.  Their age is that of the last ``put``.
+    """
 
     async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
         """Keep the bytes; durable on return.  A second time is harmless and makes them young again."""
@@ -290,7 +294,8 @@ class Envelopes(Protocol):
     async def read(self, ref: PayloadRef) -> tuple[Envelope | None, tuple[Finding, ...]]:
         """The envelope, and every finding at once; no envelope where an error leaves none to speak of.
 
-        Raises ``Refused`` with ``xml-malformed``, ``xml-forbidden`` or ``xml-too-costly``.
+        The bytes of its attachments ride along, small ones in memory and large ones as loose files; nothing is
+        put into the vault.  Memory does not grow with the document.  Raises ``Refused`` with ``xml-malformed``, ``xml-forbidden`` or ``xml-too-costly``.
         """
         ...
 
@@ -303,8 +308,10 @@ class Envelopes(Protocol):
         sealed: Mapping[int, PayloadRef],
     ) -> PayloadRef:
         """*edoc* in the strict form, our ``TraceHeader`` (*hop*, *at*) appended, sealed attachments in
-        place of theirs; all other bytes verbatim.  The body rides along; nothing is stored.
-        The same arguments give the same bytes."""
+        place of theirs; all other bytes verbatim.  The same arguments give the same bytes.
+
+        A small body rides along and is not stored; a large one is in the vault, durable, and rides not.
+        Raises ``Unavailable`` with ``payload-missing``, ``digest-mismatch`` or ``disk-full``."""
         ...
 
 

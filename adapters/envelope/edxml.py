@@ -5,20 +5,23 @@
     edoc, findings = await envelopes.read(PayloadRef.of(body))
     rendered = await envelopes.render(edoc, hop=us, at=received_at, sealed={0: sealed_pdf})
 
-Ordinary documents (up to 1 MiB) are read and written in a millisecond or two, on the loop; what is
-larger, or could cost more than that, goes to a thread.
+Ordinary documents (up to 1 MiB) are read and written in a millisecond or two, on the loop and in memory.
+What is larger goes through threads in pieces: from the vault by way of ``carve`` into loose files (one for
+each large attachment), and from these by way of ``stream`` back into the vault.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
-from adapters.envelope import files, header, parse
+from adapters.envelope import files, header, parse, stream
 from adapters.envelope.attachments import TooHeavy, wrap
-from adapters.envelope.carve import Carved, CarvedWrongly, carve
+from adapters.envelope.carve import CarvedWrongly, Carver
+from adapters.envelope.content import Content, Spool
 from adapters.envelope.edoc import read_edoc
 from adapters.envelope.grammar import EDOC, STATUS
 from adapters.envelope.parse import HEADER, QCVN, Node
@@ -26,6 +29,7 @@ from adapters.envelope.rules import Findings, Rulebook
 from adapters.envelope.shape import check
 from adapters.envelope.status import read_status
 from adapters.envelope.strict import VIETNAM, fill, trace
+from adapters.loose import LooseFile
 from gateway.errors import Refused
 from gateway.model.envelope import Edoc, Envelope, Kind, Marks
 from gateway.model.finding import Finding, Severity
@@ -36,17 +40,24 @@ from gateway.ports import Vault
 _MIB = 1024 * 1024
 _INLINE_REST = 32 * 1024  # 8,000 tiny elements: 30 ms; an ordinary header has 10 KB, one to 448 organs 70
 _INLINE_UNPACKED = 4 * _MIB  # 20 ms
+_RIDING = _MIB // 4  # of a large document, files up to this size stay in memory
+_REMEMBERED = 1000  # checksums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Bounds of one document, in bytes and counts, and the severities that differ from ``rules.toml``."""
+    """Bounds of one document, in bytes and counts, and the severities that differ from ``rules.toml``.
+
+    ``folder`` is where large attachments lie while their document is in hand; by default, where temporary
+    files lie on this machine.  ``streams``: how many large documents are read, and written, at once.
+    """
 
     header_bytes: int = 256 * 1024  # what peek looks at
-    document_bytes: int = 64 * _MIB
+    document_bytes: int = 768 * _MIB  # ten files of 50 MB, as base64
     rest_bytes: int = 2 * _MIB  # the envelope without its attachments
     status_bytes: int = 256 * 1024
-    unpacked_bytes: int = 64 * _MIB  # out of all ZIPs of one document together
+    file_unpacked_bytes: int = 256 * _MIB  # out of one ZIP
+    unpacked_bytes: int = 768 * _MIB  # out of all ZIPs of one document together
     zip_ratio: int = 200  # above 1 MiB; office files reach 20, a blank scan 100
     depth: int = 32
     elements: int = 20_000  # 1,000 recipients with every field are 9,000
@@ -55,12 +66,15 @@ class Options:
     recipients: int = 1000
     attachments: int = 100
     large_file_bytes: int = 50 * _MIB  # of one file; spec: edXML facts §5
-    inline_bytes: int = _MIB  # more is read and written in a thread
+    inline_bytes: int = _MIB  # more is read and written in pieces
+    streams: int = 2
+    folder: Path | None = None
     severities: Mapping[str, Severity] = field(default_factory=dict)
 
 
 class EdxmlEnvelopes:
-    """The port ``gateway.ports.Envelopes`` for edXML.  *vault* gives the bytes that do not ride along.
+    """The port ``gateway.ports.Envelopes`` for edXML.  *vault* gives the bytes that do not ride along, and
+    keeps what is rendered too large to ride along.
 
     Raises ``ConfigError`` where the options name a rule that does not exist or can't be changed.
     """
@@ -73,6 +87,9 @@ class EdxmlEnvelopes:
             depth=options.depth, elements=options.elements, attributes=options.attributes
         )
         self._header_bounds = replace(self._bounds, elements=options.header_elements)
+        self._reading = asyncio.Semaphore(options.streams)
+        self._writing = asyncio.Semaphore(options.streams)
+        self._crcs: dict[str, int] = {}
 
     def peek(self, head: bytes, *, is_whole: bool) -> Marks:
         """``Envelopes.peek``; besides, ``xml-too-costly`` where the header breaks a bound."""
@@ -85,13 +102,14 @@ class EdxmlEnvelopes:
         """``Envelopes.read``; besides, ``xml-too-costly`` where the document breaks a bound."""
         if ref.size > self._options.document_bytes:
             raise Refused("xml-too-costly", f"{ref.size} bytes")
+        if ref.size > self._options.inline_bytes:
+            async with self._reading:
+                return await self._read_in_pieces(ref)
         body = await self._body(ref)
-        if len(body) <= self._options.inline_bytes:
-            try:
-                return self._read(body, ref.sha256, light=_INLINE_UNPACKED)
-            except TooHeavy:
-                pass
-        return await asyncio.to_thread(self._read, body, ref.sha256, light=None)
+        try:
+            return self._read(body, ref.sha256, light=_INLINE_UNPACKED)
+        except TooHeavy:
+            return await asyncio.to_thread(self._read, body, ref.sha256, light=None)
 
     async def render(
         self,
@@ -104,23 +122,74 @@ class EdxmlEnvelopes:
         """``Envelopes.render``.  Raises ``Refused("dialect-unsupported")`` for an edoc that was not read
         from edXML."""
         refs = [sealed.get(i, attachment.payload) for i, attachment in enumerate(edoc.attachments)]
-        bodies = [await self._body(ref) for ref in refs]
-        if sum(map(len, bodies)) <= self._options.inline_bytes:
-            return _render(edoc, hop, at, refs, bodies)
-        return await asyncio.to_thread(_render, edoc, hop, at, refs, bodies)
+        if sum(ref.size for ref in refs) <= self._options.inline_bytes:
+            return _render(edoc, hop, at, refs, [await self._body(ref) for ref in refs])
+        local = at.astimezone(VIETNAM)
+        parts = [
+            stream.Part(
+                ref=ref,
+                zipped_as=attachment.name if attachment.is_zipped else None,
+                crc=self._crcs.get(ref.sha256),
+            )
+            for attachment, ref in zip(edoc.attachments, refs, strict=True)
+        ]
+        try:
+            written = stream.Writing(edoc.skeleton, trace(hop, at), parts, local, self._vault)
+        except ValueError as error:
+            raise Refused("dialect-unsupported", str(error)) from error
+        async with self._writing:
+            return (await self._vault.put(written.chunks())).bare()
 
     async def _body(self, ref: PayloadRef) -> bytes:
         return ref.body if ref.body is not None else await self._vault.read(ref)
 
+    async def _read_in_pieces(self, ref: PayloadRef) -> tuple[Envelope | None, tuple[Finding, ...]]:
+        carver = self._carver(ref.sha256, self._spool)
+        await stream.each(self._vault.open(ref), carver.feed)
+        try:
+            return await asyncio.to_thread(self._judge, *carver.end(), ref.size, self._spool, None)
+        except CarvedWrongly as wrongly:
+            if ref.size > self._options.rest_bytes:
+                if isinstance(wrongly.__cause__, Refused):
+                    raise wrongly.__cause__ from None
+                raise Refused("xml-too-costly", "base64 outside of the attachments") from None
+        body = await self._body(ref)
+        return await asyncio.to_thread(self._judge, body, {}, ref.size, self._spool, None)
+
     def _read(
         self, body: bytes, digest: str, *, light: int | None
     ) -> tuple[Envelope | None, tuple[Finding, ...]]:
-        carved = carve(body, digest, at_most=self._options.attachments)
+        spool = self._spool if light is None else self._spool_in_memory
+        carver = self._carver(digest, spool)
+        carver.feed(body)
         try:
-            root = self._parse(carved, light)
+            return self._judge(*carver.end(), len(body), spool, light)
         except CarvedWrongly:
-            carved = Carved(rest=body, bodies={})
-            root = self._parse(carved, light)
+            return self._judge(body, {}, len(body), spool, light)
+
+    def _carver(self, digest: str, spool: Callable[[], Spool]) -> Carver:
+        options = self._options
+        return Carver(digest, at_most=options.attachments, rest_bytes=options.rest_bytes, spool=spool)
+
+    def _spool_in_memory(self) -> Spool:
+        return Spool(in_memory=self._options.inline_bytes + _INLINE_UNPACKED, loose=self._loose)
+
+    def _spool(self) -> Spool:
+        return Spool(in_memory=_RIDING, loose=self._loose)
+
+    def _loose(self) -> LooseFile:
+        return LooseFile.in_folder(self._options.folder)
+
+    def _judge(
+        self,
+        rest: bytes,
+        bodies: Mapping[str, Content | None],
+        size: int,
+        spool: Callable[[], Spool],
+        light: int | None,
+    ) -> tuple[Envelope | None, tuple[Finding, ...]]:
+        """Read the document of *size* bytes of which *bodies* were cut out and *rest* is left."""
+        root = self._parse(rest, bodies, light)
         found = Findings(self._book)
         message = _message(root)
         kind = None if message is None else header.kind_of(message)
@@ -129,18 +198,25 @@ class EdxmlEnvelopes:
             return None, found.all()
         if kind is Kind.STATUS:
             check(root, STATUS, found)
-            return self._read_status(root, message, len(body), found), found.all()
+            return self._read_status(root, message, size, found), found.all()
         check(root, EDOC, found)
         bounds = files.Bounds(
             attachments=self._options.attachments,
+            file_unpacked_bytes=self._options.file_unpacked_bytes,
             unpacked_bytes=self._options.unpacked_bytes,
             ratio=self._options.zip_ratio,
             large=self._options.large_file_bytes,
             light=light,
         )
-        attached = files.Files(root, carved.bodies, found, bounds)
+        attached = files.Files(root, bodies, found, bounds, spool)
         edoc = read_edoc(root, message, attached, found, recipients=self._options.recipients)
+        self._remember(attached.crcs)
         return edoc, found.all()
+
+    def _remember(self, crcs: Mapping[str, int]) -> None:
+        if len(self._crcs) > _REMEMBERED:
+            self._crcs = {}
+        self._crcs.update(crcs)
 
     def _read_status(self, root: Node, message: Node, size: int, found: Findings) -> Envelope | None:
         # A status goes on exactly as it came, unseen by the inspector: it must have nothing to inspect.
@@ -150,14 +226,18 @@ class EdxmlEnvelopes:
             found.add("EDX-089", "", f"{size} > {self._options.status_bytes}")
         return read_status(message, found)
 
-    def _parse(self, carved: Carved, light: int | None) -> Node:
-        if len(carved.rest) > self._options.rest_bytes:
-            raise Refused("xml-too-costly", f"{len(carved.rest)} bytes beside the attachments")
-        if light is not None and len(carved.rest) > _INLINE_REST:
+    def _parse(self, rest: bytes, bodies: Mapping[str, Content | None], light: int | None) -> Node:
+        if len(rest) > self._options.rest_bytes:
+            raise Refused("xml-too-costly", f"{len(rest)} bytes beside the attachments")
+        if light is not None and len(rest) > _INLINE_REST:
             raise TooHeavy
-        root = parse.parse(carved.rest, self._bounds)
-        tokens = {node.text for node in files.encoded(root)}
-        if not carved.bodies.keys() <= tokens:
+        try:
+            root = parse.parse(rest, self._bounds)
+        except Refused as refused:
+            if refused.reason == "xml-malformed" and None in bodies.values():
+                raise CarvedWrongly from refused  # what was taken out as no base64 may have held markup
+            raise
+        if not bodies.keys() <= {node.text for node in files.encoded(root)}:
             raise CarvedWrongly
         return root
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.envelope.attachments import ZIP_TYPE, Unwrapped, is_pdf, unwrap
 from adapters.envelope.carve import decode
-from adapters.envelope.media import type_of
+from adapters.envelope.content import Content, Spool
+from adapters.envelope.media import media_type
 from adapters.envelope.parse import Node
 from adapters.envelope.rules import Findings
 from adapters.envelope.strict import GAP, bare_id
 from gateway.model.envelope import Attachment
 from gateway.model.finding import Severity
-from gateway.model.payload import PayloadRef
 
 _MANIFEST = "edXMLEnvelope/edXMLBody/edXMLManifest"
 _ENCODED = "AttachmentEncoded"
@@ -33,6 +33,7 @@ class Bounds:
     in one file is told."""
 
     attachments: int
+    file_unpacked_bytes: int
     unpacked_bytes: int
     ratio: int
     large: int
@@ -55,11 +56,21 @@ def carries_files(root: Node) -> bool:
 
 
 class Files:
-    """The files in *root*; *bodies* is what was carved out of it, by token."""
+    """The files in *root*; *bodies* is what was carved out of it, by token; *spool* makes the place for one
+    file.  ``crcs``: the CRC-32 of what was unpacked, by SHA-256."""
 
-    def __init__(self, root: Node, bodies: dict[str, bytes | None], found: Findings, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        root: Node,
+        bodies: Mapping[str, Content | None],
+        found: Findings,
+        bounds: Bounds,
+        spool: Callable[[], Spool],
+    ) -> None:
         self._root = root
         self._bodies = bodies
+        self._spool = spool
+        self.crcs: dict[str, int] = {}
         self._found = found
         self._bounds = bounds
         self._unpacked = 0
@@ -131,18 +142,20 @@ class Files:
         file = unwrap(
             came,
             name,
-            at_most=self._bounds.unpacked_bytes - self._unpacked,
+            spool=self._spool,
+            at_most=min(self._bounds.file_unpacked_bytes, self._bounds.unpacked_bytes - self._unpacked),
             ratio=self._bounds.ratio,
             light=None if self._bounds.light is None else self._bounds.light - self._unpacked,
         )
         if file.is_zipped:
-            self._unpacked += len(file.body)
+            self._unpacked += file.content.size
         if file.rule and self._found.add(file.rule, content, file.detail or name) is Severity.ERROR:
             return None
-        if not file.body and self._found.add("EDX-067", content, name) is Severity.ERROR:
+        size = file.content.size
+        if not size and self._found.add("EDX-067", content, name) is Severity.ERROR:
             return None
-        if len(file.body) > self._bounds.large:
-            self._found.add("EDX-079", content, f"{len(file.body)} > {self._bounds.large}")
+        if size > self._bounds.large:
+            self._found.add("EDX-079", content, f"{size} > {self._bounds.large}")
         carried = _type_of(file, name, claimed)
         if claimed and carried != claimed.lower():
             self._found.add("EDX-068", f"{place}/ContentType", claimed)
@@ -150,15 +163,18 @@ class Files:
             _put(node, "ContentType", carried)
             _put(node, "AttachmentName", name)
         _put(attachment, "ContentTransferEncoded", GAP)
+        payload = file.content.ref()
+        if file.is_zipped:
+            self.crcs[payload.sha256] = file.crc
         return Attachment(
             content_id=content_id,
             name=name,
-            payload=PayloadRef.of(file.body),
+            payload=payload,
             media_type=claimed,
             description=description,
             is_zipped=file.is_zipped,
             zipped_at=file.zipped_at,
-            is_pdf=is_pdf(file.body),
+            is_pdf=is_pdf(file.content.head()),
         )
 
     def _name(self, place: str, content_id: str, reference: Node, attachment: Node) -> str:
@@ -174,10 +190,10 @@ class Files:
             self._found.add("EDX-078", where, named or referred)
         return named or referred
 
-    def _decoded(self, where: str, content_id: str, attachment: Node) -> bytes | None:
+    def _decoded(self, where: str, content_id: str, attachment: Node) -> Content | None:
         node = attachment.first("ContentTransferEncoded")
         text = "" if node is None else node.text
-        body = self._bodies[text] if text in self._bodies else decode(text.encode())
+        body = self._bodies[text] if text in self._bodies else decode(text.encode(), self._spool())
         if body is None:
             self._found.add("EDX-066", where, content_id)
         return body
@@ -210,7 +226,7 @@ def _type_of(file: Unwrapped, name: str, claimed: str) -> str:
     """
     if file.is_zipped:
         return ZIP_TYPE
-    kind = type_of(file.body, name, claimed)
+    kind = media_type(file.content.head(), file.content.tail(), name, claimed)
     return _ARCHIVE_TYPE if kind == ZIP_TYPE and not name.endswith(".zip") else kind
 
 

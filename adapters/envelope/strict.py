@@ -26,7 +26,6 @@ GAP = "\0"
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _XML_SPACE = "http://www.w3.org/XML/1998/namespace"
-_PIECE = 3 * 1024 * 1024  # base64 is written in pieces, without a second copy of a large file
 
 
 def skeleton(root: Node, shape: Shape) -> bytes:
@@ -36,23 +35,27 @@ def skeleton(root: Node, shape: Shape) -> bytes:
     return "".join(out).encode()
 
 
+def between(gaps: bytes, count: int) -> list[bytes]:
+    """The pieces of the skeleton *gaps* before, between and behind its *count* gaps.
+
+    Raises ``ValueError`` where it has more or fewer.
+    """
+    pieces = gaps.split(GAP.encode())
+    if len(pieces) != count + 1:
+        raise ValueError(f"{len(pieces) - 1} gaps for {count} contents")
+    return pieces
+
+
 def fill(gaps: bytes, contents: Sequence[bytes]) -> bytes:
     """The skeleton *gaps* with each of *contents* in its gap: the first as it is, the others as base64.
 
     Raises ``ValueError`` where there are more or fewer gaps than contents.
     """
-    pieces = gaps.split(GAP.encode())
-    if len(pieces) != len(contents) + 1:
-        raise ValueError(f"{len(pieces) - 1} gaps for {len(contents)} contents")
+    pieces = between(gaps, len(contents))
     out = BytesIO()
     out.write(pieces[0])
     for at, (content, piece) in enumerate(zip(contents, pieces[1:], strict=True)):
-        if at == 0:
-            out.write(content)
-        else:
-            view = memoryview(content)
-            for start in range(0, len(view), _PIECE):
-                out.write(b64encode(view[start : start + _PIECE]))
+        out.write(content if at == 0 else b64encode(content))
         out.write(piece)
     return out.getvalue()
 

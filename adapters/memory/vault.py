@@ -37,7 +37,7 @@ class MemoryVault:
         """``Vault.read``."""
         if ref.body is not None:
             return ref.body
-        body = self._bodies.get(ref.sha256)
+        body = ref.loose.read(0, ref.loose.size) if ref.loose else self._bodies.get(ref.sha256)
         if body is None:
             raise Unavailable("payload-missing")
         if len(body) != ref.size or sha256(body).hexdigest() != ref.sha256:

@@ -17,13 +17,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from gateway.errors import ConfigError, Unavailable
-from gateway.model.payload import PayloadRef
+from gateway.model.payload import Loose, PayloadRef
 
 T = TypeVar("T")
 
@@ -60,6 +61,11 @@ class FileVault:
             self._sweep()
         except OSError as error:
             raise ConfigError(f"vault.folder: {error.strerror}: {options.folder}") from error
+
+    @property
+    def temporary(self) -> Path:
+        """The folder, on the same disk, of what is not finished.  What is old in it is swept at the start."""
+        return self._temporary
 
     async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
         """``Vault.put``.  Raises ``Unavailable("disk-full")``."""
@@ -192,13 +198,13 @@ class FileVault:
 
     def _open(self, ref: PayloadRef) -> _Opened:
         try:
-            return _Opened(self._path(ref))
+            return _Opened(self._path(ref) if ref.loose is None else ref.loose)
         except FileNotFoundError as error:
             raise Unavailable("payload-missing") from error
 
     def _read(self, ref: PayloadRef) -> bytes:
         try:
-            body = self._path(ref).read_bytes()
+            body = self._path(ref).read_bytes() if ref.loose is None else ref.loose.read(0, ref.loose.size)
         except FileNotFoundError as error:
             raise Unavailable("payload-missing") from error
         if len(body) != ref.size or sha256(body).hexdigest() != ref.sha256:
@@ -224,8 +230,7 @@ class FileVault:
 class _Hashed:
     """A file that is hashed on its way.  It may be closed while a thread is still busy with it."""
 
-    def __init__(self, path: Path, mode: Literal["rb", "xb"]) -> None:
-        self._file = path.open(mode, buffering=0)
+    def __init__(self) -> None:
         self._digest = sha256()
         self._size = 0
         # A descriptor that is closed under a running call may be another file's by then.
@@ -236,35 +241,42 @@ class _Hashed:
         """What has come by so far."""
         return PayloadRef(sha256=self._digest.hexdigest(), size=self._size)
 
-    def close(self) -> None:
-        """Let go of the file.  May be called twice."""
-        with self._busy:
-            self._file.close()
-
     def _count(self, chunk: bytes) -> None:
         self._digest.update(chunk)
         self._size += len(chunk)
 
 
 class _Opened(_Hashed):
-    """A payload that is being read."""
+    """A payload that is being read, by its path or as a loose file."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "rb")
+    def __init__(self, source: Path | Loose) -> None:
+        super().__init__()
+        self._source = source.open("rb", buffering=0) if isinstance(source, Path) else source
 
     def read(self) -> bytes:
         """The next chunk; empty at the end."""
         with self._busy:
-            chunk: bytes = self._file.read(CHUNK)
+            chunk: bytes
+            if isinstance(self._source, FileIO):
+                chunk = self._source.read(CHUNK)
+            else:
+                chunk = self._source.read(self._size, CHUNK)
             self._count(chunk)
             return chunk
+
+    def close(self) -> None:
+        """Let go of the file.  May be called twice."""
+        with self._busy:
+            if isinstance(self._source, FileIO):
+                self._source.close()
 
 
 class _Draft(_Hashed):
     """A payload that is being written."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "xb")
+        super().__init__()
+        self._file = path.open("xb", buffering=0)
         self._path: Path | None = path
 
     def write(self, chunk: bytes, *, is_counted: bool = True) -> None:
@@ -286,7 +298,8 @@ class _Draft(_Hashed):
 
     def discard(self) -> None:
         """Leave nothing behind, unless it has got its name."""
-        self.close()
+        with self._busy:
+            self._file.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 

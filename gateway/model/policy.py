@@ -62,10 +62,14 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds in bytes and counts; nothing is without one."""
+    """Bounds in bytes and counts; nothing is without one.
+
+    ``large_file_bytes`` is no bound: what is more in one attached file is told (EDX-079).
+    """
 
     header_bytes: int = 256 * 1024
-    document_bytes: int = 64 * 1024 * 1024
+    document_bytes: int = 768 * 1024 * 1024
+    large_file_bytes: int = 50 * 1024 * 1024
     message_bytes: int = 1024 * 1024
     claim_fanout: int = 100
     recipients: int = 1000

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from adapters.envelope import convert, parse
 from adapters.envelope.canonical import Document
+from adapters.envelope.content import content_of
 from adapters.envelope.edxml import EdxmlEnvelopes, Options
-from adapters.envelope.media import type_of
-from adapters.files import InHand, OutTray, read
+from adapters.envelope.media import media_type
+from adapters.files import InHand, OutTray, taken, taken_from
 from gateway.config import Config
 from gateway.errors import Refused, Unavailable
 from gateway.model.envelope import Attachment, Business, Edoc, Envelope, Kind, Marks, StatusReport
@@ -60,12 +61,14 @@ class Checked:
                 return "ok"
 
 
-def envelope_options(config: Config) -> Options:
-    """The bounds and severities of *config*."""
+def envelope_options(config: Config, folder: Path | None = None) -> Options:
+    """The bounds and severities of *config*; large attachments lie in *folder* while they are in hand."""
     limits = config.policy.limits
     return Options(
         header_bytes=limits.header_bytes,
         document_bytes=limits.document_bytes,
+        large_file_bytes=limits.large_file_bytes,
+        folder=folder,
         recipients=limits.recipients,
         severities={rule: Severity(severity) for rule, severity in config.sections.rules.items()},
     )
@@ -137,23 +140,21 @@ async def _checked(config: Config, bare: Checked, ref: PayloadRef) -> Checked:
 
 
 def _as_edxml(ref: PayloadRef) -> PayloadRef:
-    if ref.body is None or not convert.is_json(ref.body[:1024]):
+    content = content_of(ref)
+    if not convert.is_json(content.head()):
         return ref
-    return PayloadRef.of(convert.write_edxml(convert.read_json(ref.body)))
+    return PayloadRef.of(convert.write_edxml(convert.read_json(content.read(0, ref.size))))
 
 
 def _taken(file: Path, most: int) -> PayloadRef:
-    if file != STDIN:
-        return read(file, max_bytes=most)
-    body = sys.stdin.buffer.read(most + 1)
-    return PayloadRef(sha256="", size=len(body)) if len(body) > most else PayloadRef.of(body)
+    return taken_from(sys.stdin.buffer, max_bytes=most) if file == STDIN else taken(file, max_bytes=most)
 
 
 def _peeked(envelopes: EdxmlEnvelopes, config: Config, ref: PayloadRef) -> Marks:
-    if ref.body is None:
+    if not ref.sha256:
         raise Refused("body-too-large", f"{ref.size} > {config.policy.limits.document_bytes}")
     most = config.policy.limits.header_bytes
-    return envelopes.peek(ref.body[:most], is_whole=ref.size <= most)
+    return envelopes.peek(content_of(ref).head(most), is_whole=ref.size <= most)
 
 
 def _of_marks(known: Checked, marks: Marks) -> Checked:
@@ -181,14 +182,12 @@ def _of_envelope(known: Checked, envelope: Envelope) -> Checked:
 
 
 def _facts(attachment: Attachment) -> FileFacts:
-    body = attachment.payload.body
+    content = content_of(attachment.payload)
     return FileFacts(
         name=attachment.name,
         sha256=attachment.payload.sha256,
         size=attachment.payload.size,
-        media_type=attachment.media_type
-        if body is None
-        else type_of(body, attachment.name, attachment.media_type),
+        media_type=media_type(content.head(), content.tail(), attachment.name, attachment.media_type),
     )
 
 

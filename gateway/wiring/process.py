@@ -126,7 +126,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             lives=store.lives,
             records=store.records,
             vault=vault,
-            envelopes=EdxmlEnvelopes(envelope_options(config), vault),
+            envelopes=EdxmlEnvelopes(envelope_options(config, vault.temporary), vault),
             inspector=inspector,
             sealer=sealer_over(config, ring, vault=vault, clock=clock),
             directory=ground.directory,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from adapters.inspection.processes.inspector import Options, ProcessInspector
+from adapters.loose import LooseFile
 from gateway.errors import Unavailable
 from gateway.model.ids import PartyKey
 from gateway.model.payload import PayloadRef
@@ -225,3 +227,17 @@ def _is_busy(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "R"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+async def test_a_file_without_a_name_is_judged_by_its_descriptor(
+    inspector: ProcessInspector, tmp_path: Path
+) -> None:
+    """Its bytes do not pass through the gateway: the shelf has never seen them."""
+    body = signed_by_leader()
+    file = LooseFile.in_folder(tmp_path)
+    file.write(body)
+    ref = PayloadRef(sha256=PayloadRef.of(body).sha256, size=len(body), loose=file)
+    handed = await inspector.judge(ref, Acceptance(), share=QUICK, name="a.pdf")
+    carried = await inspector.judge(PayloadRef.of(body), Acceptance(), share=QUICK, name="a.pdf")
+    assert replace(handed, elapsed_ms=0) == replace(carried, elapsed_ms=0)
+    assert [len(one.signatures) for one in (handed, carried)] == [1, 1]

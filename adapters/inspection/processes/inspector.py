@@ -29,7 +29,7 @@ from adapters.inspection.processes.turns import Turns
 from gateway.errors import Unavailable
 from gateway.model.finding import Finding, Severity
 from gateway.model.ids import PartyKey
-from gateway.model.payload import PayloadRef
+from gateway.model.payload import Loose, PayloadRef
 from gateway.model.policy import Acceptance
 from gateway.model.signature import Inspection, Verdict
 from gateway.ports import Vault
@@ -116,7 +116,8 @@ class ProcessInspector:
             raise Unavailable("draining")
         if ref.size > policy.max_bytes:
             return _refused("pdf-too-large", name, f"{ref.size} bytes, {policy.max_bytes} at most", 0.0)
-        body = await self._vault.read(ref)
+        # A large file is read by the process that judges it; it never is in our memory.
+        body = ref.loose if ref.loose is not None and ref.body is None else await self._vault.read(ref)
         order = wire.encode_order(name, policy)
         place = await self._turns.take(share)
         try:
@@ -138,7 +139,7 @@ class ProcessInspector:
             return f"no judging process: {exc}"
         return "ok"
 
-    async def _judge_at(self, place: _Place, order: bytes, body: bytes, name: str) -> Inspection:
+    async def _judge_at(self, place: _Place, order: bytes, body: bytes | Loose, name: str) -> Inspection:
         for is_last in (False, True):
             await place.ready()
             began = time.monotonic()
@@ -280,7 +281,7 @@ class _Place:
             except TimeoutError as exc:
                 raise Unavailable("judge-away", "no judging process came up in time") from exc
 
-    async def ask(self, order: bytes, body: bytes) -> Inspection:
+    async def ask(self, order: bytes, body: bytes | Loose) -> Inspection:
         """Send a file, read the answer; raises ``OSError``, ``EOFError`` or ``ValueError`` where it fails."""
         line = self._line
         if line is None:
@@ -291,10 +292,14 @@ class _Place:
         finally:
             self.is_asking = False
 
-    async def _asked(self, line: socket.socket, order: bytes, body: bytes) -> Inspection:
+    async def _asked(self, line: socket.socket, order: bytes, body: bytes | Loose) -> Inspection:
         loop = asyncio.get_running_loop()
-        await loop.sock_sendall(line, wire.REQUEST.pack(len(order), len(body)) + order)
-        await loop.sock_sendall(line, body)
+        if isinstance(body, bytes):
+            await loop.sock_sendall(line, wire.REQUEST.pack(len(order), len(body)) + order)
+            await loop.sock_sendall(line, body)
+        else:
+            _hand_over(line, wire.REQUEST.pack(len(order), wire.HANDED), body)
+            await loop.sock_sendall(line, order)
         (size,) = wire.ANSWER.unpack(await _read(line, wire.ANSWER.size))
         if size > wire.MAX_ANSWER:
             raise ValueError("the answer is too long")
@@ -334,6 +339,16 @@ def _spawn(control: socket.socket, bounds: wire.Bounds) -> subprocess.Popen[byte
         stdout=subprocess.DEVNULL,
         env=environment,
     )
+
+
+def _hand_over(line: socket.socket, head: bytes, file: Loose) -> None:
+    """Send *head* and with it a descriptor of *file* that can be read and no more."""
+    descriptor = os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if socket.send_fds(line, [head], [descriptor]) != len(head):  # the line is empty between two files
+            raise BlockingIOError
+    finally:
+        os.close(descriptor)
 
 
 async def _read(line: socket.socket, size: int) -> bytes:

@@ -21,6 +21,7 @@ import signal
 import socket
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from adapters.inspection.judge import Options, judge
@@ -100,12 +101,13 @@ def _serve(line: socket.socket, bounds: wire.Bounds) -> None:
     line.sendall(wire.HELLO.pack(os.getpid()))
     options = _options(bounds)
     for _ in range(bounds.tasks):
-        head = _read(line, wire.REQUEST.size)
-        if head is None:
+        head, handed, _, _ = socket.recv_fds(line, wire.REQUEST.size, 1)
+        more = _read(line, wire.REQUEST.size - len(head)) if head else None
+        if more is None:
             return
-        order_size, body_size = wire.REQUEST.unpack(head)
+        order_size, body_size = wire.REQUEST.unpack(head + more)
         allow_cpu(bounds.cpu.total_seconds())
-        inspection, is_spent = _judged(line, order_size, body_size, options)
+        inspection, is_spent = _judged(line, order_size, body_size, handed, options)
         answer = wire.encode_inspection(inspection)
         line.sendall(wire.ANSWER.pack(len(answer)) + answer)
         if is_spent:
@@ -113,10 +115,14 @@ def _serve(line: socket.socket, bounds: wire.Bounds) -> None:
 
 
 def _judged(
-    line: socket.socket, order_size: int, body_size: int, options: Options
+    line: socket.socket, order_size: int, body_size: int, handed: Sequence[int], options: Options
 ) -> tuple[Inspection, bool]:
     name, acceptance = wire.decode_order(bytes(_read(line, order_size) or b"{}"))
-    body = bytes(_read(line, body_size) or b"")
+    if body_size == wire.HANDED:
+        with open(handed[0], "rb", buffering=0) as file:
+            body = file.readall()
+    else:
+        body = bytes(_read(line, body_size) or b"")
     inspection = judge(
         body,
         Options(

@@ -18,7 +18,9 @@ from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Indication, Inspection, SignatureReport, Verdict
 
 REQUEST = struct.Struct("!IQ")
-"""Length of the order, length of the file."""
+"""Length of the order, length of the file that follows it; ``HANDED`` where its descriptor comes along instead."""
+
+HANDED = 2**64 - 1
 
 ANSWER = struct.Struct("!I")
 """Length of the answer; the first one of a child is its process id, as ``HELLO``."""

@@ -1,0 +1,95 @@
+"""Files without a name: where bytes lie that are on their way and too many for memory.
+
+Nothing has to be tidied up: the kernel frees what nobody holds, also where a process was killed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from gateway.errors import Unavailable
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_SUCH_FLAG = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
+
+
+class LooseFile:
+    """``gateway.model.payload.Loose``, to be written once from its beginning to its end.
+
+    Every method raises ``Unavailable``: ``disk-full``, or ``store-away`` where the disk fails otherwise.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._size = os.fstat(descriptor).st_size
+
+    @classmethod
+    def in_folder(cls, folder: Path | None = None) -> LooseFile:
+        """A new one on the disk of *folder* (the system's folder for temporary files by default)."""
+        place = str(folder or tempfile.gettempdir())
+        try:
+            return cls(_nameless(place))
+        except OSError as error:
+            raise _away(error) from error
+
+    @classmethod
+    def in_memory(cls) -> LooseFile:
+        """A new one that takes memory instead of disk: for twins and tests."""
+        return cls(os.memfd_create("vanthu", os.MFD_CLOEXEC))
+
+    @property
+    def size(self) -> int:
+        """``Loose.size``."""
+        return self._size
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Add *chunk* at the end.  One thread at a time."""
+        left = memoryview(chunk)
+        try:
+            while left:
+                written = os.pwrite(self._descriptor, left, self._size)
+                self._size += written
+                left = left[written:]
+        except OSError as error:
+            raise _away(error) from error
+
+    def read(self, at: int, size: int) -> bytes:
+        """``Loose.read``."""
+        try:
+            chunk = os.pread(self._descriptor, size, at)
+            while len(chunk) < size and (
+                more := os.pread(self._descriptor, size - len(chunk), at + len(chunk))
+            ):
+                chunk += more
+            return chunk
+        except OSError as error:
+            raise _away(error) from error
+
+    def fileno(self) -> int:
+        """``Loose.fileno``."""
+        return self._descriptor
+
+    def __del__(self) -> None:
+        descriptor = getattr(self, "_descriptor", -1)
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _nameless(folder: str) -> int:
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in _NO_SUCH_FLAG:
+            raise
+    # a file system (or a kernel) that knows no nameless files: it loses its name at once
+    descriptor, name = tempfile.mkstemp(prefix="loose-", dir=folder)
+    os.unlink(name)
+    return descriptor
+
+
+def _away(error: OSError) -> Unavailable:
+    reason = "disk-full" if error.errno in _FULL else "store-away"
+    return Unavailable(reason, error.strerror or type(error).__name__)
