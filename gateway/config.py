@@ -180,6 +180,7 @@ class PatienceSection:
     crowded_s: float = 15.0
     expiry_days: float = 30.0
     deaths: int = 3
+    original_hours: float = 24.0
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)
@@ -272,6 +273,7 @@ class Config:
                 crowded=timedelta(seconds=s.patience.crowded_s),
                 expiry=timedelta(days=s.patience.expiry_days),
                 deaths=s.patience.deaths,
+                original=timedelta(hours=s.patience.original_hours),
             ),
             limits=Limits(
                 header_bytes=s.limits.header_bytes,
@@ -360,7 +362,7 @@ def _explained(source: Path | None, error: ValidationError) -> str:
 
 _POSITIVE = (
     ("pace", ("workers", "documents", "parcels", "backlog", "tick_ms", "lease_s")),
-    ("patience", ("first_s", "longest_s", "crowded_s", "expiry_days", "deaths")),
+    ("patience", ("first_s", "longest_s", "crowded_s", "expiry_days", "deaths", "original_hours")),
     ("limits", ("header_bytes", "document_bytes", "large_file_bytes", "message_bytes", "recipients")),
     ("uploads", ("per_party", "bytes_per_party", "keep_hours")),
     ("seal", ("x_mm", "y_mm")),

@@ -113,7 +113,7 @@ class Copies:
                     recipient=handover.recipient,
                     document=about.submission.document,
                 )
-                self._carry_back(draft, submission, about, now)
+                self.carry_back(draft, submission, about, now)
             errands = await self._decision.commit(draft, work, submission)
             if errands is not None:
                 return errands
@@ -127,7 +127,7 @@ class Copies:
             about, handover = again.about, again.handover
         raise Unavailable("store-away", "a status lost every race")
 
-    def _carry_back(self, draft: Draft, submission: Submission, about: Dossier, now: datetime) -> None:
+    def carry_back(self, draft: Draft, submission: Submission, about: Dossier, now: datetime) -> None:
         """The status itself goes to the original sender, as it came."""
         sender = self._world.directory.party(about.submission.party)
         if sender is None or submission.payload is None:
@@ -143,6 +143,7 @@ class Copies:
             head=submission.head,
             kind=Kind.STATUS,
             about=about.submission.document,
+            is_quiet=True,
         )
         body: PayloadRef = submission.payload
         reporter = self._register.parcel_sender(submission)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from gateway.errors import Unavailable
-from gateway.model.change import Postponed, Stale, Work
-from gateway.model.document import Header, Received, Refusal, Submission
+from datetime import datetime
+
+from gateway.errors import Reason, Unavailable
+from gateway.model.change import Change, Postponed, Stale, Work
+from gateway.model.document import Header, Received, Refusal, Submission, Waiting
+from gateway.model.envelope import Edoc
 from gateway.model.evidence import EventName
 from gateway.model.journey import SubmissionEvent, SubmissionState
 from gateway.model.policy import Policy
@@ -31,27 +34,58 @@ class Decision:
         submission = self._register.attest(
             draft, submission, EventName.SUBMISSION_REJECTION, (), explain(refusal), now
         )
-        header = Header.of(submission.document, refusal.edoc) if refusal.edoc else None
-        return await self.commit(draft, work, submission, header) or ()
+        return await self.commit(draft, work, submission, header_of(received, refusal.edoc)) or ()
 
-    async def wait(self, received: Received, work: Work, away: Unavailable) -> Errands:
+    async def wait(
+        self, received: Received, work: Work, away: Unavailable, edoc: Edoc | None = None
+    ) -> Errands:
         """Something that we need is not there: wait, visibly, until it is or the document expires."""
+        waiting = Waiting(cause=away.reason, detail=away.detail, edoc=edoc)
+        return await self._wait(received, work, waiting, received.submission.expires_at, away.reason)
+
+    async def wait_for_original(self, received: Received, work: Work, waiting: Waiting) -> Errands:
+        """The document before this one is not here yet: wait, visibly, but not for ever."""
+        patience = self._policy.patience
+        until = min(received.submission.expires_at, received.submission.received_at + patience.original)
+        return await self._wait(received, work, waiting, until, Reason("original-unknown"))
+
+    async def _wait(
+        self, received: Received, work: Work, waiting: Waiting, until: datetime, at_the_end: Reason
+    ) -> Errands:
         now = self._world.clock.now()
-        submission = received.submission
-        if now >= submission.expires_at:
-            return await self.refuse(received, work, Refusal(reason=away.reason, detail=away.detail))
-        due = now + deliver.back_off(self._policy.patience, work.attempts, self._world.ids.jitter())
+        submission, cause = received.submission, waiting.cause
+        if now >= until:
+            refusal = Refusal(reason=at_the_end, detail=waiting.detail, edoc=waiting.edoc)
+            return await self.refuse(received, work, refusal)
+        pause = deliver.back_off(self._policy.patience, work.attempts, self._world.ids.jitter(), cause)
+        due = min(now + pause, max(until, now + self._policy.patience.first))
         draft = self._register.open(submission.document)
-        if submission.state is not SubmissionState.WAITING or submission.reason != away.reason:
-            draft.note(now, "sign", "waiting", reason=away.reason, detail=away.detail)
-        self._world.observer.document("waiting", submission.document, away.reason)
+        if submission.state is not SubmissionState.WAITING or submission.reason != cause:
+            stage = "validate" if cause == "original-not-here" else "sign"
+            draft.note(now, stage, "waiting", reason=cause, detail=waiting.detail)
+        self._world.observer.document("waiting", submission.document, cause)
         await self._world.ledger.commit(
             draft.change(
                 fence=self._us.fence(work),
-                submission=submission.after(SubmissionEvent.WAIT, away.reason),
-                postponed=(Postponed(key=work.key, due_at=due, reason=away.reason),),
+                submission=submission.after(SubmissionEvent.WAIT, cause),
+                header=header_of(received, waiting.edoc),
+                postponed=(Postponed(key=work.key, due_at=due, reason=cause),),
             )
         )
+        return ()
+
+    async def put_off(self, work: Work, reason: Reason | None, *, is_sure: bool = False) -> Errands:
+        """Leave *work* to whoever leases it after the back-off."""
+        due = self._world.clock.now() + deliver.back_off(
+            self._policy.patience, work.attempts, self._world.ids.jitter(), reason
+        )
+        later = Postponed(key=work.key, due_at=due, reason=reason, is_sure=is_sure)
+        await self._world.ledger.commit(Change(fence=self._us.fence(work), postponed=(later,)))
+        return ()
+
+    async def forget(self, work: Work) -> Errands:
+        """There is nothing left to do."""
+        await self._world.ledger.commit(Change(fence=self._us.fence(work), forgets=(work.key,)))
         return ()
 
     async def commit(
@@ -71,3 +105,10 @@ class Decision:
         self._world.observer.document(submission.state, submission.document, submission.reason or "")
         draft.tell(self._world.observer)
         return draft.errands
+
+
+def header_of(received: Received, edoc: Edoc | None) -> Header | None:
+    """The header to write for *edoc*: none where it is in the store already."""
+    if edoc is None or received.has_header:
+        return None
+    return Header.of(received.submission.document, edoc)

@@ -20,15 +20,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from gateway.amendments import Amendments
+from gateway.answers import Answers
 from gateway.copies import Copies
-from gateway.decision import Decision
+from gateway.decision import Decision, header_of
 from gateway.door import Doorkeeper
 from gateway.errors import Reason, Refused, Unavailable
-from gateway.model.change import Change, Known, Postponed, Stale, Work, WorkKind
+from gateway.model.change import Change, Known, Stale, Work, WorkKind
 from gateway.model.document import (
     Dossier,
     Examined,
-    Header,
     Outbound,
     Received,
     Refusal,
@@ -37,20 +38,23 @@ from gateway.model.document import (
     Signed,
     Submission,
     Valid,
+    ValidAnswer,
+    ValidRecall,
     ValidStatus,
+    Waiting,
 )
-from gateway.model.envelope import Edoc, StatusReport
+from gateway.model.envelope import Business, Edoc, StatusReport
 from gateway.model.evidence import EventName
 from gateway.model.handover import Delivery, HandOver, Receipt
 from gateway.model.ids import ClientId, DocumentId, PartyKey
-from gateway.model.journey import HandOverEvent, SubmissionEvent
+from gateway.model.journey import Ask, HandOverEvent, SubmissionEvent
 from gateway.model.party import Link
 from gateway.model.policy import Policy
 from gateway.model.signature import Sealed
 from gateway.model.submission import Arrival, Door, Ticket
 from gateway.register import Draft, Register, explain, remarks
 from gateway.resumption import Resumption
-from gateway.stages import deliver, receipt, receive, route, sign, transform, validate
+from gateway.stages import amend, deliver, receipt, receive, route, sign, transform, validate
 from gateway.stages.receipt import Statement
 from gateway.world import TRIES, Errand, Errands, Us, World
 
@@ -66,6 +70,8 @@ class Pipeline:
         self._door = Doorkeeper(world, register, policy, us)
         self._decision = Decision(world, register, policy, us)
         self._copies = Copies(world, register, self._decision, us)
+        self._amendments = Amendments(world, register, self._decision, us)
+        self._answers = Answers(world, register, self._decision, self._copies)
         self._resumption = Resumption(world, register, policy, us)
 
     # --- 1 receive ----------------------------------------------------------------------------------
@@ -150,6 +156,7 @@ class Pipeline:
         assert received is not None  # resume() fills it in
         document = received.submission.document
         stage = self._world.observer.stage
+        valid: Valid | ValidStatus | ValidAnswer | ValidRecall | Refusal | Waiting | None = None
         try:
             if await self._is_poison(errand.work, received):
                 return await self._decision.refuse(received, errand.work, _because("poison"))
@@ -159,8 +166,14 @@ class Pipeline:
                 valid = await self.validate(received, errand.lane_is_urgent)
             if isinstance(valid, Refusal):
                 return await self._decision.refuse(received, errand.work, valid)
+            if isinstance(valid, Waiting):
+                return await self._decision.wait_for_original(received, errand.work, valid)
             if isinstance(valid, ValidStatus):
                 return await self._copies.report(valid, errand.work)
+            if isinstance(valid, ValidAnswer):
+                return await self._answers.answer(valid, errand.work)
+            if isinstance(valid, ValidRecall):
+                return await self._amendments.take_back(valid, errand.work)
             with stage("sign", document):
                 signed = await self.sign(valid)
             with stage("route", document):
@@ -173,7 +186,8 @@ class Pipeline:
             refusal = Refusal(reason=refused.reason, detail=refused.detail)
             return await self._decision.refuse(received, errand.work, refusal)
         except Unavailable as away:
-            return await self._decision.wait(received, errand.work, away)
+            known = valid.edoc if isinstance(valid, Valid) else None
+            return await self._decision.wait(received, errand.work, away, known)
 
     async def _is_poison(self, work: Work, received: Received) -> bool:
         """Count one more death before the work begins again: a life ended, or broke, while it had this
@@ -187,7 +201,7 @@ class Pipeline:
 
     async def validate(
         self, received: Received, lane_is_urgent: bool | None
-    ) -> Valid | ValidStatus | Refusal:
+    ) -> Valid | ValidStatus | ValidAnswer | ValidRecall | Refusal | Waiting:
         """Read the envelope, open every attachment that is or claims to be a PDF, judge."""
         submission = received.submission
         if submission.payload is None:
@@ -200,6 +214,12 @@ class Pipeline:
             return await self._match(received, read)
         if len(read.recipients) > self._policy.limits.recipients:
             return _because("rule-broken", f"{len(read.recipients)} recipients")
+        originals: tuple[Dossier, ...] = ()
+        if read.business is not Business.NEW:
+            meant = await self._amendments.originals(received, read)
+            if isinstance(meant, Refusal | Waiting):
+                return replace(meant, edoc=read)
+            originals, findings = meant[0], findings + meant[1]
         examined = await self._examine(received, read)
         verdict = validate.judge(
             received,
@@ -208,6 +228,7 @@ class Pipeline:
             findings,
             self._policy.acceptance,
             lane_is_urgent=lane_is_urgent,
+            originals=originals,
         )
         return replace(verdict, edoc=read) if isinstance(verdict, Refusal) else verdict
 
@@ -224,23 +245,35 @@ class Pipeline:
                 examined.append(Examined(index=index, inspection=inspection))
         return examined
 
-    async def _match(self, received: Received, report: StatusReport) -> ValidStatus | Refusal:
+    async def _match(
+        self, received: Received, report: StatusReport
+    ) -> ValidStatus | ValidAnswer | ValidRecall | Refusal | Waiting:
+        if report.code.strip() == amend.RECALL:
+            if not report.description.strip():
+                return _because("status-reason-missing")
+            return await self._amendments.recalled(received, report)
+        answer = amend.answer_of(report)
+        if answer is not None:
+            return await self._answers.match(received, report, answer, await self._named(received, report))
         status = validate.read_status(report)
         if isinstance(status, Refusal):
             return status
+        matched = validate.match(received, report, await self._named(received, report))
+        if isinstance(matched, Refusal):
+            return matched
+        return validate.possible(matched.handover, status) or matched
+
+    async def _named(self, received: Received, report: StatusReport) -> list[Dossier]:
+        """The documents that *report* may name and of which its reporter had a copy, oldest first."""
         reporter = received.submission.party
         about = report.about.canonical()
         # Our own id, which every delivery carries, names one document and no other.
         ours = await self._world.ledger.load(DocumentId(about.official_id), reporter)
         if ours is not None and ours.of(reporter) is not None:
-            found: list[Dossier | None] = [ours]
-        else:
-            names = await self._world.ledger.find(about, reporter)
-            found = [await self._world.ledger.load(name, reporter) for name in names[:10]]
-        matched = validate.match(received, report, [d for d in found if d is not None])
-        if isinstance(matched, Refusal):
-            return matched
-        return validate.possible(matched.handover, status) or matched
+            return [ours]
+        names = await self._world.ledger.find(about, reporter)
+        found = [await self._world.ledger.load(name, reporter) for name in names[:10]]
+        return [dossier for dossier in found if dossier is not None]
 
     # --- 3 sign -------------------------------------------------------------------------------------
 
@@ -273,7 +306,7 @@ class Pipeline:
     def route(self, signed: Signed) -> Routed:
         """Ask the directory whom each recipient code names now."""
         now = self._world.clock.now()
-        recipients = signed.valid.edoc.recipients
+        recipients = amend.addressed(signed.valid.edoc)
         found = [(organ, self._world.directory.find(organ.code, now)) for organ in recipients]
         return route.choose(signed, found)
 
@@ -319,10 +352,15 @@ class Pipeline:
         queues = sum(1 for h in planned if h.link is Link.AMQP)
         as_claim = deliver.travels_as_claim(queues, self._policy)
         sender = self._register.parcel_sender(submission)
+        draft.relations += self._amendments.relations(valid, planned)
+        forestalled = self._amendments.forestall(draft, valid.originals, submission.document, now)
         for copy in planned:
             handover = replace(copy, head=submission.head)
+            if forestalled:
+                draft.handovers.append(self._amendments.withdrawn_unseen(draft, submission, handover, now))
+                continue
             if handover.payload is None:
-                refusal = turned[handover.addressed_as]
+                refusal = turned.get(handover.addressed_as)
                 draft.handovers.append(self._unserved(draft, submission, handover, refusal, now))
                 continue
             draft.handovers.append(
@@ -338,12 +376,23 @@ class Pipeline:
                 due_at=submission.expires_at,
             )
         )
-        header = Header.of(submission.document, valid.edoc)
-        return await self._decision.commit(draft, work, submission, header) or ()
+        header = header_of(valid.received, valid.edoc)
+        errands = await self._decision.commit(draft, work, submission, header)
+        if errands is None and valid.originals:
+            # It may be a row of an original that has moved: then all is to be decided anew.
+            return await self._decision.put_off(work, Reason("original-not-here"))
+        return errands or ()
 
     def _unserved(
-        self, draft: Draft, submission: Submission, handover: HandOver, refusal: RouteRefusal, now: datetime
+        self,
+        draft: Draft,
+        submission: Submission,
+        handover: HandOver,
+        refusal: RouteRefusal | None,
+        now: datetime,
     ) -> HandOver:
+        if refusal is None:
+            return self._amendments.unserved(draft, submission, handover, now)
         moved = deliver.advance(handover, HandOverEvent.FAIL, now)
         why = explain(Refusal(reason=refusal.reason, detail=refusal.detail))
         if refusal.succession is not None:
@@ -357,6 +406,11 @@ class Pipeline:
         """Hand one copy to its outlet, then commit what became of it (T3)."""
         delivery = errand.parcel
         assert isinstance(delivery, Delivery)
+        copy = errand.known.of(delivery.party) if errand.known else None
+        if copy is not None and copy.asks is not Ask.NOTHING:
+            done = await self._amendments.ask(errand)
+            if done is not None:
+                return done
         with self._world.observer.stage("deliver", delivery.document):
             result = await self._world.outlet.hand_over(delivery)
         self._world.observer.hand_over(delivery.document, Link.AMQP, result.handed, result.reason or "")
@@ -369,7 +423,7 @@ class Pipeline:
             now = self._world.clock.now()
             moved = deliver.settle(handover, result, dossier.submission, now)
             if moved is None:
-                return await self.put_off(errand.work, result.reason)
+                return await self.put_off(errand.work, result.reason, is_sure=result.is_sure)
             draft = self._register.open(delivery.document)
             self._copies.settle(draft, dossier.submission, handover, moved, now)
             change = draft.change(fence=self._us.fence(errand.work), forgets=(errand.work.key,))
@@ -385,14 +439,9 @@ class Pipeline:
         """A copy came back as a dead letter (``Intake.undeliverable``)."""
         return await self._copies.undeliverable(document, recipient, delivery, cause)
 
-    async def put_off(self, work: Work, reason: Reason | None) -> Errands:
+    async def put_off(self, work: Work, reason: Reason | None, *, is_sure: bool = False) -> Errands:
         """Leave *work* to whoever leases it after the back-off."""
-        due = self._world.clock.now() + deliver.back_off(
-            self._policy.patience, work.attempts, self._world.ids.jitter(), reason
-        )
-        later = Postponed(key=work.key, due_at=due, reason=reason)
-        await self._world.ledger.commit(Change(fence=self._us.fence(work), postponed=(later,)))
-        return ()
+        return await self._decision.put_off(work, reason, is_sure=is_sure)
 
     async def leave(self, errand: Errand, reason: Reason) -> None:
         """Leave *errand* to a later lease, because what it needed (the store, as a rule) was away.  A document

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from gateway.model.change import AuditEntry, Change, Event, Outcome, Work, WorkKind
+from gateway.model.change import AuditEntry, Change, Event, Outcome, Relation, Work, WorkKind
 from gateway.model.document import Dossier
 from gateway.model.envelope import DocumentReference, Edoc, Envelope, Marks
 from gateway.model.evidence import EventName, Evidence, EvidenceRecord
@@ -51,7 +51,8 @@ class Ledger(Protocol):
 
         ``Stale`` where a row's version or the fence no longer holds.  ``Known`` where
         ``change.submission`` has version 1 and its (realm, party, message id, slot) exists: then nothing
-        is written.  New work whose key exists already is left as it is.
+        is written.  New work whose key exists already is left as it is.  ``Stale``, too, where work in
+        ``withdraws`` is not there, is leased, or was attempted with an end that leaves a doubt.
         """
         ...
 
@@ -69,7 +70,17 @@ class Ledger(Protocol):
         """The documents that *reference* may mean and of which *recipient* had a copy, oldest first.
 
         The organ must match (the sender's code); the official id decides where both have one, else code
-        and date do.  *reference* is canonical.  Several may match: that is an answer.
+        and date do.  *reference* is canonical.  Several may match: that is an answer.  Recalls are never meant:
+        they carry the number of what they recall.
+        """
+        ...
+
+    async def originals(
+        self, reference: DocumentReference, senders: Sequence[PartyKey]
+    ) -> Sequence[DocumentId]:
+        """The documents of *senders* that *reference* may mean, oldest first; refused ones are none, nor are recalls.
+
+        As ``find``, but the organ of the reference does not count.  Documents that still wait are found.
         """
         ...
 
@@ -119,6 +130,10 @@ class Records(Protocol):
 
     async def one_evidence(self, evidence: EvidenceId) -> EvidenceRecord | None:
         """One evidence as issued."""
+        ...
+
+    async def relations(self, document: DocumentId) -> Sequence[Relation]:
+        """What *document* recalls, updates or replaces, and what does so to it: per recipient, oldest first."""
         ...
 
     async def search(self, text: str, limit: int = 20) -> Sequence[DocumentId]:

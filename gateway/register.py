@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gateway.errors import Reason
-from gateway.model.change import Change, Event, Fence, Postponed, Work, WorkKind
+from gateway.model.change import Change, Event, Fence, Postponed, Relation, Work, WorkKind
 from gateway.model.document import Dossier, Header, Refusal, Submission
 from gateway.model.evidence import EventName, EventReason, EvidenceParty, EvidenceRecord
 from gateway.model.finding import Finding, Severity
 from gateway.model.handover import HandOver, InboxItem, ItemType
 from gateway.model.ids import DocumentId, OrganCode, PartyKey
-from gateway.model.journey import HandOverEvent
+from gateway.model.journey import Ask, HandOverEvent
 from gateway.model.party import Link, Party, Successor
 from gateway.model.payload import PayloadRef
 from gateway.ports import Directory, Notary, Observer
@@ -43,6 +43,9 @@ class Draft:
     evidence: list[EvidenceRecord] = field(default_factory=list)
     work: list[Work] = field(default_factory=list)
     errands: list[Errand] = field(default_factory=list)
+    relations: list[Relation] = field(default_factory=list)
+    original: Submission | None = None
+    forgets: list[str] = field(default_factory=list)
 
     def note(
         self,
@@ -81,6 +84,7 @@ class Draft:
         header: Header | None = None,
         postponed: tuple[Postponed, ...] = (),
         forgets: tuple[str, ...] = (),
+        withdraws: tuple[str, ...] = (),
     ) -> Change:
         """The change, all or nothing."""
         return Change(
@@ -93,7 +97,10 @@ class Draft:
             evidence=tuple(self.evidence),
             work=tuple(self.work),
             postponed=postponed,
-            forgets=forgets,
+            forgets=(*forgets, *self.forgets),
+            withdraws=withdraws,
+            original=self.original,
+            relations=tuple(self.relations),
         )
 
 
@@ -182,12 +189,10 @@ class Register:
         *,
         as_claim: bool = False,
     ) -> HandOver:
-        """Send a new copy on its way: as work for a queue, or straight into the inbox."""
-        if handover.link is Link.HTTP:
-            draft.items.append(self._item(submission, handover, sender, now))
-            moved = deliver.advance(handover, HandOverEvent.CONSIGN, now)
-            statements = [Statement(handover=moved.handover, event=e) for e in moved.proofs]
-            return self.attest_copy(draft, submission, moved.handover, statements, now)
+        """Send a new copy on its way: as work, or straight into the inbox.  One that asks something is work in
+        any case: what it may do is decided when its turn has come."""
+        if handover.link is Link.HTTP and handover.asks is Ask.NOTHING:
+            return self.consign(draft, submission, handover, sender, now)
         owner = self._us.owner if self._has_room() else None
         work = Work(
             key=f"delivery:{handover.delivery}",
@@ -206,6 +211,15 @@ class Register:
             known = Dossier(submission=submission, header=None, handovers=(handover,))
             draft.errands.append(Errand(work=work, parcel=parcel, known=known))
         return handover
+
+    def consign(
+        self, draft: Draft, submission: Submission, handover: HandOver, sender: OrganCode, now: datetime
+    ) -> HandOver:
+        """Put a copy into the inbox: it is available as soon as that is committed."""
+        draft.items.append(self._item(submission, handover, sender, now))
+        moved = deliver.advance(handover, HandOverEvent.CONSIGN, now)
+        statements = [Statement(handover=moved.handover, event=e) for e in moved.proofs]
+        return self.attest_copy(draft, submission, moved.handover, statements, now)
 
     def repeat(
         self,
@@ -266,7 +280,7 @@ class Register:
     ) -> InboxItem:
         payload = handover.payload
         assert payload is not None  # a copy without bytes is refused at routing
-        about = handover.about or submission.document
+        about = deliver.correlation(handover)
         return InboxItem(
             id=handover.delivery,
             party=handover.recipient,
@@ -296,6 +310,11 @@ def explain(refusal: Refusal) -> tuple[EventReason, ...]:
     # A reason that is itself a finding is told once, with what the finding knows of it.
     first = [r for r in found if r.code == refusal.reason] or [_reason(refusal.reason, refusal.detail)]
     return (*first, *(r for r in found if r.code != refusal.reason))[:MOST_REASONS]
+
+
+def reasons_with(reason: str, detail: str) -> tuple[EventReason, ...]:
+    """One reason in both languages, with *detail*."""
+    return (_reason(Reason(reason), detail),)
 
 
 def remarks(findings: Iterable[Finding]) -> tuple[EventReason, ...]:

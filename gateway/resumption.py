@@ -7,7 +7,7 @@ its evidence, under the same id.
 from __future__ import annotations
 
 from gateway.model.change import Change, Work, WorkKind
-from gateway.model.document import Dossier, Received, Submission
+from gateway.model.document import Dossier, Received
 from gateway.model.envelope import Kind
 from gateway.model.handover import HandOver, Parcel
 from gateway.model.ids import DocumentId
@@ -39,7 +39,7 @@ class Resumption:
         if dossier is not None:
             match work.kind:
                 case WorkKind.DOCUMENT if dossier.submission.state not in FINAL_SUBMISSIONS:
-                    errand = Errand(work=work, received=self._again(dossier.submission))
+                    errand = Errand(work=work, received=self._again(dossier))
                 case WorkKind.DOCUMENT:
                     pass
                 case WorkKind.DELIVERY | WorkKind.RECEIPT:
@@ -51,11 +51,14 @@ class Resumption:
             await self._world.ledger.commit(Change(fence=self._us.fence(work), forgets=(work.key,)))
         return errand
 
-    def _again(self, submission: Submission) -> Received:
+    def _again(self, dossier: Dossier) -> Received:
+        submission = dossier.submission
         # A sender who was struck from the directory since is known by its key alone; `carry` refuses it.
         sender = self._world.directory.party(submission.party)
         nameless = Party(key=submission.party, name=str(submission.party), codes=())
-        return Received(submission=submission, sender=sender or nameless)
+        return Received(
+            submission=submission, sender=sender or nameless, has_header=dossier.header is not None
+        )
 
     async def _parcel(self, work: Work, dossier: Dossier) -> Parcel | None:
         submission = dossier.submission

@@ -8,4 +8,4 @@ from tools import diagrams
 def test_the_diagrams_are_those_of_the_tables():
     text = diagrams.TARGET.read_text(encoding="utf-8")
     assert diagrams.written(text) == text
-    assert text.count("stateDiagram-v2") == 3
+    assert text.count("stateDiagram-v2") == 4

@@ -20,7 +20,7 @@ import schemas
 from schemas import reasons
 
 ROOT = Path(__file__).parent.parent
-CODE = re.compile(r"[a-z]+(-[a-z0-9]+)+|poison|internal|draining")
+CODE = re.compile(r"[a-z]+(-[a-z0-9]+)+|poison|internal|draining|recalled")
 RULE = re.compile(r"EDX-\d{3}")
 FAULTS = {"sender", "recipient", "gateway", "nobody"}
 
@@ -116,7 +116,7 @@ def test_enough_codes_are_found_to_believe_the_search() -> None:
         "poison",
         "state-secret",
         "signature-broken",
-        "kind-unsupported",
+        "original-unknown",
         "claim-mismatch",
     } <= given.keys()
     assert len(given.keys() & reasons().keys()) > len(reasons()) * 3 / 4

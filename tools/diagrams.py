@@ -1,4 +1,4 @@
-"""Draws the three state machines into ARCHITECTURE.md, from the tables themselves.
+"""Draws the four state machines into ARCHITECTURE.md, from the tables themselves.
 
 python -m tools.diagrams          # writes
 python -m tools.diagrams --check  # exits 1 where the file is behind the tables
@@ -38,6 +38,11 @@ def drawn() -> Mapping[str, str]:
             ((str(a) or "none", str(event), str(b)) for (a, event), b in journey.STATUS.items()),
             ("02", "06"),
         ),
+        "request": mermaid(
+            "none",
+            ((str(a) or "none", _asked(event), str(b)) for (a, event), b in journey.REQUEST.items()),
+            ("recall-agreed",),
+        ),
     }
 
 
@@ -66,6 +71,12 @@ def main() -> None:
 
 def _edges(table: Mapping[tuple[State, Event], State]) -> Iterable[tuple[str, str, str]]:
     return ((str(a), str(event), str(b)) for (a, event), b in table.items())
+
+
+def _asked(event: journey.Ask | journey.Answer) -> str:
+    return (
+        "13 or kind 1" if event is journey.Ask.RECALL else "kind 2" if event is journey.Ask.UPDATE else event
+    )
 
 
 def _name(state: str) -> str:

@@ -88,12 +88,12 @@ class AmqpOutlet:
             self._answered()
             # An alarm: readiness will say which queues are missing.
             log.error("queue missing", party=parcel.party, document=parcel.document)
-            return _not_now("queue-missing")
+            return _not_now("queue-missing", is_sure=True)
         except DeliveryError:
             self._answered()
-            return _not_now("queue-full")
+            return _not_now("queue-full", is_sure=True)
         except Unavailable as away:
-            return _not_now(away.reason)
+            return _not_now(away.reason, is_sure=True)  # nothing was published yet
         except LOST as exc:
             log.warning("parcel not handed over", document=parcel.document, error=type(exc).__name__)
             return _not_now("broker-away")
@@ -107,7 +107,7 @@ class AmqpOutlet:
             return HandOverResult(handed=Handed.NEVER, reason=Reason("delivery-expired"))
         live = self._connection.live
         if live is None:
-            return _not_now("broker-away")
+            return _not_now("broker-away", is_sure=True)
         began = asyncio.get_running_loop().time()
         is_clear = False
         try:
@@ -271,5 +271,5 @@ async def _unblocked(live: AbstractConnection) -> None:
         await live.transport.ready()
 
 
-def _not_now(reason: str) -> HandOverResult:
-    return HandOverResult(handed=Handed.NOT_NOW, reason=Reason(reason))
+def _not_now(reason: str, *, is_sure: bool = False) -> HandOverResult:
+    return HandOverResult(handed=Handed.NOT_NOW, reason=Reason(reason), is_sure=is_sure)

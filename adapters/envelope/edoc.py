@@ -5,9 +5,9 @@ Expects a tree whose form was checked (``shape.check``).  Says everything that i
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import date
 
+from adapters.envelope.business import itself, official_id, read_business, refer
 from adapters.envelope.compare import compare
 from adapters.envelope.dates import read_date
 from adapters.envelope.files import Files
@@ -16,8 +16,8 @@ from adapters.envelope.header import priority_of
 from adapters.envelope.parse import Node
 from adapters.envelope.rules import Findings
 from adapters.envelope.strict import GAP, skeleton
-from gateway.model.envelope import Business, DocumentCode, DocumentReference, Edoc, Organ
-from gateway.model.ids import OfficialId, OrganCode
+from gateway.model.envelope import DocumentCode, Edoc, Organ
+from gateway.model.ids import OrganCode
 
 _HEADER = "edXMLEnvelope/edXMLHeader/MessageHeader"
 _TRACES = "edXMLEnvelope/edXMLHeader/TraceHeaderList"
@@ -30,7 +30,9 @@ def read_edoc(root: Node, message: Node, files: Files, found: Findings, *, recip
     dated = _dated(message, found)
     code = _code(message, found)
     _describe(message, found)
-    business = _business(root, message, found)
+    _note_traces(root, found)
+    own = itself("" if sender is None else sender.code, message, code.full, dated)
+    business = read_business(root, message, found, own)
     compare(root, message, found)
     attachments = files.read()
     if attachments and not any(one.is_pdf for one in attachments):
@@ -46,7 +48,8 @@ def read_edoc(root: Node, message: Node, files: Files, found: Findings, *, recip
         type_name=_below(message, "DocumentType", "TypeName"),
         subject=message.value("Subject"),
         priority=priority_of(_below(message, "OtherInfo", "Priority")),
-        business=business,
+        business=business[0],
+        amends=business[1],
         attachments=attachments,
         responds_to=tuple(
             reference for each in message.all("ResponseFor") if (reference := refer(each)) is not None
@@ -63,24 +66,6 @@ def one_sender(message: Node, found: Findings) -> Organ | None:
         found.add("EDX-010", f"{_HEADER}/From", f"{len(senders)}")
         return None
     return _organ(senders[0], found, f"{_HEADER}/From")
-
-
-def refer(node: Node) -> DocumentReference | None:
-    """What a ResponseFor names; ``None`` where it names no organ."""
-    organ = node.value("OrganId")
-    if not organ:
-        return None
-    return DocumentReference(
-        organ=OrganCode(organ),
-        code=node.value("Code"),
-        dated=read_date(node.value("PromulgationDate")),
-        official_id=official_id(node),
-    )
-
-
-def official_id(node: Node) -> OfficialId:
-    """The DocumentId in *node*, NFC."""
-    return OfficialId(unicodedata.normalize("NFC", node.value("DocumentId")))
 
 
 def _organ(node: Node, found: Findings, where: str) -> Organ | None:
@@ -150,46 +135,13 @@ def _describe(message: Node, found: Findings) -> None:
             found.add("EDX-042", f"{_HEADER}/ResponseFor[{at}]/OrganId")
 
 
-def _business(root: Node, message: Node, found: Findings) -> Business | None:
+def _note_traces(root: Node, found: Findings) -> None:
     traces = _traces(root)
     if traces is None or not traces.all("TraceHeader"):
         found.add("EDX-050", _TRACES)
     for at, trace in enumerate([] if traces is None else traces.all("TraceHeader"), 1):
         if not trace.value("OrganId") or not trace.value("Timestamp"):
             found.add("EDX-051", f"{_TRACES}/TraceHeader[{at}]")
-    node = None if traces is None else traces.first("Bussiness")
-    if node is None:
-        return Business.NEW
-    where = f"{_TRACES}/Bussiness"
-    text = node.value("BussinessDocType")
-    if text not in ("", "0", "1", "2", "3"):
-        found.add("EDX-052", f"{where}/BussinessDocType", text)
-        return None
-    business = Business(int(text or "0"))
-    names_one = bool(node.value("DocumentId"))
-    match business:
-        case Business.RECALL if not names_one and all(
-            refer(each) is None for each in message.all("ResponseFor")
-        ):
-            found.add("EDX-053", where)
-        case Business.UPDATE if not names_one or node.first("BussinessDocumentInfo") is None:
-            found.add("EDX-054", where)
-        case Business.REPLACE if not _names_replaced(node):
-            found.add("EDX-055", where)
-        case _:
-            pass
-    return business
-
-
-def _names_replaced(business: Node) -> bool:
-    replaced = business.first("ReplacementInfoList")
-    infos = [] if replaced is None else replaced.all("ReplacementInfo")
-    return bool(infos) and all(
-        info.value("DocumentId")
-        and (organs := info.first("OrganIdList")) is not None
-        and any(organ.text for organ in organs.all("OrganId"))
-        for info in infos
-    )
 
 
 def _skeleton(root: Node) -> bytes:

@@ -3,7 +3,8 @@ the core refuses them."""
 
 from __future__ import annotations
 
-from adapters.envelope.edoc import one_sender, refer
+from adapters.envelope.business import refer
+from adapters.envelope.edoc import one_sender
 from adapters.envelope.parse import Node
 from adapters.envelope.rules import Findings
 from gateway.model.envelope import StatusReport

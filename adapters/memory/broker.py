@@ -153,7 +153,7 @@ class MemoryOutlet:
             reason = away.reason
         if reason is None:
             return HandOverResult(handed=Handed.TAKEN)
-        return HandOverResult(handed=Handed.NOT_NOW, reason=Reason(reason))
+        return HandOverResult(handed=Handed.NOT_NOW, reason=Reason(reason), is_sure=True)
 
     async def _delivery(self, delivery: Delivery, now: datetime) -> Letter:
         payload = delivery.payload

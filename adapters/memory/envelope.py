@@ -18,6 +18,7 @@ from typing import Any
 
 from gateway.errors import Refused
 from gateway.model.envelope import (
+    Amendment,
     Attachment,
     Business,
     DocumentCode,
@@ -28,6 +29,7 @@ from gateway.model.envelope import (
     Marks,
     Organ,
     Priority,
+    Replaced,
     StatusReport,
 )
 from gateway.model.finding import Finding, Severity
@@ -109,6 +111,7 @@ def write_edoc(edoc: Edoc) -> bytes:
         "priority": None if edoc.priority is None else int(edoc.priority),
         "business": int(edoc.business),
         "responds_to": [_reference(reference) for reference in edoc.responds_to],
+        "amends": _amendment(edoc.amends),
     }
     files = [_file(attachment, attachment.payload.body or b"") for attachment in edoc.attachments]
     return _dump(header) + b"\n" + _dump({"traces": [], "files": files})
@@ -155,6 +158,7 @@ def _read_edoc(header: dict[str, Any], rest: dict[str, Any]) -> tuple[Envelope |
         priority=None if priority is None else Priority(priority),
         business=Business(header.get("business", 0)),
         responds_to=tuple(map(_as_reference, header.get("responds_to", []))),
+        amends=_as_amendment(header.get("amends", {})),
         attachments=attachments,
         skeleton=_dump(header) + b"\n" + _dump(rest.get("traces", [])),
     )
@@ -257,6 +261,29 @@ def _as_reference(value: dict[str, str]) -> DocumentReference:
         code=value.get("code", ""),
         dated=date.fromisoformat(value["dated"]) if value.get("dated") else None,
         official_id=OfficialId(value.get("official_id", "")),
+    )
+
+
+def _amendment(amends: Amendment) -> dict[str, Any]:
+    return {
+        "originals": [_reference(reference) for reference in amends.originals],
+        "reason": amends.reason,
+        "added": [_organ(organ) for organ in amends.added],
+        "removed": [_organ(organ) for organ in amends.removed],
+        "replaces": [{"original": _reference(r.original), "organs": list(r.organs)} for r in amends.replaces],
+    }
+
+
+def _as_amendment(value: dict[str, Any]) -> Amendment:
+    return Amendment(
+        originals=tuple(map(_as_reference, value.get("originals", []))),
+        reason=value.get("reason", ""),
+        added=tuple(map(_as_organ, value.get("added", []))),
+        removed=tuple(map(_as_organ, value.get("removed", []))),
+        replaces=tuple(
+            Replaced(original=_as_reference(r["original"]), organs=tuple(map(OrganCode, r["organs"])))
+            for r in value.get("replaces", [])
+        ),
     )
 
 

@@ -15,12 +15,13 @@ from gateway.model.change import (
     Event,
     Known,
     Outcome,
+    Relation,
     Stale,
     Work,
     WorkKind,
 )
 from gateway.model.document import Dossier, Header, Submission
-from gateway.model.envelope import DocumentReference
+from gateway.model.envelope import Business, DocumentReference
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem
 from gateway.model.ids import DocumentId, EvidenceId, Owner, PartyKey, normalised
@@ -49,6 +50,8 @@ class MemoryStore:
         self._evidence: dict[EvidenceId, EvidenceRecord] = {}
         self._issued: dict[DocumentId, list[EvidenceRecord]] = {}
         self._work: dict[str, Work] = {}
+        self._sure: dict[str, int] = {}  # how many attempts at a piece of work surely brought nothing
+        self._relations: dict[Relation, None] = {}
         self._alive_until: dict[Owner, datetime] = {}
         self._deaths: dict[str, int] = {}
         self._audit: list[AuditEntry] = []
@@ -109,10 +112,28 @@ class MemoryStore:
         found = [
             self._submissions[document]
             for document, header in self._headers.items()
-            if _may_mean(reference, header.reference)
+            if reference.organ == header.reference.organ
+            and _may_mean(reference, header.reference)
+            and header.business is not Business.RECALL
             and (copy := self._handovers.get(document, {}).get(recipient)) is not None
             and copy.state not in _NEVER_HAD
             and document in self._submissions
+        ]
+        found.sort(key=lambda s: (s.received_at, s.document))
+        return [submission.document for submission in found[:MOST_FOUND]]
+
+    async def originals(
+        self, reference: DocumentReference, senders: Sequence[PartyKey]
+    ) -> Sequence[DocumentId]:
+        """``Ledger.originals``."""
+        found = [
+            submission
+            for document, header in self._headers.items()
+            if _may_mean(reference, header.reference)
+            and header.business is not Business.RECALL
+            and (submission := self._submissions.get(document)) is not None
+            and submission.party in senders
+            and submission.state is not SubmissionState.REFUSED
         ]
         found.sort(key=lambda s: (s.received_at, s.document))
         return [submission.document for submission in found[:MOST_FOUND]]
@@ -180,6 +201,11 @@ class MemoryStore:
         """``Records.one_evidence``; ``None`` where there is none."""
         return self._evidence.get(evidence)
 
+    async def relations(self, document: DocumentId) -> Sequence[Relation]:
+        """``Records.relations``."""
+        found = [r for r in self._relations if document in (r.document, r.other)]
+        return sorted(found, key=lambda r: (r.document, r.recipient, r.business, r.other))
+
     async def search(self, text: str, limit: int = 20) -> Sequence[DocumentId]:
         """``Records.search``."""
         if not text.strip():
@@ -234,14 +260,20 @@ class MemoryStore:
             fenced = self._work.get(change.fence.key)
             if fenced is None or fenced.owner != change.fence.owner:
                 return False
+        if not all(self._is_untouched(key) for key in change.withdraws):
+            return False
         if any(row.version - 1 != (found.version if found else 0) for row, found in self._replaced(change)):
             return False
         return not any(evidence.id in self._evidence for evidence in change.evidence)
 
+    def _is_untouched(self, key: str) -> bool:
+        work = self._work.get(key)
+        return work is not None and work.owner is None and work.attempts == self._sure.get(key, 0)
+
     def _replaced(self, change: Change) -> Iterator[tuple[Any, Any]]:
         """Each row with a version, and what stands in its place now."""
-        if change.submission is not None:
-            yield change.submission, self._submissions.get(change.submission.document)
+        for submission in filter(None, (change.submission, change.original)):
+            yield submission, self._submissions.get(submission.document)
         if change.header is not None:
             yield change.header, self._headers.get(change.header.document)
         for handover in change.handovers:
@@ -251,7 +283,7 @@ class MemoryStore:
                 yield item, self._items.get(item.party, {}).get(item.id)
 
     def _write(self, change: Change) -> None:
-        if (submission := change.submission) is not None:
+        for submission in filter(None, (change.submission, change.original)):
             payload = submission.payload.bare() if submission.payload else None
             self._submissions[submission.document] = replace(submission, payload=payload)
             self._identities[_identity(submission)] = submission.document
@@ -277,8 +309,11 @@ class MemoryStore:
         for later in change.postponed:
             if later.key in self._work:
                 self._work[later.key] = replace(self._work[later.key], due_at=later.due_at, owner=None)
-        for key in change.forgets:
+                self._sure[later.key] = self._sure.get(later.key, 0) + later.is_sure
+        for key in (*change.forgets, *change.withdraws):
             self._work.pop(key, None)
+            self._sure.pop(key, None)
+        self._relations |= dict.fromkeys(change.relations)
 
 
 def _identity(submission: Submission) -> tuple[str, ...]:
@@ -286,8 +321,6 @@ def _identity(submission: Submission) -> tuple[str, ...]:
 
 
 def _may_mean(reference: DocumentReference, document: DocumentReference) -> bool:
-    if reference.organ != document.organ:
-        return False
     if reference.official_id and document.official_id:
         return reference.official_id == document.official_id
     is_named = bool(reference.code) and reference.dated is not None

@@ -53,6 +53,8 @@ class Changes:
         # Locked in the order of their keys, so that two processes do not wait for each other.
         self._fences = Listed(dialect, select(w.key, w.owner).order_by(w.key).with_for_update(), w.key)
         self._issued = Listed(dialect, select(e.id), e.id)
+        untouched = select(w.key).where(w.owner.is_(None), w.attempts == w.sure)
+        self._untouched = Listed(dialect, untouched.order_by(w.key).with_for_update(), w.key)
         self._writes = _Writes(dialect)
         self._versions = {
             table.name: One(
@@ -115,11 +117,13 @@ class Changes:
             found = self._versions[table].run(connection, **names).scalar()
             if found != (version - 1 or None):
                 return False
+        if len(list(self._untouched.run(connection, change.withdraws))) < len(change.withdraws):
+            return False
         return not any(self._issued.run(connection, [e.id for e in change.evidence]))
 
     def _expected(self, change: Change) -> Iterator[tuple[str, int, Sequence[str]]]:
-        if change.submission:
-            yield "submissions", change.submission.version, (change.submission.document,)
+        for submission in filter(None, (change.submission, change.original)):
+            yield "submissions", submission.version, (submission.document,)
         if change.header:
             yield "headers", change.header.version, (change.header.document,)
         for handover in sorted(change.handovers, key=lambda h: h.recipient):
@@ -130,7 +134,7 @@ class Changes:
 
     def _add(self, batch: _Batch, change: Change, identity: str) -> None:
         keep = self._retention
-        if (s := change.submission) is not None:
+        for s in filter(None, (change.submission, change.original)):
             row = rows.submission_row(s, identity, _until(micros(s.received_at), keep.content))
             batch.put("submissions", row, s.version)
         if (h := change.header) is not None:
@@ -145,8 +149,10 @@ class Changes:
         batch.events.extend(map(rows.event_row, change.events))
         batch.work.extend(map(rows.work_row, change.work))
         batch.owners.update(work.owner for work in change.work if work.owner is not None)
-        batch.postponed.extend((p.key, micros(p.due_at), p.reason) for p in change.postponed)
+        batch.postponed.extend((p.key, micros(p.due_at), p.reason, int(p.is_sure)) for p in change.postponed)
         batch.forgets.extend((key,) for key in change.forgets)
+        batch.withdraws.extend((key,) for key in change.withdraws)
+        batch.relations.extend(map(rows.relation_row, change.relations))
 
 
 @dataclass(slots=True)
@@ -160,6 +166,8 @@ class _Batch:
     work: list[Row] = field(default_factory=list)
     postponed: list[Row] = field(default_factory=list)
     forgets: list[Row] = field(default_factory=list)
+    withdraws: list[Row] = field(default_factory=list)
+    relations: list[Row] = field(default_factory=list)
     owners: set[Owner] = field(default_factory=set)
 
     def put(self, table: str, row: Any, version: int) -> None:
@@ -198,12 +206,15 @@ class _Writes:
             .values(
                 due_at=bindparam("to", type_=w.due_at.type),
                 reason=bindparam("why", type_=w.reason.type),
+                sure=w.sure + bindparam("sure_", type_=w.sure.type),
                 owner=null(),
             )
             .where(w.key == bindparam("it", type_=w.key.type)),
-            ["it", "to", "why"],
+            ["it", "to", "why", "sure_"],
         )
         self._forget = deleting(dialect, t.work, "key")
+        self._withdraw = deleting(dialect, t.work, "key", w.owner.is_(None), w.attempts == w.sure)
+        self._relations = inserting(dialect, t.relations, or_ignore=True)
 
     def run(self, connection: Connection, batch: _Batch) -> None:
         """Write *batch*.  Rows go in the order of their keys, so that two processes do not lock crosswise."""
@@ -219,12 +230,15 @@ class _Writes:
         self._work.run(connection, sorted(batch.work, key=_first))
         self._postpone.run(connection, sorted(batch.postponed, key=_first))
         self._forget.run(connection, sorted(batch.forgets, key=_first))
+        if self._withdraw.run(connection, sorted(batch.withdraws, key=_first)) != len(batch.withdraws):
+            raise Contradicted("work")
+        self._relations.run(connection, sorted(batch.relations, key=_by_key))
 
 
 def _touched(change: Change, identity: str) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
     """The rows that must be this change's alone, and those that it adds unless they are there."""
     touched: set[tuple[str, ...]] = {("work", p.key) for p in change.postponed}
-    touched.update(("work", key) for key in change.forgets)
+    touched.update(("work", key) for key in (*change.forgets, *change.withdraws))
     added: set[tuple[str, ...]] = {("work", w.key) for w in change.work}
     if change.fence:
         touched.add(("work", change.fence.key))
@@ -232,6 +246,8 @@ def _touched(change: Change, identity: str) -> tuple[set[tuple[str, ...]], set[t
         touched.add(("submission", change.submission.document))
         if identity:
             touched.add(("identity", identity))
+    if change.original:
+        touched.add(("submission", change.original.document))
     if change.header:
         touched.add(("header", change.header.document))
     touched.update(("handover", h.document, h.recipient) for h in change.handovers)

@@ -5,7 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy import BindParameter, Connection, Dialect, and_, bindparam, or_, select, union
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Dialect,
+    and_,
+    bindparam,
+    literal_column,
+    or_,
+    select,
+    union,
+)
 
 from adapters.store import rows, tables
 from adapters.store.leases import Leases
@@ -14,10 +25,10 @@ from adapters.store.sql import Listed, One
 from adapters.store.writer import Writer
 from gateway.model.change import Change, Outcome, Work, WorkKind
 from gateway.model.document import Dossier, Header, Submission
-from gateway.model.envelope import DocumentReference
+from gateway.model.envelope import Business, DocumentReference
 from gateway.model.handover import HandOver
 from gateway.model.ids import DocumentId, Owner, PartyKey
-from gateway.model.journey import HandOverState
+from gateway.model.journey import HandOverState, SubmissionState
 
 HAD_A_COPY = tuple(
     state.value for state in HandOverState if state not in (HandOverState.FAILED, HandOverState.WITHDRAWN)
@@ -26,6 +37,11 @@ HAD_A_COPY = tuple(
 
 MOST_FOUND = 100
 """How many documents ``find`` names at most: two are ambiguous already."""
+
+MOST_SENDERS = 4
+"""A party and those that were merged into it, as far as one reference can name them."""
+
+_RECALL: ColumnElement[int] = literal_column(str(int(Business.RECALL)))
 
 _Asked = tuple[DocumentId, PartyKey | None]
 
@@ -46,7 +62,7 @@ class SqlLedger:
         states: list[BindParameter[str]] = [
             bindparam(f"state{n}", state) for n, state in enumerate(HAD_A_COPY)
         ]
-        of_organ = h.c.organ == bindparam("organ")
+        of_organ = and_(h.c.organ == bindparam("organ"), h.c.business != _RECALL)
         # where both have an official id, that one decides
         one_has_none = or_(h.c.official_id == "", official_id == "")
         by_code = and_(h.c.code == bindparam("code"), h.c.dated == bindparam("dated"), one_has_none)
@@ -62,6 +78,20 @@ class SqlLedger:
             .join(c, and_(c.c.document == named.c.document, c.c.recipient == bindparam("recipient")))
             .where(c.c.state.in_(states))
             .order_by(s.c.received_at, named.c.document)
+            .limit(MOST_FOUND),
+        )
+        by_official_id = and_(h.c.official_id == official_id, h.c.official_id != "")
+        sent = union(
+            select(h.c.document).where(by_official_id, h.c.business != _RECALL),
+            select(h.c.document).where(by_code, h.c.business != _RECALL),
+        ).subquery("sent")
+        senders: list[BindParameter[str]] = [bindparam(f"sender{n}") for n in range(MOST_SENDERS)]
+        self._originals = One(
+            dialect,
+            select(sent.c.document)
+            .join(s, s.c.document == sent.c.document)
+            .where(s.c.party.in_(senders), s.c.state != bindparam("refused", SubmissionState.REFUSED.value))
+            .order_by(s.c.received_at, sent.c.document)
             .limit(MOST_FOUND),
         )
         self._asked: dict[_Asked, list[asyncio.Future[Dossier | None]]] = {}
@@ -95,6 +125,12 @@ class SqlLedger:
     async def find(self, reference: DocumentReference, recipient: PartyKey) -> Sequence[DocumentId]:
         """``Ledger.find``; at most ``MOST_FOUND``.  A reference without official id needs code and date."""
         return await self._readers.ask(lambda connection: self._find(connection, reference, recipient))
+
+    async def originals(
+        self, reference: DocumentReference, senders: Sequence[PartyKey]
+    ) -> Sequence[DocumentId]:
+        """``Ledger.originals``; at most ``MOST_FOUND``, of at most ``MOST_SENDERS``."""
+        return await self._readers.ask(lambda connection: self._sent(connection, reference, senders))
 
     async def _answer_all(self) -> None:
         try:
@@ -144,6 +180,23 @@ class SqlLedger:
             for key in asked
             if key[0] in submissions
         }
+
+    def _sent(
+        self, connection: Connection, reference: DocumentReference, senders: Sequence[PartyKey]
+    ) -> Sequence[DocumentId]:
+        named = list(senders[:MOST_SENDERS])
+        if not named:
+            return []
+        named += named[-1:] * (MOST_SENDERS - len(named))
+        has_code = reference.code and reference.dated
+        found = self._originals.run(
+            connection,
+            official_id=reference.official_id,
+            code=reference.code,
+            dated=reference.dated.isoformat() if has_code and reference.dated else None,
+            **{f"sender{n}": sender for n, sender in enumerate(named)},
+        )
+        return [DocumentId(row[0]) for row in found]
 
     def _find(
         self, connection: Connection, reference: DocumentReference, recipient: PartyKey

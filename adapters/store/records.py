@@ -10,7 +10,7 @@ from adapters.store import rows, tables
 from adapters.store.readers import Readers
 from adapters.store.sql import Listed, One, inserting
 from adapters.store.writer import Writer
-from gateway.model.change import AuditEntry, Event, WorkKind
+from gateway.model.change import AuditEntry, Event, Relation, WorkKind
 from gateway.model.document import Dossier
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver
@@ -41,6 +41,14 @@ class SqlRecords:
             .order_by(e.c.recipient.is_not(None), e.c.recipient, e.c.sequence),
         )
         self._one_evidence = One(dialect, select(e).where(e.c.id == bindparam("it")))
+        r = tables.relations
+        either = union(
+            select(r).where(r.c.document == document), select(r).where(r.c.other == document)
+        ).subquery("either")
+        self._relations = One(
+            dialect,
+            select(either).order_by(either.c.document, either.c.recipient, either.c.business, either.c.other),
+        )
         text: BindParameter[str] = bindparam("normal")
         plain: BindParameter[str] = bindparam("plain")
         named = union(
@@ -106,6 +114,14 @@ class SqlRecords:
         def query(connection: Connection) -> EvidenceRecord | None:
             row = self._one_evidence.run(connection, it=evidence).one_or_none()
             return rows.evidence_of(row) if row is not None else None
+
+        return await self._readers.ask(query)
+
+    async def relations(self, document: DocumentId) -> Sequence[Relation]:
+        """``Records.relations``."""
+
+        def query(connection: Connection) -> Sequence[Relation]:
+            return [rows.relation_of(row) for row in self._relations.run(connection, document=document)]
 
         return await self._readers.ask(query)
 

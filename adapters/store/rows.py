@@ -12,9 +12,9 @@ from hashlib import sha256
 from typing import Any
 
 from gateway.errors import Reason
-from gateway.model.change import AuditEntry, Event, Work, WorkKind
+from gateway.model.change import AuditEntry, Event, Relation, Work, WorkKind
 from gateway.model.document import Header, Submission
-from gateway.model.envelope import DocumentReference, Kind
+from gateway.model.envelope import Business, DocumentReference, Kind
 from gateway.model.evidence import EventName, EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem, ItemType
 from gateway.model.ids import (
@@ -29,7 +29,7 @@ from gateway.model.ids import (
     PartyKey,
     Realm,
 )
-from gateway.model.journey import HandOverState, Status, SubmissionState
+from gateway.model.journey import Answer, Ask, HandOverState, Request, Status, SubmissionState
 from gateway.model.log import HeadRecord
 from gateway.model.party import Link
 from gateway.model.payload import PayloadRef
@@ -119,7 +119,17 @@ def header_row(h: Header, delete_after: int | None) -> Row:
     """A row of ``headers``."""
     r = h.reference
     dated = r.dated.isoformat() if r.dated else None
-    return (h.document, r.organ, r.code, dated, r.official_id, h.subject, h.version, delete_after)
+    return (
+        h.document,
+        r.organ,
+        r.code,
+        dated,
+        r.official_id,
+        h.subject,
+        h.version,
+        delete_after,
+        int(h.business),
+    )
 
 
 def header_of(row: Row) -> Header:
@@ -134,6 +144,7 @@ def header_of(row: Row) -> Header:
         ),
         subject=row[5],
         version=row[6],
+        business=Business(row[8]),
     )
 
 
@@ -161,6 +172,10 @@ def handover_row(h: HandOver) -> Row:
         int(h.is_quiet),
         h.about,
         h.version,
+        h.asks.value,
+        h.answer.value,
+        h.request.value,
+        h.asked_by,
     )
 
 
@@ -186,6 +201,10 @@ def handover_of(row: Row) -> HandOver:
         is_quiet=bool(row[17]),
         about=DocumentId(row[18]) if row[18] is not None else None,
         version=row[19],
+        asks=Ask(row[20]),
+        answer=Answer(row[21]),
+        request=Request(row[22]),
+        asked_by=DocumentId(row[23]) if row[23] is not None else None,
     )
 
 
@@ -318,6 +337,22 @@ def work_row(w: Work) -> Row:
         w.attempts,
         w.owner,
         None,
+        0,
+    )
+
+
+def relation_row(r: Relation) -> Row:
+    """A row of ``relations``."""
+    return (r.document, r.recipient, int(r.business), r.other)
+
+
+def relation_of(row: Row) -> Relation:
+    """The relation in a row of ``relations``."""
+    return Relation(
+        document=DocumentId(row[0]),
+        recipient=PartyKey(row[1]),
+        business=Business(row[2]),
+        other=DocumentId(row[3]),
     )
 
 

@@ -135,11 +135,10 @@ def replacing(dialect: Dialect, table: Table, *, keep: Collection[str] = ()) -> 
     return Bulk(dialect, statement, [*(f"to_{n}" for n in names), "expected"])
 
 
-def deleting(dialect: Dialect, table: Table, key: str) -> Bulk:
-    """Delete rows by one column."""
-    return Bulk(
-        dialect, delete(table).where(table.c[key] == bindparam("key_", type_=table.c[key].type)), ["key_"]
-    )
+def deleting(dialect: Dialect, table: Table, key: str, *only: ColumnElement[bool]) -> Bulk:
+    """Delete rows by one column, those alone of which *only* holds."""
+    statement = delete(table).where(table.c[key] == bindparam("key_", type_=table.c[key].type), *only)
+    return Bulk(dialect, statement, ["key_"])
 
 
 def _upsert(dialect: Dialect, table: Table) -> Any:

@@ -78,6 +78,7 @@ headers = Table(
     _needed("subject"),
     _needed("version", Integer),
     _absent("delete_after", INSTANT),
+    _needed("business", SmallInteger),
 )
 Index("headers_by_official_id", headers.c.official_id, headers.c.organ)
 Index("headers_by_code", headers.c.code, headers.c.organ, headers.c.dated)
@@ -105,6 +106,10 @@ handovers = Table(
     _needed("is_quiet", SmallInteger),
     _absent("about"),
     _needed("version", Integer),
+    _needed("asks"),
+    _needed("answer"),
+    _needed("request"),
+    _absent("asked_by"),
     sqlite_with_rowid=False,
 )
 
@@ -242,6 +247,7 @@ work = Table(
     _needed("attempts", Integer),
     _absent("owner"),
     _absent("reason"),  # why it was postponed last
+    _needed("sure", Integer),  # how many attempts have surely brought nothing to anybody
     sqlite_with_rowid=False,
 )
 _free = work.c.owner.is_(None)
@@ -250,6 +256,17 @@ _owned = work.c.owner.is_not(None)
 Index("work_owned", work.c.owner, sqlite_where=_owned, postgresql_where=_owned)
 
 Index("work_by_kind", work.c.kind)  # to count what is undone without reading it all
+
+relations = Table(
+    "relations",
+    metadata,
+    _key("document"),
+    _key("recipient"),
+    Column("business", SmallInteger, primary_key=True, nullable=False),
+    _key("other"),
+    sqlite_with_rowid=False,
+)
+Index("relations_by_other", relations.c.other)
 
 lives = Table(
     "lives",

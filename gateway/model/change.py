@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from gateway.errors import Reason
 from gateway.model.document import Header, Submission
+from gateway.model.envelope import Business
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem
 from gateway.model.ids import DocumentId, EvidenceId, Owner, PartyKey
@@ -54,11 +55,25 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postponed:
-    """Work that is tried again at ``due_at``; it is free until then."""
+    """Work that is tried again at ``due_at``; it is free until then.
+
+    ``is_sure``: the attempt that ends here has surely brought nothing to anybody.
+    """
 
     key: str
     due_at: datetime
     reason: Reason | None = None
+    is_sure: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """For ``recipient``, the document recalls, updates or replaces ``other``.  Written once, kept for good."""
+
+    document: DocumentId
+    recipient: PartyKey
+    business: Business
+    other: DocumentId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +99,15 @@ class Fence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Everything that one decision writes, all or nothing."""
+    """Everything that one decision writes, all or nothing.
+
+    ``original`` is the row of another submission that this decision ends.  ``withdraws`` are the keys of work
+    that is called off: it must be free, and no attempt at it may have brought anything to anybody.
+    """
 
     fence: Fence | None = None
     submission: Submission | None = None
+    original: Submission | None = None
     header: Header | None = None
     handovers: tuple[HandOver, ...] = ()
     items: tuple[InboxItem, ...] = ()
@@ -96,6 +116,8 @@ class Change:
     work: tuple[Work, ...] = ()
     postponed: tuple[Postponed, ...] = ()
     forgets: tuple[str, ...] = ()
+    withdraws: tuple[str, ...] = ()
+    relations: tuple[Relation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from gateway.errors import Reason
-from gateway.model.envelope import DocumentReference, Edoc, Kind, StatusReport
+from gateway.model.envelope import Business, DocumentReference, Edoc, Kind, StatusReport
 from gateway.model.finding import Finding
 from gateway.model.handover import HandOver
 from gateway.model.ids import (
@@ -23,7 +23,7 @@ from gateway.model.ids import (
     PartyKey,
     Realm,
 )
-from gateway.model.journey import SubmissionEvent, SubmissionState, next_submission
+from gateway.model.journey import Answer, SubmissionEvent, SubmissionState, next_submission
 from gateway.model.party import Link, Party, Successor
 from gateway.model.payload import PayloadRef
 from gateway.model.signature import Inspection, Sealed
@@ -81,12 +81,13 @@ class Header:
     document: DocumentId
     reference: DocumentReference
     subject: str
+    business: Business = Business.NEW
     version: int = 1
 
     @classmethod
     def of(cls, document: DocumentId, edoc: Edoc) -> Header:
         """The header of *edoc*, received as *document*."""
-        return cls(document=document, reference=edoc.reference, subject=edoc.subject)
+        return cls(document=document, reference=edoc.reference, subject=edoc.subject, business=edoc.business)
 
     @property
     def dated(self) -> date | None:
@@ -117,10 +118,14 @@ class Dossier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """Registered (T1): the bytes are in the vault, the sender is known."""
+    """Registered (T1): the bytes are in the vault, the sender is known.
+
+    ``has_header``: it has waited before, and its header is in the store already.
+    """
 
     submission: Submission
     sender: Party
+    has_header: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +138,16 @@ class Examined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Valid:
-    """Read, and nothing found that stops it.  ``findings`` are warnings and remarks."""
+    """Read, and nothing found that stops it.  ``findings`` are warnings and remarks.
+
+    ``originals`` are the documents that it recalls, updates or replaces.
+    """
 
     received: Received
     edoc: Edoc
     examined: tuple[Examined, ...]
     findings: tuple[Finding, ...]
+    originals: tuple[Dossier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +158,27 @@ class ValidStatus:
     report: StatusReport
     about: Dossier
     handover: HandOver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidAnswer:
+    """A recipient's answer to what was asked about its copy of ``about``; ``asked_by`` is the document that asked."""
+
+    received: Received
+    report: StatusReport
+    answer: Answer
+    about: Dossier
+    asked_by: Dossier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidRecall:
+    """A status 13: the sender asks ``recipients`` (keys) to give a document back; ``originals`` are its versions."""
+
+    received: Received
+    report: StatusReport
+    originals: tuple[Dossier, ...]
+    recipients: tuple[PartyKey, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +240,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A stage's not yet: ``cause`` is a reason code, shown to operators."""
+    """A stage's not yet: ``cause`` is a reason code, shown to operators; ``edoc`` is what waits, where it is known."""
 
     cause: Reason
     detail: str = ""
+    edoc: Edoc | None = None

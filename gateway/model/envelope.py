@@ -101,6 +101,30 @@ class DocumentReference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """One document that a replacement takes the place of; for ``organs`` alone, or for all where there are none."""
+
+    original: DocumentReference
+    organs: tuple[OrganCode, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """What ``Bussiness`` says of the documents before this one.
+
+    ``originals`` are the names that a recall or update gives its one original, the surest first: producers use
+    different fields, and the first name by which the sender has sent something is meant.  ``added`` and ``removed``
+    are recipients that an update takes in or out.
+    """
+
+    originals: tuple[DocumentReference, ...] = ()
+    reason: str = ""
+    added: tuple[Organ, ...] = ()
+    removed: tuple[Organ, ...] = ()
+    replaces: tuple[Replaced, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """One attached file, decoded: ``payload`` refers to the real bytes, not to base64 or ZIP.
 
@@ -134,6 +158,7 @@ class Edoc:
     business: Business
     attachments: tuple[Attachment, ...]
     responds_to: tuple[DocumentReference, ...] = ()
+    amends: Amendment = Amendment()
     sphere: str = ""
     skeleton: bytes = field(default=b"", repr=False, compare=False)
 

@@ -17,7 +17,7 @@ from gateway.model.ids import (
     OrganCode,
     PartyKey,
 )
-from gateway.model.journey import HandOverState, Status
+from gateway.model.journey import Answer, Ask, HandOverState, Request, Status
 from gateway.model.party import Link
 from gateway.model.payload import PayloadRef
 
@@ -31,6 +31,10 @@ class HandOver:
     acceptance's before the first).  ``reason`` says why a copy ended as it did, or, of one that did not fail, that
     it went to a successor (``recipient-succeeded``).  ``is_quiet`` marks a status on its way back: it yields no evidence
     and no receipts, else receipts would breed receipts; ``about`` is then the document it reports on.
+
+    A copy that ``asks`` something (a recall, an update) is about the recipient's copy of the document
+    ``about``, and ``answer`` is what the recipient said to it.  ``request`` is what was asked about this copy
+    itself, and ``asked_by`` the document that asked last.
     """
 
     document: DocumentId
@@ -51,6 +55,10 @@ class HandOver:
     reason: Reason | None = None
     is_quiet: bool = False
     about: DocumentId | None = None
+    asks: Ask = Ask.NOTHING
+    answer: Answer = Answer.NONE
+    request: Request = Request.NONE
+    asked_by: DocumentId | None = None
     version: int = 1
 
 
@@ -105,10 +113,15 @@ class Handed(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandOverResult:
-    """What became of a parcel; ``reason`` says why where it was not taken."""
+    """What became of a parcel; ``reason`` says why where it was not taken.
+
+    ``is_sure``: surely nobody has it (nothing was sent, or the other side said no), so that a recall may still
+    take it back unseen.  A lost answer leaves a doubt.
+    """
 
     handed: Handed
     reason: Reason | None = None
+    is_sure: bool = False
 
 
 class ItemType(StrEnum):

@@ -1,7 +1,8 @@
-"""Every state, every event, and the three tables between them.  Nothing else changes a state.
+"""Every state, every event, and the four tables between them.  Nothing else changes a state.
 
-Three machines live side by side: the *submission* (what the sender gave us), the *hand-over* (one per
-document and recipient) and the *business status* (what the recipient's clerk says, for months).
+Four machines live side by side: the *submission* (what the sender gave us), the *hand-over* (one per
+document and recipient), the *business status* (what the recipient's clerk says, for months) and the *request*
+(whether a copy is to be given back or updated, and what the clerk answers).
 Two rules keep the tables honest, and tests walk them: every state that is not an end has a way to
 fail, and every end of a hand-over has its evidence (``gateway.stages.receipt``).
 """
@@ -64,6 +65,34 @@ class Status(StrEnum):
     COMPLETED = "06"
 
 
+class Ask(StrEnum):
+    """What a copy asks of an earlier one of the same recipient; ``NOTHING`` for what stands on its own."""
+
+    NOTHING = ""
+    RECALL = "recall"
+    UPDATE = "update"
+
+
+class Answer(StrEnum):
+    """What the recipient answers.  spec: edXML facts §4; ``NONE`` is ours: no answer yet."""
+
+    NONE = ""
+    AGREED = "15"
+    DECLINED = "16"
+
+
+class Request(StrEnum):
+    """What was asked about a copy, and what came of it."""
+
+    NONE = ""
+    RECALL_ASKED = "recall-asked"
+    RECALL_AGREED = "recall-agreed"
+    RECALL_DECLINED = "recall-declined"
+    UPDATE_ASKED = "update-asked"
+    UPDATE_AGREED = "update-agreed"
+    UPDATE_DECLINED = "update-declined"
+
+
 _S, _SE = SubmissionState, SubmissionEvent
 SUBMISSION: Mapping[tuple[SubmissionState, SubmissionEvent], SubmissionState] = {
     (_S.RECEIVED, _SE.ACCEPT): _S.ACCEPTED,
@@ -98,6 +127,27 @@ STATUS: Mapping[tuple[Status, Status], Status] = {
         (s, _B.COMPLETED): _B.COMPLETED
         for s in (_B.NONE, _B.ARRIVED, _B.REGISTERED, _B.ASSIGNED, _B.IN_PROGRESS)
     },
+}
+
+_R = Request
+OPEN_REQUESTS = frozenset({_R.RECALL_ASKED, _R.UPDATE_ASKED})
+# An update is not asked of a copy that is to be given back, or was; a recall takes the place of an update.
+REQUEST: Mapping[tuple[Request, Ask | Answer], Request] = {
+    **{(r, Ask.RECALL): _R.RECALL_ASKED for r in _R if r is not _R.RECALL_AGREED},
+    **{
+        (r, Ask.UPDATE): _R.UPDATE_ASKED
+        for r in (_R.NONE, _R.UPDATE_ASKED, _R.UPDATE_AGREED, _R.UPDATE_DECLINED, _R.RECALL_DECLINED)
+    },
+    (_R.RECALL_ASKED, Answer.AGREED): _R.RECALL_AGREED,
+    (_R.RECALL_ASKED, Answer.DECLINED): _R.RECALL_DECLINED,
+    (_R.UPDATE_ASKED, Answer.AGREED): _R.UPDATE_AGREED,
+    (_R.UPDATE_ASKED, Answer.DECLINED): _R.UPDATE_DECLINED,
+}
+_ANSWERED: Mapping[Request, Answer] = {
+    _R.RECALL_AGREED: Answer.AGREED,
+    _R.UPDATE_AGREED: Answer.AGREED,
+    _R.RECALL_DECLINED: Answer.DECLINED,
+    _R.UPDATE_DECLINED: Answer.DECLINED,
 }
 
 FINAL_SUBMISSIONS = frozenset({_S.ACCEPTED, _S.REFUSED})
@@ -135,4 +185,16 @@ def next_status(current: Status, reported: Status) -> Status | None:
         return STATUS[current, reported]
     if current is not reported and Status.REJECTED in (current, reported) and reported is not _B.ARRIVED:
         raise WrongStep(f"status: no {reported} after {current}")
+    return None
+
+
+def next_request(current: Request, event: Ask | Answer) -> Request | None:
+    """The request after *event*; ``None`` where it is no news: asked for what is settled, or answered again.
+
+    Raises ``WrongStep`` for an answer to what nobody asked, or that contradicts the one before.
+    """
+    if (current, event) in REQUEST:
+        return REQUEST[current, event]
+    if isinstance(event, Answer) and _ANSWERED.get(current) is not event:
+        raise WrongStep(f"request: no {event} after {current or 'nothing'}")
     return None

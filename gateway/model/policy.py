@@ -50,7 +50,9 @@ class Acceptance:
 class Patience:
     """How often and how long we try.  Back-off doubles from ``first`` to ``longest``, with jitter.
 
-    ``crowded`` is the longest pause where a queue is full: its reader is alive as a rule, and makes room.
+    ``crowded`` is the longest pause where a queue is full: its reader is alive as a rule, and makes room.  It is
+    also that between two looks for a document that a recall, update or replacement waits for; ``original`` is
+    how long it waits in all.
     """
 
     first: timedelta = timedelta(seconds=1)
@@ -58,6 +60,7 @@ class Patience:
     crowded: timedelta = timedelta(seconds=15)
     expiry: timedelta = timedelta(days=30)
     deaths: int = 3
+    original: timedelta = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

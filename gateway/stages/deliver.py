@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.errors import Reason
-from gateway.model.document import Outbound, RouteRefusal, Submission
+from gateway.model.document import Outbound, Route, RouteRefusal, Submission
 from gateway.model.envelope import Kind
 from gateway.model.evidence import EventName
 from gateway.model.handover import Delivery, Handed, HandOver, HandOverResult
 from gateway.model.ids import DocumentId, OrganCode, PartyKey, delivery_id
+from gateway.model.journey import Ask, moves, next_handover
 from gateway.model.journey import HandOverEvent as On
 from gateway.model.journey import HandOverState as Is
-from gateway.model.journey import moves, next_handover
 from gateway.model.party import Link, Party
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Patience, Policy
+from gateway.stages.amend import Asked, what_to_ask
 
 # What each move proves, in the order of the proofs.  A move that skips "available" proves it as well.
 PROOFS: Mapping[tuple[Is, On], tuple[EventName, ...]] = {
@@ -46,17 +47,24 @@ class Moved:
 
 def plan(outbound: Outbound) -> tuple[HandOver, ...]:
     """One pending copy per route, and one per refusal that has nothing to carry and is to fail."""
-    document = outbound.routed.signed.valid.received.submission.document
+    valid = outbound.routed.signed.valid
+    document = valid.received.submission.document
     payload = outbound.rendered.bare()
     served = tuple(
-        replace(
-            pending(document, route.party, route.addressed_as, payload),
-            reason=Reason("recipient-succeeded") if route.succession else None,
-        )
+        _planned(document, route, payload, asked)
         for route in outbound.routed.routes
+        if (asked := what_to_ask(valid, route)) is not None
     )
     taken = {handover.recipient for handover in served}
     return served + tuple(_unserved(document, r, taken) for r in outbound.routed.refusals)
+
+
+def _planned(document: DocumentId, route: Route, payload: PayloadRef, asked: Asked) -> HandOver:
+    succeeded = Reason("recipient-succeeded") if route.succession else None
+    copy = pending(document, route.party, route.addressed_as, payload, about=asked.about, asks=asked.asks)
+    if asked.reason:
+        return replace(copy, payload=None, reason=asked.reason)
+    return replace(copy, reason=succeeded)
 
 
 def pending(
@@ -68,8 +76,10 @@ def pending(
     head: str = "",
     kind: Kind = Kind.EDOC,
     about: DocumentId | None = None,
+    asks: Ask = Ask.NOTHING,
+    is_quiet: bool = False,
 ) -> HandOver:
-    """A copy that is yet to be handed over.  With *about* it is a status on its way back: quiet."""
+    """A copy that is yet to be handed over; *is_quiet* for a status on its way back."""
     return HandOver(
         document=document,
         recipient=party.key,
@@ -81,8 +91,9 @@ def pending(
         payload=payload,
         kind=kind,
         head=head,
-        is_quiet=about is not None,
+        is_quiet=is_quiet,
         about=about,
+        asks=asks,
     )
 
 
@@ -131,7 +142,7 @@ def parcel(
     return Delivery(
         id=handover.delivery,
         document=submission.document,
-        about=handover.about or submission.document,
+        about=correlation(handover),
         party=handover.recipient,
         addressed_as=handover.addressed_as,
         sender=sender,
@@ -142,6 +153,12 @@ def parcel(
         is_urgent=submission.is_urgent,
         as_claim=as_claim,
     )
+
+
+def correlation(handover: HandOver) -> DocumentId:
+    """What a delivery is about: a status about the document that it names, an edoc about itself."""
+    is_status = handover.kind is Kind.STATUS
+    return handover.about if is_status and handover.about else handover.document
 
 
 def travels_as_claim(queue_recipients: int, policy: Policy) -> bool:
@@ -183,10 +200,13 @@ def returned(handover: HandOver, cause: str, now: datetime) -> Moved:
     return Moved(handover=second.handover, proofs=first.proofs + second.proofs)
 
 
+_SOON = frozenset({"queue-full", "original-not-here", "original-in-flight"})
+
+
 def back_off(patience: Patience, attempts: int, jitter: float, reason: Reason | None = None) -> timedelta:
     """How long to wait after *attempts* tries that ended for *reason*: doubling, capped, the upper half drawn
     by *jitter* in [0, 1)."""
     doublings = min(max(attempts - 1, 0), 20)
-    cap = min(patience.crowded, patience.longest) if reason == "queue-full" else patience.longest
+    cap = min(patience.crowded, patience.longest) if reason in _SOON else patience.longest
     whole: timedelta = min(patience.first * (1 << doublings), cap)
     return whole / 2 + whole / 2 * jitter

@@ -23,9 +23,9 @@ from gateway.model.evidence import (
 )
 from gateway.model.handover import HandOver, InboxItem, ItemType, Receipt
 from gateway.model.ids import OrganCode, Owner, PartyKey, evidence_id
+from gateway.model.journey import Answer, Request, Status, next_status
 from gateway.model.journey import HandOverEvent as On
 from gateway.model.journey import HandOverState as Is
-from gateway.model.journey import Status, next_status
 from gateway.model.party import Link, Party
 from gateway.stages.deliver import Moved, advance
 
@@ -218,7 +218,7 @@ def report(
     system must have taken what its clerk has handled.
     """
     after = next_status(handover.status, reported)
-    if after is None:
+    if after is None or handover.request is Request.RECALL_AGREED:
         return handover, []
     moved: Moved = advance(handover, On.HAND_OVER, at)
     current = replace(moved.handover, status=after)
@@ -227,6 +227,23 @@ def report(
         reasons = (why,) if why else ()
         statements.append(Statement(handover=current, event=STATUS_PROOFS[reported], reasons=reasons))
     return current, statements
+
+
+def answered(
+    handover: HandOver, answer: Answer, at: datetime, why: EventReason
+) -> tuple[HandOver, list[Statement]]:
+    """What a recipient's answer does to the copy that asked, and what it proves.
+
+    It implies the missing 01: the recipient's system must have taken what its clerk has answered.
+    """
+    if handover.answer is not Answer.NONE:
+        return handover, []
+    moved = advance(handover, On.HAND_OVER, at)
+    current = replace(moved.handover, answer=answer)
+    statements = [Statement(handover=current, event=event) for event in moved.proofs]
+    agreed = answer is Answer.AGREED
+    event = EventName.CONSIGNMENT_ACCEPTANCE if agreed else EventName.CONSIGNMENT_REJECTION
+    return current, [*statements, Statement(handover=current, event=event, reasons=(why,))]
 
 
 def overdue(handover: HandOver, now: datetime) -> tuple[HandOver, list[Statement]]:
@@ -242,7 +259,8 @@ def overdue(handover: HandOver, now: datetime) -> tuple[HandOver, list[Statement
         return moved.handover, [
             Statement(handover=moved.handover, event=event, reasons=why) for event in moved.proofs
         ]
-    silent = handover.status in (Status.NONE, Status.ARRIVED)
+    is_settled = handover.answer is not Answer.NONE or handover.request is Request.RECALL_AGREED
+    silent = handover.status in (Status.NONE, Status.ARRIVED) and not is_settled
     if handover.state in (Is.AVAILABLE, Is.HANDED_OVER) and silent and not handover.is_quiet:
         why = (EventReason(code=Reason("acceptance-expired")),)
         return handover, [

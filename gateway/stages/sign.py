@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.model.document import Valid
+from gateway.model.envelope import Business
 from gateway.model.policy import Acceptance
 from gateway.model.signature import Indication, Inspection, Seal, SealKind, SealOrder
 
@@ -28,6 +29,8 @@ def orders(valid: Valid, seal: Seal | None, acceptance: Acceptance) -> Sequence[
     *seal* is the sender's present seal, by whose certificate an earlier one is known.
     """
     edoc, party = valid.edoc, valid.received.sender.key
+    if edoc.business is Business.RECALL:
+        return []  # a recall is forwarded in the form it came
     seen = {one.index: one.inspection for one in valid.examined}
     wanted: list[ToSeal] = []
     main_seen = False

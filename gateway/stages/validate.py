@@ -21,15 +21,13 @@ from gateway.model.envelope import Attachment, Business, Edoc, Envelope, StatusR
 from gateway.model.finding import Finding, Severity, worst
 from gateway.model.handover import HandOver
 from gateway.model.ids import OrganCode, normalised
-from gateway.model.journey import HandOverState, Status, next_status
+from gateway.model.journey import Status, next_status
 from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Verdict
+from gateway.stages.amend import NEVER_HAD, are_versions, candidates
 
-SUPPORTED = frozenset({Business.NEW})
 _REASONS = {"EDX-083": "status-unknown", "EDX-084": "status-unknown", "EDX-085": "status-reason-missing"}
 """Rules whose breach has a reason of its own, where nothing else is wrong."""
-
-_ENDED_WITHOUT = frozenset({HandOverState.FAILED, HandOverState.WITHDRAWN, HandOverState.EXPIRED})
 
 
 def needs_inspection(attachment: Attachment) -> bool:
@@ -44,10 +42,6 @@ def read_envelope(envelope: Envelope | None, findings: tuple[Finding, ...]) -> R
         reasons = {_REASONS.get(code, "rule-broken") for code in errors}
         reason = reasons.pop() if len(reasons) == 1 else "rule-broken"
         return Refusal(reason=Reason(reason), findings=findings)
-    if isinstance(envelope, Edoc) and envelope.business not in SUPPORTED:
-        return Refusal(
-            reason=Reason("kind-unsupported"), findings=findings, detail=envelope.business.name.lower()
-        )
     return envelope
 
 
@@ -59,6 +53,7 @@ def judge(
     acceptance: Acceptance,
     *,
     lane_is_urgent: bool | None = None,
+    originals: tuple[Dossier, ...] = (),
 ) -> Valid | Refusal:
     """The verdict on an edoc whose attachments were opened.
 
@@ -72,14 +67,21 @@ def judge(
             found.append(_error("signature-broken", name))
         if one.inspection.verdict is Verdict.REFUSED and not _has_error(one.inspection.findings):
             found.append(_error("pdf-unreadable", name))
-    found += _main_unsigned(edoc, examined, acceptance)
+    if edoc.business is not Business.RECALL:  # a recall is not sealed, and need not be
+        found += _main_unsigned(edoc, examined, acceptance)
     priority = edoc.priority
     if lane_is_urgent is not None and priority is not None and priority.is_urgent != lane_is_urgent:
         found.append(Finding(code="priority-differs", severity=Severity.WARNING))
     first = next((f for f in found if f.severity is Severity.ERROR), None)
     if first is not None:
         return Refusal(reason=Reason(first.code), findings=tuple(found), detail=first.where)
-    return Valid(received=received, edoc=edoc, examined=tuple(examined), findings=tuple(found))
+    return Valid(
+        received=received,
+        edoc=edoc,
+        examined=tuple(examined),
+        findings=tuple(found),
+        originals=originals,
+    )
 
 
 def _main_unsigned(edoc: Edoc, examined: Sequence[Examined], acceptance: Acceptance) -> list[Finding]:
@@ -100,9 +102,7 @@ def read_status(report: StatusReport) -> Status | Refusal:
     try:
         status = Status(report.code.strip())
     except ValueError:
-        known_later = report.code.strip() in ("13", "15", "16")
-        reason = "kind-unsupported" if known_later else "status-unknown"
-        return Refusal(reason=Reason(reason), detail=report.code[:20])
+        return Refusal(reason=Reason("status-unknown"), detail=report.code[:20])
     if status is Status.NONE:
         return Refusal(reason=Reason("status-unknown"))
     if status is Status.REJECTED and not report.description.strip():
@@ -117,13 +117,25 @@ def match(received: Received, report: StatusReport, found: Sequence[Dossier]) ->
     """
     if not found:
         return Refusal(reason=Reason("document-unknown"))
-    if len(found) > 1:
-        names = ", ".join(d.submission.document for d in found[:5])
-        return Refusal(reason=Reason("document-ambiguous"), detail=f"{len(found)}: {names}")
-    handover = found[0].of(received.submission.party)
-    if handover is None or handover.state in _ENDED_WITHOUT:
+    if not are_versions(found):
+        return Refusal(reason=Reason("document-ambiguous"), detail=candidates(found))
+    seen = [
+        (dossier, copy)
+        for dossier in found
+        if (copy := dossier.of(received.submission.party)) is not None and copy.state not in NEVER_HAD
+    ]
+    if not seen:
         return Refusal(reason=Reason("document-unknown"))
-    return ValidStatus(received=received, report=report, about=found[0], handover=handover)
+    # The oldest version to which it is news; where it is none to any, the newest.
+    about, handover = next(((d, c) for d, c in seen if _is_news(c, report)), seen[-1])
+    return ValidStatus(received=received, report=report, about=about, handover=handover)
+
+
+def _is_news(copy: HandOver, report: StatusReport) -> bool:
+    try:
+        return next_status(copy.status, Status(report.code.strip())) is not None
+    except (ValueError, WrongStep):
+        return False
 
 
 def possible(handover: HandOver, reported: Status) -> Refusal | None:

@@ -20,9 +20,9 @@ from gateway.model.change import (
     Stale,
     WorkKind,
 )
-from gateway.model.envelope import DocumentReference
+from gateway.model.envelope import Business, DocumentReference
 from gateway.model.ids import DocumentId, MessageId, OfficialId, OrganCode, PartyKey
-from gateway.model.journey import HandOverState, SubmissionState
+from gateway.model.journey import Answer, Ask, HandOverState, Request, SubmissionState
 from gateway.model.payload import PayloadRef
 from tests.builders import COMMUNE, DEPARTMENT, NOON, PROVINCE, a_submission
 from tests.contract.conftest import AnyStore
@@ -58,7 +58,7 @@ async def test_a_dossier_comes_back_as_it_was_written(store: AnyStore) -> None:
             slot="x:y",
             is_urgent=True,
         ),
-        header=a_header(dated=None),
+        header=replace(a_header(dated=None), business=Business.UPDATE),
         handovers=(
             a_copy(
                 recipient=COMMUNE,
@@ -67,6 +67,10 @@ async def test_a_dossier_comes_back_as_it_was_written(store: AnyStore) -> None:
                 handed_over_at=NOON + MINUTE,
                 is_quiet=True,
                 about=D2,
+                asks=Ask.RECALL,
+                answer=Answer.DECLINED,
+                request=Request.UPDATE_AGREED,
+                asked_by=D2,
                 reason=Reason("queue-full"),
                 payload=None,
             ),
@@ -321,6 +325,74 @@ async def test_forgetting_and_postponing_what_is_unknown_is_no_error(store: AnyS
     assert await store.ledger.lease(ME, 10) == []
 
 
+@pytest.mark.parametrize("sure", [0, 1])
+async def test_work_is_called_off_while_it_is_free_and_surely_brought_nothing(
+    store: AnyStore, clock: FixedClock, sure: int
+) -> None:
+    """``Change.withdraws``: "it must be free, and no attempt at it may have brought anything to anybody"."""
+    key = some_work("delivery:x").key
+    await store.lives.beat(ME, MINUTE)
+    await store.ledger.commit(Change(work=(some_work(key),)))
+    for _ in range(sure):
+        assert [w.key for w in await store.ledger.lease(ME, 10)] == [key]
+        await store.ledger.commit(Change(postponed=(Postponed(key=key, due_at=NOON, is_sure=True),)))
+    assert await store.ledger.commit(Change(withdraws=(key,), events=(an_event(),))) == Committed()
+    assert await store.ledger.lease(ME, 10) == []
+    assert await store.ledger.commit(Change(withdraws=(key,), events=(an_event(),))) == Stale()
+    assert len(await store.records.timeline(D1)) == 1
+
+
+@pytest.mark.parametrize("end", ["leased", "doubtful", "dead", "doubtful once"])
+async def test_work_that_somebody_may_have_done_is_not_called_off(store: AnyStore, end: str) -> None:
+    """ "``Stale`` … where work in ``withdraws`` … is leased, or was attempted with an end that leaves a doubt"."""
+    key = some_work("delivery:x").key
+    await store.lives.beat(ME, MINUTE)
+    await store.ledger.commit(Change(work=(some_work(key),)))
+    await store.ledger.lease(ME, 10)
+    if end == "dead":
+        await store.lives.bury(ME)
+    elif end.startswith("doubtful"):
+        await store.ledger.commit(Change(postponed=(Postponed(key=key, due_at=NOON),)))
+    if end == "doubtful once":
+        await store.ledger.lease(YOU, 10)
+        await store.ledger.commit(Change(postponed=(Postponed(key=key, due_at=NOON, is_sure=True),)))
+    change = replace(accepted(), withdraws=(key,))
+    assert await store.ledger.commit(change) == Stale()
+    assert await store.ledger.load(D1) is None
+    assert (await store.records.waiting())["delivery"] == 1
+
+
+async def test_of_two_who_call_work_off_one_succeeds_and_their_group_commits(store: AnyStore) -> None:
+    """Whoever comes second is ``Stale``; others of the group are not disturbed."""
+    key = some_work("delivery:x").key
+    await store.ledger.commit(Change(work=(some_work(key),)))
+    outcomes = await asyncio.gather(
+        store.ledger.commit(Change(withdraws=(key,))),
+        store.ledger.commit(Change(withdraws=(key,))),
+        store.ledger.commit(registered(D2)),
+    )
+    assert outcomes == [Committed(), Stale(), Committed()]
+
+
+async def test_the_row_of_another_submission_is_written_with_the_decision(store: AnyStore) -> None:
+    """``Change.original``: another submission that this decision ends; a stale one stops all of it."""
+    await store.ledger.commit(registered(D1))
+    await store.ledger.commit(registered(D2))
+    first, second = await store.ledger.load(D1), await store.ledger.load(D2)
+    assert first is not None
+    assert second is not None
+    ended = replace(first.submission, state=SubmissionState.REFUSED, reason=Reason("recalled"), version=2)
+    decided = replace(second.submission, state=SubmissionState.ACCEPTED, version=2)
+    change = Change(submission=decided, original=ended)
+    assert await store.ledger.commit(change) == Committed()
+    for document, row in ((D1, ended), (D2, decided)):
+        found = await store.ledger.load(document)
+        assert found is not None
+        assert found.submission == row
+    later = Change(submission=replace(decided, version=3), original=ended)
+    assert await store.ledger.commit(later) == Stale()
+
+
 async def test_an_empty_change_is_committed(store: AnyStore) -> None:
     """Nothing to write is nothing to contradict."""
     assert await store.ledger.commit(Change()) == Committed()
@@ -569,3 +641,53 @@ async def test_several_documents_may_match_oldest_first(store: AnyStore) -> None
             replace(change, submission=replace(change.submission, received_at=received_at))
         )
     assert await store.ledger.find(ABOUT, TO) == [D2, D1]
+
+
+@pytest.mark.parametrize("business", list(Business))
+async def test_a_recall_is_never_found(store: AnyStore, business: Business) -> None:
+    """ "Recalls are never meant: they carry the number of what they recall"."""
+    change = accepted(D1)
+    assert change.header is not None
+    await store.ledger.commit(replace(change, header=replace(change.header, business=business)))
+    found = [] if business is Business.RECALL else [D1]
+    assert await store.ledger.find(ABOUT, TO) == found
+    assert await store.ledger.originals(ABOUT, [PartyKey(PROVINCE)]) == found
+
+
+# --- originals --------------------------------------------------------------------------------------
+
+WE = [PartyKey(PROVINCE)]
+
+
+async def test_an_original_is_found_among_what_its_sender_sent_whatever_organ_is_named(
+    store: AnyStore,
+) -> None:
+    """ "As ``find``, but the organ of the reference does not count"."""
+    await store.ledger.commit(accepted(D1))
+    name = replace(ABOUT, organ=OrganCode(COMMUNE))
+    assert await store.ledger.originals(name, WE) == [D1]
+    assert await store.ledger.originals(replace(name, official_id=OfficialId("")), WE) == [D1]
+    assert await store.ledger.originals(replace(name, official_id=OfficialId("x")), WE) == []
+    assert await store.ledger.originals(replace(name, official_id=OfficialId(""), dated=None), WE) == []
+    assert await store.ledger.originals(name, [PartyKey(COMMUNE)]) == []
+    assert await store.ledger.originals(name, [PartyKey(COMMUNE), *WE]) == [D1]
+    assert await store.ledger.originals(name, []) == []
+
+
+@pytest.mark.parametrize("state", list(SubmissionState))
+async def test_an_original_that_waits_is_found_and_one_that_was_refused_is_not(
+    store: AnyStore, state: SubmissionState
+) -> None:
+    """ "refused ones are none"; "Documents that still wait are found"."""
+    change = Change(submission=a_submission(document=D1, state=state), header=a_header(D1))
+    await store.ledger.commit(change)
+    assert await store.ledger.originals(ABOUT, WE) == ([] if state is SubmissionState.REFUSED else [D1])
+
+
+async def test_several_originals_are_found_oldest_first(store: AnyStore) -> None:
+    """ "oldest first"."""
+    for n, document in enumerate((D2, D1)):
+        at = NOON + n * MINUTE
+        submission = a_submission(document=document, message_id=document, received_at=at)
+        await store.ledger.commit(Change(submission=submission, header=a_header(document)))
+    assert await store.ledger.originals(ABOUT, WE) == [D2, D1]

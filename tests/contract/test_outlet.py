@@ -223,7 +223,7 @@ def a_receipt(**other: Any) -> Receipt:
 
 
 def not_now(reason: str) -> HandOverResult:
-    return HandOverResult(handed=Handed.NOT_NOW, reason=Reason(reason))
+    return HandOverResult(handed=Handed.NOT_NOW, reason=Reason(reason), is_sure=True)
 
 
 async def test_a_delivery_comes_to_its_partys_queue_as_the_contract_says(world: World) -> None:

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from gateway.errors import Reason
-from gateway.model.change import AuditEntry, Change
+from gateway.model.change import AuditEntry, Change, Relation
+from gateway.model.envelope import Business
 from gateway.model.evidence import EventName
-from gateway.model.ids import EvidenceId, OfficialId, PartyKey
+from gateway.model.ids import DocumentId, EvidenceId, OfficialId, PartyKey
 from gateway.model.journey import SubmissionState
 from tests.builders import COMMUNE, DEPARTMENT, NOON
 from tests.contract.conftest import AnyStore
@@ -127,3 +128,21 @@ async def test_the_copies_of_a_party_are_told_newest_first(store: AnyStore) -> N
     assert [copy.document for _, copy in told] == [D2, D1]
     assert told[0][0].header == a_header(D2)
     assert [copy.document for _, copy in await store.records.copies(PartyKey(DEPARTMENT), 1)] == [D2]
+
+
+async def test_relations_are_told_from_both_ends_and_written_once(store: AnyStore) -> None:
+    """ "What *document* recalls, updates or replaces, and what does so to it: per recipient, oldest first"."""
+    recipients = (PartyKey(COMMUNE), PartyKey(DEPARTMENT))
+    third = DocumentId("0195d000-0000-7000-8000-000000000003")
+    in_order = [
+        *(
+            Relation(document=D2, recipient=r, business=Business.REPLACE, other=D1)
+            for r in sorted(recipients)
+        ),
+        Relation(document=third, recipient=recipients[0], business=Business.RECALL, other=D2),
+    ]
+    for _ in range(2):
+        await store.ledger.commit(Change(relations=tuple(reversed(in_order))))
+    assert list(await store.records.relations(D2)) == in_order
+    assert list(await store.records.relations(D1)) == in_order[:2]
+    assert list(await store.records.relations(third)) == in_order[2:]

@@ -155,7 +155,7 @@ BROKEN = {
         an_edxml(
             traces=_traced(
                 "<BussinessDocType>3</BussinessDocType><ReplacementInfoList><ReplacementInfo>"
-                "<DocumentId>x</DocumentId></ReplacementInfo></ReplacementInfoList>"
+                "<OrganIdList><OrganId>H53</OrganId></OrganIdList></ReplacementInfo></ReplacementInfoList>"
             )
         ),
     ],

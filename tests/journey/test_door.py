@@ -238,7 +238,7 @@ async def test_bytes_that_are_no_envelope_are_refused_at_the_door(body, reason):
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [({"subject": ""}, "rule-broken"), ({"business": Business.RECALL}, "kind-unsupported")],
+    [({"subject": ""}, "rule-broken"), ({"business": Business.RECALL}, "original-unknown")],
 )
 async def test_an_envelope_that_breaks_a_rule_is_refused_with_evidence(changes, reason):
     town = await a_town()

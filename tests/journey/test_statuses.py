@@ -131,7 +131,9 @@ async def test_the_same_status_message_again_gets_the_same_receipt():
 
 STRANGE = [
     ("07", "", "status-unknown"),
-    ("13", "", "kind-unsupported"),
+    ("13", "", "status-reason-missing"),
+    ("14", "", "status-unknown"),
+    ("15", "", "status-impossible"),
     ("", "", "status-unknown"),
     ("02", " ", "status-reason-missing"),
 ]

@@ -34,7 +34,7 @@ from adapters.memory import (
 )
 from gateway.desk import InboxDesk, Shelf
 from gateway.model.document import Dossier
-from gateway.model.envelope import DocumentCode, Kind, Organ
+from gateway.model.envelope import Amendment, Business, DocumentCode, Kind, Organ
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem
 from gateway.model.ids import ClientId, DocumentId, MessageId, OfficialId, OrganCode, Owner, PartyKey, Realm
@@ -198,6 +198,19 @@ class Town:
         about = replace(a_status().about, code=f"{number}/QĐ-UBND")
         given = {"reporter": Organ(code=OrganCode(reporter)), "about": about}
         return write_status(a_status(code, **(given | changes)))
+
+    def recall(self, *recipients: str, number: int = 517, **changes: Any) -> bytes:
+        """A recall (edoc kind 1) of the province's document *number*, written as the national SDK does: a copy of it."""
+        own = an_edoc().reference
+        name = replace(own, official_id=OfficialId(f"{PROVINCE},2016/03/04,{number}/QĐ-UBND"))
+        given = {"business": Business.RECALL, "amends": Amendment(originals=(name,), reason="Sai số")}
+        return self.edoc(*recipients, number=number, **(given | changes))
+
+    def take_back(self, organ: str, *, number: int = 517, **changes: Any) -> bytes:
+        """A status 13: the province asks *organ* to give its document *number* back."""
+        about = replace(a_status().about, organ=OrganCode(organ), code=f"{number}/QĐ-UBND")
+        given = {"about": about, "description": "Ban hành nhầm"}
+        return self.status(PROVINCE, "13", number=number, **(given | changes))
 
     async def send(
         self, body: bytes, sender: str = PROVINCE, *, life: Life | None = None, **changes: Any

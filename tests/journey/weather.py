@@ -113,6 +113,13 @@ class WeatheredLedger:
         self._look()
         return await self._store.find(reference, recipient)
 
+    async def originals(
+        self, reference: DocumentReference, senders: Sequence[PartyKey]
+    ) -> Sequence[DocumentId]:
+        """``Ledger.originals``."""
+        self._look()
+        return await self._store.originals(reference, senders)
+
 
 class WeatheredOutlet:
     """``Outlet`` over the broker's twin.  ``before`` holds parcels on their way there, ``after`` holds the

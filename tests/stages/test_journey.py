@@ -1,4 +1,4 @@
-"""The three tables: every state that is not an end has a way to fail, and ends stay ends."""
+"""The four tables: every state that is not an end has a way to fail, and ends stay ends."""
 
 from __future__ import annotations
 
@@ -28,6 +28,32 @@ def test_every_state_can_be_reached():
     assert {*j.SUBMISSION.values(), j.SubmissionState.RECEIVED} == set(j.SubmissionState)
     assert {*j.HANDOVER.values(), j.HandOverState.PENDING} == set(j.HandOverState)
     assert {*j.STATUS.values(), j.Status.NONE} == set(j.Status)
+    assert {*j.REQUEST.values(), j.Request.NONE} == set(j.Request)
+
+
+def test_what_was_asked_can_be_answered_both_ways():
+    for request in j.OPEN_REQUESTS:
+        assert {
+            j.next_request(request, answer) for answer in (j.Answer.AGREED, j.Answer.DECLINED)
+        }.isdisjoint(j.OPEN_REQUESTS)
+
+
+def test_an_agreed_recall_is_the_end_of_all_requests():
+    assert not [event for request, event in j.REQUEST if request is j.Request.RECALL_AGREED]
+    assert j.next_request(j.Request.RECALL_AGREED, j.Ask.RECALL) is None
+    assert j.next_request(j.Request.RECALL_AGREED, j.Ask.UPDATE) is None
+
+
+@pytest.mark.parametrize("answer", [j.Answer.AGREED, j.Answer.DECLINED])
+def test_an_answer_to_nothing_or_against_the_one_before_is_a_wrong_step(answer):
+    settled = [r for r in j.Request if r not in j.OPEN_REQUESTS]
+    word = "agreed" if answer is j.Answer.AGREED else "declined"
+    for request in settled:
+        if request.endswith(word):
+            assert j.next_request(request, answer) is None
+        else:
+            with pytest.raises(WrongStep):
+                j.next_request(request, answer)
 
 
 def test_a_move_that_the_table_does_not_know_is_a_wrong_step():

@@ -121,11 +121,10 @@ def test_an_envelope_that_breaks_a_rule_is_refused_with_its_findings():
     assert isinstance(validate.read_envelope(None, ()), Refusal)
 
 
-@pytest.mark.parametrize("business", [Business.RECALL, Business.UPDATE, Business.REPLACE])
-def test_business_kinds_that_we_do_not_carry_yet_are_refused(business):
-    answer = validate.read_envelope(b.an_edoc(business=business), ())
-    assert isinstance(answer, Refusal)
-    assert answer.reason == "kind-unsupported"
+@pytest.mark.parametrize("business", Business)
+def test_all_kinds_of_business_are_carried(business):
+    edoc = b.an_edoc(business=business)
+    assert validate.read_envelope(edoc, ()) == edoc
 
 
 @pytest.mark.parametrize(
@@ -137,7 +136,7 @@ def test_business_kinds_that_we_do_not_carry_yet_are_refused(business):
         ("02", "  ", "status-reason-missing"),
         ("07", "", "status-unknown"),
         ("", "", "status-unknown"),
-        ("13", "", "kind-unsupported"),
+        ("12", "", "status-unknown"),
         ("x", "", "status-unknown"),
     ],
 )
