@@ -145,18 +145,21 @@ class _Text:
         self._size = 0
         self._decoder: Base64 | None = None
         self._behind = b""  # the beginning of a reference
+        self._has_references = False
         self._is_odd = False
 
     def take(self, piece: memoryview, *, has_references: bool, room: int) -> None:
         """Go on with *piece*; raises ``Refused`` where it must go back to the rest, which has *room* left."""
         self._size += len(piece)
+        self._has_references = self._has_references or has_references
         if self._raw is not None:
             self._raw.append(piece)
         if self._decoder is not None:
             self._decode(piece, has_references=has_references)
         elif self._size >= _SHORT and not self._is_odd:
             self._decoder = Base64(self._new())
-            self._decode(b"".join(self._raw or ()), has_references=True)
+            raw = self._raw or []
+            self._decode(raw[0] if len(raw) == 1 else b"".join(raw), has_references=self._has_references)
         if self._size > max(room, _SHORT):
             self._raw = None
         if self._is_odd and self._raw is None:

@@ -71,34 +71,32 @@ class Spool:
     def __init__(self, *, in_memory: int, loose: Callable[[], LooseFile]) -> None:
         self._most = in_memory
         self._new = loose
-        self._few = bytearray()
+        self._few: list[bytes] = []
+        self._size = 0
         self._loose: LooseFile | None = None
         self._digest = sha256()
         self._is_hashed = True
 
-    def write(self, piece: bytes | memoryview) -> None:
+    def write(self, piece: bytes) -> None:
         """Add *piece*.  Raises ``Unavailable`` where the disk fails."""
+        self._size += len(piece)
         if self._loose is None:
-            if len(self._few) + len(piece) <= self._most:
-                self._few += piece
+            self._few.append(piece)
+            if self._size <= self._most:
                 return
             self._loose = self._new()
-            self._is_hashed = not (self._few + piece[:4]).startswith(ZIP_MAGIC)
-            self._add(self._few)
-            self._few = bytearray()
-        self._add(piece)
+            piece = b"".join(self._few)
+            self._few = []
+            self._is_hashed = not piece.startswith(ZIP_MAGIC)
+        self._loose.write(piece)
+        if self._is_hashed:
+            self._digest.update(piece)
 
     def content(self) -> Content:
         """All that was written."""
         if self._loose is None:
-            return Content(bytes(self._few))
+            return Content(b"".join(self._few))
         return Content(None, self._loose, self._digest.hexdigest() if self._is_hashed else "")
-
-    def _add(self, piece: bytes | bytearray | memoryview) -> None:
-        assert self._loose is not None
-        self._loose.write(piece if not isinstance(piece, bytearray) else bytes(piece))
-        if self._is_hashed:
-            self._digest.update(piece)
 
 
 def content_of(ref: PayloadRef) -> Content:
