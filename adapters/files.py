@@ -93,15 +93,15 @@ class InHand:
         """The bytes, in hand."""
         return PayloadRef.of(b"".join([chunk async for chunk in _chunked(chunks)]))
 
-    async def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
+    async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
         """The bytes in pieces; raises like ``read``."""
         if ref.loose is not None:
-            for start in range(0, ref.loose.size, _PIECE):
-                yield ref.loose.read(start, _PIECE)
+            for at in range(start, ref.loose.size, _PIECE):
+                yield ref.loose.read(at, _PIECE)
             return
         body = await self.read(ref)
-        for start in range(0, len(body), _PIECE):
-            yield body[start : start + _PIECE]
+        for at in range(start, len(body), _PIECE):
+            yield body[at : at + _PIECE]
 
     async def read(self, ref: PayloadRef) -> bytes:
         """The bytes that ride along.  Raises ``Unavailable("payload-missing")`` where none do."""

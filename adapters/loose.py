@@ -84,7 +84,11 @@ def _nameless(folder: str) -> int:
     except OSError as error:
         if error.errno not in _NO_SUCH_FLAG:
             raise
-    # a file system (or a kernel) that knows no nameless files: it loses its name at once
+    return unlinked(folder)
+
+
+def unlinked(folder: str) -> int:
+    """A new file in *folder* that loses its name at once: for file systems that know no nameless files."""
     descriptor, name = tempfile.mkstemp(prefix="loose-", dir=folder)
     os.unlink(name)
     return descriptor

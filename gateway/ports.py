@@ -240,8 +240,11 @@ class Vault(Protocol):
         """Keep the bytes; durable on return.  A second time is harmless and makes them young again."""
         ...
 
-    def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
-        """The bytes in chunks of at most 1 MiB.  Raises ``Unavailable("payload-missing")`` where they are gone."""
+    def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
+        """The bytes from the offset *start* on, in chunks of at most 1 MiB.
+
+        Raises ``Unavailable("payload-missing")`` where they are gone, ``digest-mismatch`` at their end where
+        they are others; of bytes from the middle nobody can tell but by their number."""
         ...
 
     async def read(self, ref: PayloadRef) -> bytes:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import structlog
 from aiohttp import web
 
+from adapters.http import problem, ranges
 from gateway.errors import GatewayError
 from gateway.model.payload import PayloadRef
 from gateway.ports import Vault
@@ -42,22 +43,35 @@ def is_past(at: datetime | None, now: datetime) -> bool:
 async def send_payload(
     request: web.Request, ref: PayloadRef, vault: Vault, *, media_type: str, idle: timedelta
 ) -> web.StreamResponse:
-    """The bytes of *ref*, never more of them in memory than one piece.
+    """The bytes of *ref* that *request* wants, never more of them in memory than one piece.
 
     What goes wrong before the first piece becomes a problem; what goes wrong after it breaks the connection
     off, short of the promised length.
     """
-    headers = download_headers(ref.sha256)
+    headers = download_headers(ref.sha256) | {"ETag": ranges.tag_of(ref.sha256), "Accept-Ranges": "bytes"}
+    if ranges.has_it(request.headers, ref.sha256):
+        return web.Response(status=304, headers=headers)
+    try:
+        part = ranges.wanted(request.headers, ref.sha256, ref.size)
+    except ranges.NoSuchPart:
+        language = request.headers.get("Accept-Language", "")
+        there = {"Content-Range": f"bytes */{ref.size}"}
+        return problem.of_reason("range-unsatisfiable", language=language, headers=there)
+    status, start, stop = 200, 0, ref.size
+    if part is not None:
+        status, start, stop = 206, part.start, part.stop
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{ref.size}"
     if ref.body is not None:
-        return web.Response(body=ref.body, content_type=media_type, headers=headers)
-    pieces = vault.open(ref)
+        body = ref.body[start:stop]
+        return web.Response(status=status, body=body, content_type=media_type, headers=headers)
+    pieces = vault.open(ref, start=start)
     first = await anext(pieces, b"")
-    response = web.StreamResponse(headers=headers)
+    response = web.StreamResponse(status=status, headers=headers)
     response.content_type = media_type
-    response.content_length = ref.size
+    response.content_length = stop - start
     try:
         await response.prepare(request)
-        await _write(response, first, pieces, idle)
+        await _write(response, first, pieces, idle, left=stop - start, to_the_end=stop == ref.size)
         await response.write_eof()
     except GatewayError as exc:
         _log.error("payload broke off", sha256=ref.sha256, reason=getattr(exc, "reason", ""), exc_info=exc)
@@ -83,10 +97,18 @@ def download_headers(sha256: str) -> dict[str, str]:
 
 
 async def _write(
-    response: web.StreamResponse, first: bytes, pieces: AsyncIterator[bytes], idle: timedelta
+    response: web.StreamResponse,
+    piece: bytes,
+    pieces: AsyncIterator[bytes],
+    idle: timedelta,
+    *,
+    left: int,
+    to_the_end: bool,
 ) -> None:
-    async with asyncio.timeout(idle.total_seconds()):
-        await response.write(first)
-    async for piece in pieces:
+    """Write the next *left* bytes.  The last piece of all goes only when the vault has compared what it gave."""
+    while piece and left:
+        following = await anext(pieces, b"") if to_the_end or len(piece) <= left else b""
         async with asyncio.timeout(idle.total_seconds()):
-            await response.write(piece)
+            await response.write(piece[:left])
+        left -= min(left, len(piece))
+        piece = following

@@ -27,11 +27,11 @@ class MemoryVault:
         self._bodies[ref.sha256] = ref.body or b""
         return ref.bare()
 
-    async def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
+    async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
         """``Vault.open``."""
         body = await self.read(ref)
-        for start in range(0, len(body), CHUNK):
-            yield body[start : start + CHUNK]
+        for at in range(start, len(body), CHUNK):
+            yield body[at : at + CHUNK]
 
     async def read(self, ref: PayloadRef) -> bytes:
         """``Vault.read``."""

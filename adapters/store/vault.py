@@ -79,18 +79,18 @@ class FileVault:
         finally:
             await asyncio.shield(self._run(draft.discard))
 
-    async def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
+    async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
         """``Vault.open``.  Raises ``Unavailable("digest-mismatch")`` at the end of bytes that are not those
         that *ref* names."""
         if ref.body is not None:
-            for start in range(0, len(ref.body), CHUNK):
-                yield ref.body[start : start + CHUNK]
+            for at in range(start, len(ref.body), CHUNK):
+                yield ref.body[at : at + CHUNK]
             return
-        file = await self._run(self._open, ref)
+        file = await self._run(self._open, ref, start)
         try:
             while chunk := await self._run(file.read):
                 yield chunk
-            if file.ref != ref:
+            if not file.is_like(ref):
                 raise Unavailable("digest-mismatch")
         finally:
             file.close()
@@ -196,9 +196,9 @@ class FileVault:
         _sync(self._folder)
         self._durable.update(brothers)
 
-    def _open(self, ref: PayloadRef) -> _Opened:
+    def _open(self, ref: PayloadRef, start: int) -> _Opened:
         try:
-            return _Opened(self._path(ref) if ref.loose is None else ref.loose)
+            return _Opened(self._path(ref) if ref.loose is None else ref.loose, start)
         except FileNotFoundError as error:
             raise Unavailable("payload-missing") from error
 
@@ -247,11 +247,14 @@ class _Hashed:
 
 
 class _Opened(_Hashed):
-    """A payload that is being read, by its path or as a loose file."""
+    """A payload that is being read from the offset *start* on, by its path or as a loose file."""
 
-    def __init__(self, source: Path | Loose) -> None:
+    def __init__(self, source: Path | Loose, start: int) -> None:
         super().__init__()
         self._source = source.open("rb", buffering=0) if isinstance(source, Path) else source
+        self._start = start
+        if start and isinstance(self._source, FileIO):
+            self._source.seek(start)
 
     def read(self) -> bytes:
         """The next chunk; empty at the end."""
@@ -260,9 +263,16 @@ class _Opened(_Hashed):
             if isinstance(self._source, FileIO):
                 chunk = self._source.read(CHUNK)
             else:
-                chunk = self._source.read(self._size, CHUNK)
-            self._count(chunk)
+                chunk = self._source.read(self._start + self._size, CHUNK)
+            if self._start:
+                self._size += len(chunk)
+            else:
+                self._count(chunk)
             return chunk
+
+    def is_like(self, ref: PayloadRef) -> bool:
+        """At the end: whether the bytes may be those of *ref*."""
+        return self._start + self._size == ref.size if self._start else self.ref == ref
 
     def close(self) -> None:
         """Let go of the file.  May be called twice."""

@@ -59,8 +59,8 @@ class Shelf:
         self.kept[ref.sha256] = chunks
         return ref.bare()
 
-    async def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
-        yield await self.read(ref)
+    async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
+        yield (await self.read(ref))[start:]
 
     async def read(self, ref: PayloadRef) -> bytes:
         if ref.sha256 not in self.kept:

@@ -73,7 +73,7 @@ class OneVault:
         self._kept[sha256(body).hexdigest()] = body
         return PayloadRef.of(body).bare()
 
-    async def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
+    async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
         yield await self.read(ref)
 
     async def read(self, ref: PayloadRef) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.loose import LooseFile
 from adapters.memory import MemoryVault
 from adapters.store import FileVault, VaultOptions
 from gateway.errors import ConfigError, Unavailable
@@ -107,6 +108,35 @@ async def test_a_reference_of_the_wrong_size_is_not_served(vault: AnyVault) -> N
         await vault.read(wrong)
     with pytest.raises(Unavailable, match="digest-mismatch"):
         await whole(vault, wrong)
+
+
+async def test_bytes_can_be_had_from_the_middle_on(vault: AnyVault) -> None:
+    """ "The bytes from the offset *start* on": also beyond the first MiB, and of what rides along."""
+    body = os.urandom(2 * MIB + 5)
+    ref = await vault.put(body)
+    loose = LooseFile.in_memory()
+    loose.write(body)
+    riding = PayloadRef(sha256=ref.sha256, size=ref.size, loose=loose)
+    for start in (1, MIB, 2 * MIB + 4, 2 * MIB + 5):
+        for wanted in (ref.bare(), PayloadRef.of(body), riding):
+            chunks = [chunk async for chunk in vault.open(wanted, start=start)]
+            assert b"".join(chunks) == body[start:]
+            assert all(0 < len(chunk) <= MIB for chunk in chunks)
+
+
+async def test_a_loose_file_is_read_like_a_payload(vault: AnyVault) -> None:
+    """What rides along with a reference is read from there, and compared with it."""
+    loose = LooseFile.in_memory()
+    loose.write(BODY)
+    ref = PayloadRef(sha256=sha256(BODY).hexdigest(), size=len(BODY), loose=loose)
+    assert await vault.read(ref) == await whole(vault, ref) == BODY
+    with pytest.raises(Unavailable, match="payload-missing"):
+        await vault.read(ref.bare())
+    loose.write(b"?")
+    with pytest.raises(Unavailable, match="digest-mismatch"):
+        await vault.read(ref)
+    with pytest.raises(Unavailable, match="digest-mismatch"):
+        await whole(vault, ref)
 
 
 async def test_a_healthy_vault_says_ok(vault: AnyVault) -> None:

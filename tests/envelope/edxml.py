@@ -19,10 +19,10 @@ class NoVault:
     async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
         raise Unavailable("payload-missing")
 
-    async def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
+    async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
         body = await self.read(ref)
-        for start in range(0, len(body), 2**20):
-            yield body[start : start + 2**20]
+        for at in range(start, len(body), 2**20):
+            yield body[at : at + 2**20]
 
     async def read(self, ref: PayloadRef) -> bytes:
         if ref.body is not None:

@@ -40,10 +40,10 @@ class InPieces(MemoryVault):
         super().__init__()
         self._size = size
 
-    async def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
+    async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
         body = await self.read(ref)
-        for start in range(0, len(body), self._size):
-            yield body[start : start + self._size]
+        for at in range(start, len(body), self._size):
+            yield body[at : at + self._size]
 
 
 Read = tuple[Envelope | None, tuple[Finding, ...]] | str
@@ -301,7 +301,7 @@ async def test_what_a_broken_disk_made_of_a_document_is_not_refused() -> None:
     """The digest is known at the end: until then nothing is final."""
 
     class Broken(MemoryVault):
-        async def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
+        async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
             yield b"<" * 3 * MIB
             raise Unavailable("digest-mismatch")
 

@@ -184,11 +184,11 @@ class TableVault:
         self._tables.payloads[ref.sha256] = body
         return ref
 
-    async def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
+    async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
         if ref.sha256 not in self._tables.payloads:
             raise Unavailable("payload-missing")
         body = self._tables.payloads[ref.sha256]
-        for at in range(0, len(body), 65536):
+        for at in range(start, len(body), 65536):
             yield body[at : at + 65536]
         if len(body) != ref.size:
             raise Unavailable("digest-mismatch")

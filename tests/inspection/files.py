@@ -36,8 +36,8 @@ class Shelf:
         assert isinstance(chunks, bytes)
         return self.lay(chunks)
 
-    async def open(self, ref: PayloadRef) -> AsyncIterator[bytes]:
-        yield await self.read(ref)
+    async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
+        yield (await self.read(ref))[start:]
 
 
 def made(waiting: Coroutine[Any, Any, bytes]) -> bytes:
