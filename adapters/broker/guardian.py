@@ -18,6 +18,7 @@ import fcntl
 import json
 import os
 import pwd
+import resource
 import select
 import signal
 import subprocess
@@ -34,6 +35,8 @@ _POLL_S = 0.02
 
 def main() -> int:
     """Serve one owner to its end; the exit code is 0 after a stop that was asked for."""
+    # The broker holds documents: neither it nor what belongs to it leaves a core dump.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # 1. The folder: whatever an earlier owner left there is ended before anything else is decided.
     order = _next_order()
     if order is None:

@@ -128,7 +128,9 @@ class NodeFolder:
             # For every Erlang that starts here, also the short-lived ones: the distribution port would
             # otherwise be open on all interfaces.
             "ERL_AFLAGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-            "ERL_CRASH_DUMP": str(folder / "log" / "erl_crash.dump"),
+            # A dump holds the messages in memory, perhaps a state secret's.  spec: Erlang, erl(1) - 0: none
+            "ERL_CRASH_DUMP_SECONDS": "0",
+            "ERL_CRASH_DUMP": "/dev/null",
             # The script then becomes the node instead of waiting for it: one process id to watch.
             "RUNNING_UNDER_SYSTEMD": "true",
             "RABBITMQ_NODENAME": "vanthu@localhost",

@@ -130,6 +130,7 @@ def _sqlite(url: URL, connections: int) -> Engine:
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
+        hide_parameters=True,  # values of rows have no place in an error's words, which are logged
         connect_args={
             "check_same_thread": False,
             "isolation_level": None,  # transactions begin where we say so
@@ -191,5 +192,6 @@ def _postgresql(url: URL, connections: int) -> Engine:
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
+        hide_parameters=True,
         connect_args=given,
     )

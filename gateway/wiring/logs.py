@@ -1,18 +1,31 @@
-"""Sets logging up: structured lines to a file, or to standard error."""
+"""Sets logging up: structured lines to a file, or to standard error.
+
+Strategy: no document's content in a line, whatever goes wrong.  Our own calls name what they tell.  An exception
+tells its type and where it was raised, and its words only where they are ours: ``invalid literal for int():
+'…'`` quotes what somebody sent, and that may be a state secret.  Of what libraries log, the first line of the
+unfilled form is kept.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
+import traceback
 import warnings
+from collections.abc import Iterator
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import structlog
 
 from gateway.config import LogSection
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, GatewayError, Refused, Unavailable
 
+_LONGEST_FOREIGN = 200
+_FRAMES = 30
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -50,10 +63,11 @@ def set_up(section: LogSection, file: Path | None) -> None:
     )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*shared, _first_line],
+            use_get_message=False,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                structlog.processors.ExceptionRenderer(_told),
                 renderer,
             ],
         )
@@ -75,3 +89,60 @@ def set_up(section: LogSection, file: Path | None) -> None:
     )
     for name in ("worker", "pipeline", "stack", "supervisor", "service", "adapters"):
         logging.getLogger(name).setLevel(level)
+
+
+def _first_line(_logger: Any, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    lines = str(event["event"]).splitlines() or [""]
+    return {**event, "event": lines[0][:_LONGEST_FOREIGN]}
+
+
+def _told(exc_info: structlog.typing.ExcInfo) -> str:
+    """An exception and what led to it: types, places, and words that are ours."""
+    return "\n".join(_lines(exc_info[1], set()))
+
+
+def _lines(exc: BaseException, seen: set[int]) -> Iterator[str]:
+    seen.add(id(exc))
+    before = exc.__cause__ or (None if exc.__suppress_context__ else exc.__context__)
+    if before is not None and id(before) not in seen:
+        yield from _lines(before, seen)
+        yield "which led to"
+    for frame in traceback.extract_tb(exc.__traceback__)[-_FRAMES:]:
+        yield f"  {frame.filename}:{frame.lineno} {frame.name}"
+    yield f"{type(exc).__module__}.{type(exc).__qualname__}{_words(exc)}"
+    if isinstance(exc, BaseExceptionGroup):
+        for one in exc.exceptions:
+            yield from _lines(one, seen)
+
+
+def _words(exc: BaseException) -> str:
+    match exc:
+        case Refused() | Unavailable():
+            return f": {exc.reason}"  # the detail of a refusal may quote the peer
+        case GatewayError():
+            return f": {exc}"
+        case OSError(errno=int(number)):
+            return f": {number} {exc.strerror}"
+    return ""
+
+
+def hear_what_dies() -> None:
+    """What nobody caught goes to the log as well, and not with all its words to standard error."""
+    log = structlog.get_logger("service")
+
+    def main(kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            return
+        log.critical("process died", exc_info=exc.with_traceback(trace))
+
+    def thread(told: threading.ExceptHookArgs) -> None:
+        if told.exc_value is not None:
+            log.critical(
+                "thread died", thread=told.thread.name if told.thread else "", exc_info=told.exc_value
+            )
+
+    def nowhere(told: sys.UnraisableHookArgs) -> None:
+        if told.exc_value is not None:
+            log.error("exception that nobody could take", exc_info=told.exc_value)
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = main, thread, nowhere

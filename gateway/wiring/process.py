@@ -50,8 +50,9 @@ from gateway.wiring.envelopes import envelope_options
 from gateway.wiring.evidence_log import log_lag, stamper_of
 from gateway.wiring.ground import address_of, lay, open_the_store
 from gateway.wiring.judging import bounds_of
-from gateway.wiring.logs import set_up
+from gateway.wiring.logs import hear_what_dies, set_up
 from gateway.wiring.sealing import ring_of, sealer_over
+from gateway.wiring.secrecy import keep_memory_private
 from gateway.worker import Pace, Worker
 from gateway.world import Us, World
 
@@ -69,8 +70,10 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
 
     *wrap* may replace ports; the crash tests use it.
     """
+    keep_memory_private()
     config = load(Path(facts["config"]) if facts["config"] else None, var=Path(facts["var"]))
     set_up(config.sections.log, config.var / "log" / f"worker-{facts['number']}.log")
+    hear_what_dies()
     process = await compose(config, facts, wrap=wrap)
     service = process.service
     loop = asyncio.get_running_loop()

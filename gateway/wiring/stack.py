@@ -31,6 +31,7 @@ from gateway.supervisor import Supervisor
 from gateway.wiring.desk import access_file
 from gateway.wiring.ground import Ground, address_of, claim_secret, lay, open_the_store
 from gateway.wiring.logs import set_up
+from gateway.wiring.secrecy import keep_memory_private
 
 log = structlog.get_logger("stack")
 
@@ -63,6 +64,7 @@ class Stack:
 
     async def start(self) -> str:
         """Bring everything up; answers the line that begins with ``ready``."""
+        keep_memory_private()
         config = self._config
         config.var.mkdir(parents=True, exist_ok=True)
         set_up(config.sections.log, config.var / "log" / "serve.log")

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from adapters.inspection.judge import Options, judge
 from adapters.inspection.processes import wire
-from adapters.inspection.processes.limits import allow_cpu, restrict
+from adapters.inspection.processes.limits import allow_cpu, leave_no_dump, restrict
 from gateway.model.signature import Inspection
 
 _PR_SET_PDEATHSIG = 1
@@ -43,6 +43,7 @@ def main() -> None:
     """Serve the control socket that was handed over by number, until it ends."""
     control = socket.socket(fileno=int(sys.argv[1]))
     bounds = wire.Bounds.decoded(sys.argv[2])
+    leave_no_dump()
     # a Ctrl-C goes to the whole group: the gateway decides when we go
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
