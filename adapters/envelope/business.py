@@ -9,14 +9,13 @@ spec: edXML facts §3
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import date
 
 from adapters.envelope.dates import read_date
 from adapters.envelope.parse import Node
 from adapters.envelope.rules import Findings
 from gateway.model.envelope import Amendment, Business, DocumentReference, Organ, Replaced
-from gateway.model.ids import OfficialId, OrganCode
+from gateway.model.ids import OfficialId, OrganCode, composed
 
 _HEADER = "edXMLEnvelope/edXMLHeader"
 _WHERE = f"{_HEADER}/TraceHeaderList/Bussiness"
@@ -81,7 +80,7 @@ def refer(node: Node) -> DocumentReference | None:
 
 def official_id(node: Node) -> OfficialId:
     """The DocumentId in *node*, NFC."""
-    return OfficialId(unicodedata.normalize("NFC", node.value("DocumentId")))
+    return OfficialId(composed(node.value("DocumentId")))
 
 
 def itself(organ: str, node: Node, code: str, dated: date | None) -> DocumentReference | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ import pytest
 from gateway.model.claim import CLAIM_TYPE
 from gateway.model.document import Refusal
 from gateway.model.envelope import Kind, Priority
-from gateway.model.ids import DocumentId, OrganCode, PartyKey, Realm
+from gateway.model.ids import DocumentId, OrganCode, PartyKey, Realm, normalised
 from gateway.model.party import Unknown
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance, Policy, SecrecyField
@@ -119,10 +120,40 @@ def test_an_expiry_is_an_rfc_3339_instant_at_most_thirty_days_ahead(text, at):
         "MẬT.",
         "“Mật”",
         "Về việc A\u2028Mật",
+        "M Ậ T",
+        "T Ố I  M Ậ T",
+        "ＭẬＴ",
+        "（ＴỐＩ\u3000ＭẬＴ）",
+        "Tờ trình\u00a0(Mật)",
+        "tuyệt\u2800mật",
+        "Tối\u3164Mật",
+        "M\u00adậ\u2060t",
+        "Ma\u034f\u0323\u0302t\ufe0f",
+        "МẬТ",  # the first and the last letter are Cyrillic
+        "Kế hoạch 【Mật】",
+        "Kế hoạch〔Tối mật〕",
+        "Công văn ∕ Mật",
+        "Công văn–Mật–Khẩn",
+        "*** MẬT ***",
+        "«Mật»",
+        "Mật\x0bKhẩn",
+        "Độ khẩn|Mật",
     ],
 )
 def test_a_mark_that_stands_alone_is_a_state_secret(text):
     assert receive.is_secret(text, Acceptance().secrecy_marks)
+
+
+def test_no_text_takes_long_to_look_at():
+    """Promise 6: a header's 256 KiB of whatever costs most."""
+    marks = "a" + "\u0323\u0302" * 65_000  # Python's own NFC takes 18 s for it
+    for text in (marks, "(M" * 130_000, "ﷺ" * 87_000, "a\u0302\u0323" * 52_000):
+        began = time.thread_time()
+        assert not receive.is_secret(text, Acceptance().secrecy_marks)
+        assert time.thread_time() - began < 0.1
+    began = time.thread_time()
+    assert normalised(marks) == marks
+    assert time.thread_time() - began < 0.1
 
 
 @pytest.mark.parametrize(
@@ -136,6 +167,13 @@ def test_a_mark_that_stands_alone_is_a_state_secret(text):
         "Về việc giải mật tài liệu",
         "Quy chế bảo mật (an toàn thông tin)",
         "Thường",
+        "Mật độ (dân số)",
+        "Cơ mật - viện",
+        "Về việc mật danh/bí danh",
+        "Từ “mật” trong văn bản",
+        "Mắt",
+        "Tôi mặt",
+        "Mat",
         "Mát",
     ],
 )
