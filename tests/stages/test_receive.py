@@ -44,7 +44,7 @@ def test_a_known_client_with_a_proper_message_is_admitted():
         ({"message_id": "a\x00b"}, "message-id-invalid"),
         ({"payload": PayloadRef.of(b"")}, "body-empty"),
         ({"payload": PayloadRef.of(b"x" * (1024 * 1024 + 1))}, "body-too-large"),
-        ({"payload": PayloadRef(sha256="0" * 64, size=65 * 1024 * 1024)}, "body-too-large"),
+        ({"payload": PayloadRef(sha256="0" * 64, size=769 * 1024 * 1024)}, "body-too-large"),
         ({"content_type": "text/html"}, "content-type-unsupported"),
         ({"content_type": CLAIM_TYPE}, "claim-invalid"),
         ({"expires": "tomorrow"}, "expires-invalid"),
