@@ -31,6 +31,7 @@ from gateway.model.handover import HandOver
 from gateway.model.ids import DocumentId, OrganCode, PartyKey
 from gateway.model.journey import HandOverEvent, SubmissionEvent, moves, next_request
 from gateway.model.party import Link, Party, Successor
+from gateway.model.payload import PayloadRef
 from gateway.register import Draft, Register, reasons_with
 from gateway.stages import amend, deliver, receipt
 from gateway.stages.amend import Step
@@ -264,6 +265,34 @@ class Amendments:
         draft.original = self._register.attest(draft, refused, EventName.SUBMISSION_REJECTION, (), why, now)
         draft.forgets.append(f"document:{refused.document}")
         return True
+
+    async def bring_original(self, draft: Draft, valid: Valid, copy: HandOver, now: datetime) -> None:
+        """Give the recipient of *copy*, whom an update has added, the document as the others got it: a copy of its
+        own, in the original's chain."""
+        party = self._world.directory.party(copy.recipient)
+        for original in reversed(valid.originals):
+            rendered = next((c.payload for c in original.handovers if c.payload and not c.is_quiet), None)
+            if party is None or rendered is None or not await self._has_files(rendered):
+                continue
+            submission = original.submission
+            added = deliver.pending(
+                submission.document, party, copy.addressed_as, rendered, head=submission.head
+            )
+            sender = self._register.parcel_sender(submission)
+            draft.handovers.append(self._register.dispatch(draft, submission, added, sender, rendered, now))
+            draft.note(
+                now,
+                "deliver",
+                "added",
+                recipient=copy.recipient,
+                detail=copy.document,
+                document=submission.document,
+            )
+            return
+
+    async def _has_files(self, rendered: PayloadRef) -> bool:
+        envelope, _ = await self._world.envelopes.read(rendered)
+        return isinstance(envelope, Edoc) and bool(envelope.attachments)
 
     def withdrawn_unseen(
         self, draft: Draft, submission: Submission, copy: HandOver, now: datetime

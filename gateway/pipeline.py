@@ -346,7 +346,7 @@ class Pipeline:
             submission,
             EventName.SUBMISSION_ACCEPTANCE,
             [receipt.recipient(handover) for handover in planned],
-            remarks(valid.findings),
+            remarks((*valid.findings, *amend.remarks(valid, outbound.routed.routes))),
             now,
         )
         queues = sum(1 for h in planned if h.link is Link.AMQP)
@@ -363,6 +363,8 @@ class Pipeline:
                 refusal = turned.get(handover.addressed_as)
                 draft.handovers.append(self._unserved(draft, submission, handover, refusal, now))
                 continue
+            if amend.needs_original(valid, handover):
+                await self._amendments.bring_original(draft, valid, handover, now)
             draft.handovers.append(
                 self._register.dispatch(
                     draft, submission, handover, sender, outbound.rendered, now, as_claim=as_claim

@@ -123,7 +123,29 @@ def to_recall(originals: Sequence[Dossier], recipient: PartyKey) -> Asked:
 
 def is_removed(edoc: Edoc, route: Route) -> bool:
     """Whether an update takes this recipient out."""
-    return route.addressed_as in {organ.code for organ in edoc.amends.removed}
+    return normalised(route.addressed_as) in {normalised(organ.code) for organ in edoc.amends.removed}
+
+
+def remarks(valid: Valid, routes: Sequence[Route]) -> tuple[Finding, ...]:
+    """What is to be said of recipients that an update takes out but that never had the document."""
+    if valid.edoc.business is not Business.UPDATE:
+        return ()
+    return tuple(
+        remark("removed-unknown", str(route.addressed_as))
+        for route in routes
+        if is_removed(valid.edoc, route) and what_to_ask(valid, route) is None
+    )
+
+
+def needs_original(valid: Valid, copy: HandOver) -> bool:
+    """Whether an update that brings no file leads *copy*'s recipient to the original, of which it has no copy."""
+    return (
+        valid.edoc.business is Business.UPDATE
+        and copy.asks is Ask.NOTHING
+        and copy.payload is not None
+        and not valid.edoc.attachments
+        and all(original.of(copy.recipient) is None for original in valid.originals)
+    )
 
 
 class Step(StrEnum):

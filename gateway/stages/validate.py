@@ -21,10 +21,12 @@ from gateway.model.envelope import Attachment, Business, Edoc, Envelope, StatusR
 from gateway.model.finding import Finding, Severity, worst
 from gateway.model.handover import HandOver
 from gateway.model.ids import OrganCode, normalised
-from gateway.model.journey import Status, next_status
+from gateway.model.journey import HandOverState, Status, next_status
 from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Verdict
 from gateway.stages.amend import NEVER_HAD, are_versions, candidates
+
+PENDING = HandOverState.PENDING
 
 _REASONS = {"EDX-083": "status-unknown", "EDX-084": "status-unknown", "EDX-085": "status-reason-missing"}
 """Rules whose breach has a reason of its own, where nothing else is wrong."""
@@ -126,8 +128,16 @@ def match(received: Received, report: StatusReport, found: Sequence[Dossier]) ->
     ]
     if not seen:
         return Refusal(reason=Reason("document-unknown"))
-    # The oldest version to which it is news; where it is none to any, the newest.
-    about, handover = next(((d, c) for d, c in seen if _is_news(c, report)), seen[-1])
+    # The oldest version to which it is news.  A late one about an earlier version must not prove of a later one that
+    # it arrived before it went out; and where it is news to none, it is about the first.
+    about, handover = next(
+        (
+            (d, c)
+            for n, (d, c) in enumerate(seen)
+            if _is_news(c, report) and (n == 0 or c.state is not PENDING)
+        ),
+        seen[0],
+    )
     return ValidStatus(received=received, report=report, about=about, handover=handover)
 
 

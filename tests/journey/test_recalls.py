@@ -102,7 +102,7 @@ async def test_what_did_not_go_out_yet_is_withdrawn_and_nobody_sees_either():
     assert town.events(recall, LABOUR) == [NOT_CONSIGNED]
     assert reason(town, ticket, LABOUR) == "recalled"
     assert reason(town, recall, LABOUR) == "recalled-before-delivery"
-    town.broker.make_room(LABOUR) if hasattr(town.broker, "make_room") else None
+    town.broker.widen(100)
     await town.pass_time(timedelta(hours=1))
     assert town.deliveries(LABOUR) == []
     await are_whole(town, ticket, recall)

@@ -34,7 +34,15 @@ from adapters.memory import (
 )
 from gateway.desk import InboxDesk, Shelf
 from gateway.model.document import Dossier
-from gateway.model.envelope import Amendment, Business, DocumentCode, Kind, Organ
+from gateway.model.envelope import (
+    Amendment,
+    Business,
+    DocumentCode,
+    DocumentReference,
+    Kind,
+    Organ,
+    Replaced,
+)
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem
 from gateway.model.ids import ClientId, DocumentId, MessageId, OfficialId, OrganCode, Owner, PartyKey, Realm
@@ -205,6 +213,39 @@ class Town:
         name = replace(own, official_id=OfficialId(f"{PROVINCE},2016/03/04,{number}/QĐ-UBND"))
         given = {"business": Business.RECALL, "amends": Amendment(originals=(name,), reason="Sai số")}
         return self.edoc(*recipients, number=number, **(given | changes))
+
+    def update(
+        self,
+        *recipients: str,
+        number: int = 517,
+        added: Sequence[str] = (),
+        removed: Sequence[str] = (),
+        **changes: Any,
+    ) -> bytes:
+        """An update (edoc kind 2) of the province's document *number*, with a number of its own unless said otherwise."""
+        name = DocumentReference(
+            organ=OrganCode(PROVINCE), official_id=OfficialId(f"{PROVINCE},2016/03/04,{number}/QĐ-UBND")
+        )
+        amends = Amendment(
+            originals=(name,),
+            added=tuple(Organ(code=OrganCode(code)) for code in added),
+            removed=tuple(Organ(code=OrganCode(code)) for code in removed),
+        )
+        given = {"business": Business.UPDATE, "amends": amends, "number": number + 1000}
+        return self.edoc(*recipients, **(given | changes))
+
+    def replacement(self, *recipients: str, of: Sequence[int] = (517,), **changes: Any) -> bytes:
+        """A replacement (edoc kind 3) of the province's documents *of*, for all its recipients."""
+        replaces = tuple(
+            Replaced(
+                original=DocumentReference(
+                    organ=OrganCode(PROVINCE), official_id=OfficialId(f"{PROVINCE},2016/03/04,{n}/QĐ-UBND")
+                )
+            )
+            for n in of
+        )
+        given = {"business": Business.REPLACE, "amends": Amendment(replaces=replaces), "number": 900}
+        return self.edoc(*recipients, **(given | changes))
 
     def take_back(self, organ: str, *, number: int = 517, **changes: Any) -> bytes:
         """A status 13: the province asks *organ* to give its document *number* back."""
