@@ -1,15 +1,16 @@
 """The parent of ``serve``: keeps *n* worker processes alive and tells the store when one has died.
 
 A worker is given its runtime facts as one line of JSON on standard input; the pipe stays open, and its end
-tells the worker that the parent is gone.  A worker answers with one line of JSON when it is ready.
+tells the worker that the parent is gone.  A worker answers with one line of JSON when it is ready.  Further lines are
+orders, each answered with one line that repeats its number.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,7 @@ class Supervisor:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self._command = command
-        self._facts = facts
+        self._facts = dict(facts)
         self._count = count
         self._bury = bury
         self._grace_s = grace_s
@@ -58,6 +59,11 @@ class Supervisor:
         self._children: dict[int, Child] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._orders = 0
+        self._may_spawn = asyncio.Event()
+        self._may_spawn.set()
+        self._spawning = 0
+        self._spawned = asyncio.Event()
 
     @property
     def pids(self) -> Sequence[int]:
@@ -81,7 +87,47 @@ class Supervisor:
         await asyncio.gather(*(self._end(child) for child in self._children.values()))
         self._children.clear()
 
+    def remember(self, **facts: Any) -> None:
+        """Workers that start from now on are told *facts* instead of what they were told before."""
+        self._facts.update(facts)
+
+    @asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """No worker starts meanwhile: whoever lives hears the orders, whoever starts later knows the new facts."""
+        self._may_spawn.clear()
+        try:
+            while self._spawning:
+                self._spawned.clear()
+                await self._spawned.wait()
+            yield
+        finally:
+            self._may_spawn.set()
+
+    async def order(self, order: Mapping[str, Any], within_s: float) -> Mapping[int, Mapping[str, Any]]:
+        """Give every living worker *order*; the answers, by worker.
+
+        One that dies over it, or does not answer in time, is not among them.
+        """
+        self._orders += 1
+        line = {**order, "order": self._orders}
+        children = [child for child in self._children.values() if child.process.returncode is None]
+        answers = await asyncio.gather(*(_ask(child, line, within_s) for child in children))
+        return {
+            child.number: answer
+            for child, answer in zip(children, answers, strict=True)
+            if answer is not None
+        }
+
     async def _spawn(self, number: int) -> Child:
+        await self._may_spawn.wait()
+        self._spawning += 1
+        try:
+            return await self._begin(number)
+        finally:
+            self._spawning -= 1
+            self._spawned.set()
+
+    async def _begin(self, number: int) -> Child:
         process = await asyncio.create_subprocess_exec(
             *self._command,
             stdin=asyncio.subprocess.PIPE,
@@ -146,6 +192,23 @@ class Supervisor:
             await process.wait()
         await _close_line(process)
         await self._bury(child.owner)
+
+
+async def _ask(child: Child, order: Mapping[str, Any], within_s: float) -> Mapping[str, Any] | None:
+    stdin, stdout = child.process.stdin, child.process.stdout
+    assert stdin is not None
+    assert stdout is not None
+    try:
+        async with asyncio.timeout(within_s):
+            stdin.write(json.dumps(order).encode() + b"\n")
+            await stdin.drain()
+            while line := await stdout.readline():
+                answer: Mapping[str, Any] = json.loads(line)
+                if answer.get("order") == order["order"]:  # else a late answer to an earlier one
+                    return answer
+    except (TimeoutError, ConnectionError, ValueError) as error:
+        log.error("worker does not answer", number=child.number, error=type(error).__name__)
+    return None
 
 
 async def _close_line(process: asyncio.subprocess.Process) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,12 +15,14 @@ from adapters.broker.definitions import (
     Site,
     differences,
     is_password,
+    leftovers,
     password_hash,
     shortfall,
+    stray_bindings,
 )
 from adapters.broker.management import Management, Options
 from adapters.broker.permissions import grant_of
-from adapters.broker.topology import Bound, Bounds, Topology, plan
+from adapters.broker.topology import Bound, Bounds, Topology, narrowed, plan
 from gateway.errors import ConfigError, Unavailable
 from gateway.model.ids import ClientId, PartyKey
 from gateway.model.party import Client, Link, Party
@@ -119,6 +122,52 @@ def test_only_parties_with_queues_get_queues_and_only_their_clients_get_users() 
     }
     assert [grant.user for grant in topology.grants] == ["both", "one"]
     assert not any(THREE in grant.read for grant in topology.grants)
+
+
+def test_who_is_locked_keeps_its_queues_and_nobody_may_use_them_nor_do_we_take_what_is_in_them() -> None:
+    parties = [replace(a_party(ONE), is_locked=True), a_party(TWO)]
+    topology = plan(parties, [a_client("one", ONE), a_client("both", ONE, TWO)])
+    assert topology.parties == (TWO,)
+    assert {f"vanthu.submit.{ONE}", f"vanthu.deliver.{ONE}"} <= {queue.name for queue in topology.queues}
+    assert [(grant.user, sorted(grant.parties)) for grant in topology.grants] == [("both", [TWO])]
+    assert not any(re.escape(ONE) in f"{grant.read}{grant.topics}" for grant in topology.grants)
+
+
+def test_who_may_do_less_than_before_is_known_and_who_may_do_more_is_left_alone() -> None:
+    before = plan(
+        [a_party(ONE), a_party(TWO)], [a_client("one", ONE), a_client("both", ONE, TWO), a_client("two", TWO)]
+    )
+    after = plan(
+        [a_party(ONE), a_party(TWO)], [a_client("both", ONE), a_client("two", ONE, TWO), a_client("new", ONE)]
+    )
+    assert narrowed(before, after) == ("both", "one")
+    assert narrowed(before, before) == ()
+
+
+def test_queues_of_parties_that_left_are_found_and_nobody_elses() -> None:
+    topology = plan([a_party(ONE)], [])
+    names = [
+        f"vanthu.deliver.{ONE}",
+        f"vanthu.deliver.{TWO}",
+        f"vanthu.submit.{TWO}",
+        "vanthu.dead.parked",
+        "mine",
+    ]
+    rows = [{"name": name, "vhost": "vanthu"} for name in names]
+    stray = {
+        "source": "vanthu.submit",
+        "vhost": "vanthu",
+        "destination": f"vanthu.submit.{TWO}",
+        "routing_key": f"{TWO}.edoc",
+    }
+    theirs = {**stray, "destination": "mine"}
+    have = {
+        **EMPTY,
+        "queues": [*rows, {"name": f"vanthu.deliver.{THREE}", "vhost": "other"}],
+        "bindings": [stray, theirs],
+    }
+    assert leftovers(topology, have, SITE) == (f"vanthu.deliver.{TWO}", f"vanthu.submit.{TWO}")
+    assert stray_bindings(topology, have, SITE) == [stray]
 
 
 def test_every_queue_is_quorum_bounded_limited_and_gives_up_its_dead_at_least_once() -> None:

@@ -130,19 +130,16 @@ class Consumer:
             missing_wait=options.missing_wait,
         )
         self._subscriptions = Subscriptions(self._connection, self._take, pace)
-        self._origins: dict[str, tuple[Lane, PartyKey]] = {}
-        # Urgent queues first: they are back first after a restart.
-        keys = tuple(parties)
-        urgent = {submit_queue(key, urgent=True): (Lane.URGENT, key) for key in keys}
-        ordinary = {submit_queue(key): (Lane.ORDINARY, key) for key in keys}
+        living = _origins(parties)
         dead = {
             DEAD_SUBMIT: (Lane.DEAD_SUBMISSIONS, PartyKey("")),
             DEAD_DELIVER: (Lane.DEAD_DELIVERIES, PartyKey("")),
             DEAD_RECEIPTS: (Lane.DEAD_RECEIPTS, PartyKey("")),
         }
-        self._origins = urgent | ordinary | dead
-        per_channel = options.consumers_per_channel
-        self._subscriptions.add([*urgent, *ordinary], prefetch=1, per_channel=per_channel)
+        # Of queues that are consumed no more, too: what they brought may be in hand.
+        self._origins: dict[str, tuple[Lane, PartyKey]] = living | dead
+        self._living = frozenset(living)
+        self._subscriptions.add([*living], prefetch=1, per_channel=options.consumers_per_channel)
         self._subscriptions.add([*dead], prefetch=options.dead_prefetch)
         self._running: set[asyncio.Task[None]] = set()
         self._is_started = False
@@ -171,6 +168,18 @@ class Consumer:
             self._is_started = True
             await self._connection.start()
             self._subscriptions.start()
+
+    async def follow(self, parties: Iterable[PartyKey]) -> bool:
+        """Consume the submit queues of *parties* from now on, and no others; what is in hand goes on.
+
+        Returns when the broker has agreed, or after a while: ``state`` tells what is missing then (``False``).
+        """
+        living = _origins(parties)
+        gone, self._living = self._living - living.keys(), frozenset(living)
+        self._origins |= living
+        self._subscriptions.drop(gone)
+        self._subscriptions.add([*living], prefetch=1, per_channel=self._options.consumers_per_channel)
+        return await self._subscriptions.settled()
 
     async def pause(self) -> None:
         """Take nothing more from the broker; what is in hand goes on.  May be called twice."""
@@ -335,6 +344,13 @@ class Consumer:
         except TimeoutError:
             return True
         return False
+
+
+def _origins(parties: Iterable[PartyKey]) -> dict[str, tuple[Lane, PartyKey]]:
+    """What the submit queues of *parties* bring.  Urgent ones first: they are back first after a restart."""
+    keys = tuple(parties)
+    urgent = {submit_queue(key, urgent=True): (Lane.URGENT, key) for key in keys}
+    return urgent | {submit_queue(key): (Lane.ORDINARY, key) for key in keys}
 
 
 class _Patience:

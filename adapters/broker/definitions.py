@@ -17,7 +17,7 @@ from hashlib import sha256
 from typing import Any
 
 from adapters.broker.permissions import SUBMIT_EXCHANGE, Grant, grant_of_gateway
-from adapters.broker.topology import Topology
+from adapters.broker.topology import Topology, is_of_a_party
 
 Rows = Sequence[Mapping[str, Any]]
 Definitions = Mapping[str, Any]
@@ -109,6 +109,20 @@ def shortfall(topology: Topology, have: Definitions, site: Site, passwords: Mapp
         first={part: rows for part, rows in first.items() if rows},
         second={part: rows for part, rows in second.items() if rows},
     )
+
+
+def leftovers(topology: Topology, have: Definitions, site: Site) -> tuple[str, ...]:
+    """The queues of parties that are in the broker and in no directory, in order."""
+    wanted = {queue.name for queue in topology.queues}
+    names = {row["name"] for row in _of(have, "queues", site)}
+    return tuple(sorted(name for name in names - wanted if is_of_a_party(name)))
+
+
+def stray_bindings(topology: Topology, have: Definitions, site: Site) -> Rows:
+    """The bindings that lead from our exchanges to queues of parties that are in no directory."""
+    gone = set(leftovers(topology, have, site))
+    bindings = _of(have, "bindings", site)
+    return [row for row in bindings if row["source"] in topology.exchanges and row["destination"] in gone]
 
 
 def differences(topology: Topology, have: Definitions, site: Site) -> list[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +23,16 @@ from urllib.parse import quote
 import aiohttp
 import structlog
 
-from adapters.broker.definitions import Definitions, Rows, Shortfall, Site, differences, shortfall
+from adapters.broker.definitions import (
+    Definitions,
+    Rows,
+    Shortfall,
+    Site,
+    differences,
+    leftovers,
+    shortfall,
+    stray_bindings,
+)
 from adapters.broker.topology import DEAD_PARKED, Topology
 from gateway.errors import Unavailable
 
@@ -93,6 +102,37 @@ class Management:
             duration_ms=round((time.monotonic() - began) * 1000),
         )
         return lacking
+
+    async def withdraw(self, topology: Topology, users: Collection[str]) -> Mapping[str, int]:
+        """Cut off what *topology* has no longer: what leads to the queues of parties that left, and the open
+        connections of *users*, whose rights became fewer (RabbitMQ asks for rights once per channel and
+        remembers the answer).
+
+        The queues themselves stay.  Answers how many messages wait in each.
+        """
+        have = await self._export()
+        for row in stray_bindings(topology, have, self._site):
+            key = quote(row["routing_key"], safe="") or "~"
+            where = "/".join(
+                quote(part, safe="")
+                for part in (self._site.vhost, "e", row["source"], "q", row["destination"])
+            )
+            await self._ask("DELETE", f"/api/bindings/{where}/{key}", accepted=(404,))
+        if users:
+            await self._disconnect(frozenset(users))
+        return {queue: await self.depth(queue) for queue in leftovers(topology, have, self._site)}
+
+    async def _disconnect(self, users: frozenset[str]) -> None:
+        # By the user: the broker's own list, exact at once.  The list below is five seconds old (measured), and is
+        # all that brokers before 3.10 have.
+        for user in users:
+            path = f"/api/connections/username/{quote(user, safe='')}"
+            await self._ask("DELETE", path, accepted=(404, 405))
+        rows = await self._ask("GET", "/api/connections?columns=name,user,vhost")
+        for row in rows if isinstance(rows, list) else ():
+            if row.get("user") in users and row.get("vhost") == self._site.vhost:
+                path = f"/api/connections/{quote(row['name'], safe='')}"
+                await self._ask("DELETE", path, accepted=(404,))
 
     async def read_back(self, topology: Topology) -> list[str]:
         """Each way in which the broker is not as the contract says; empty when all is well."""

@@ -21,24 +21,28 @@ NOTHING = "^$"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What one broker user may do in our virtual host.  ``topics`` is what it may publish to the exchange."""
+    """What one broker user may do in our virtual host.  ``topics`` is what it may publish to the exchange,
+    ``parties`` are those in whose name it does all that."""
 
     user: str
     configure: str
     write: str
     read: str
     topics: str | None = None
+    parties: frozenset[PartyKey] = frozenset()
 
 
 def grant_of(client: ClientId, parties: Iterable[PartyKey]) -> Grant:
     """The grant of a client that acts for *parties* (all of them with queues, at least one)."""
-    organs = "|".join(re.escape(party) for party in sorted(parties))
+    own = frozenset(parties)
+    organs = "|".join(re.escape(party) for party in sorted(own))
     return Grant(
         user=client,
         configure=NOTHING,
         write=f"^{re.escape(SUBMIT_EXCHANGE)}$",
         read=rf"^vanthu\.(deliver|receipts)\.({organs})$",
         topics=rf"^({organs})\.(edoc(\.urgent)?|status)$",
+        parties=own,
     )
 
 

@@ -2,15 +2,16 @@
 
 Strategy: up to 64 queues share a channel, and a task per channel opens it, subscribes, waits until it is
 gone, and begins anew.  A queue that is missing is taken out of its group, so that the others do not
-suffer, and looked for until it is there again.  A pause cancels the consumers and keeps the channels, for
-what is in hand must be acknowledged where it came.
+suffer, and looked for until it is there again.  Queues may come and go while we run: the group's task hears
+of it, consumes what is new, and cancels what is no longer its own.  A pause, or a queue that goes, cancels
+consumers and keeps the channels, for what is in hand must be acknowledged where it came.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -43,11 +44,14 @@ class Pace:
 
 @dataclass(slots=True)
 class _Group:
-    """Queues whose consumers share a channel; ``tags`` are those that are consumed now."""
+    """Queues whose consumers share a channel, at most ``room`` of them; ``tags`` are those that are consumed now,
+    ``news`` says that the queues are others than the task last saw."""
 
-    queues: list[str]
     prefetch: int
+    room: int
+    queues: list[str] = field(default_factory=list)
     tags: set[str] = field(default_factory=set)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Subscriptions:
@@ -64,6 +68,8 @@ class Subscriptions:
         self._is_open = asyncio.Event()
         self._is_paused = asyncio.Event()
         self._is_quiet = asyncio.Event()
+        self._changes = asyncio.Event()
+        self._is_started = False
 
     @property
     def consumed(self) -> int:
@@ -83,14 +89,57 @@ class Subscriptions:
         return "ok"
 
     def add(self, queues: Sequence[str], *, prefetch: int, per_channel: int = 64) -> None:
-        """Consume *queues*, from ``start`` on."""
-        self._prefetch.update(dict.fromkeys(queues, prefetch))
-        for at in range(0, len(queues), per_channel):
-            self._groups.append(_Group(list(queues[at : at + per_channel]), prefetch))
+        """Consume *queues* besides the others, from ``start`` on, or from now on where we run."""
+        group: _Group | None = None
+        for queue in queues:
+            if queue in self._prefetch and queue not in self._missing:
+                continue
+            self._prefetch[queue] = prefetch
+            self._missing.discard(queue)
+            if group is None or len(group.queues) >= group.room:
+                group = self._with_room(prefetch, per_channel)
+            group.queues.append(queue)
+            group.news.set()
+
+    def drop(self, queues: Collection[str]) -> None:
+        """Consume *queues* no more.  What of them is in hand goes on and is settled where it came."""
+        for queue in queues:
+            self._prefetch.pop(queue, None)
+            self._missing.discard(queue)
+        for group in self._groups:
+            if any(queue in queues for queue in group.queues):
+                group.queues = [queue for queue in group.queues if queue not in queues]
+                group.news.set()
+
+    async def settled(self, limit: timedelta | None = None) -> bool:
+        """Wait until exactly the queues that are wanted are consumed, but not longer than *limit*; ``False`` where
+        they are not (the broker is away, a queue is missing, we are paused)."""
+
+        async def settle() -> None:
+            while not self._is_settled():
+                self._changes.clear()
+                await self._changes.wait()
+
+        await within(settle(), limit or self._pace.answer_within)
+        return self._is_settled()
+
+    def _is_settled(self) -> bool:
+        return all(group.tags == set(group.queues) for group in self._groups) and not self._missing
+
+    def _with_room(self, prefetch: int, room: int) -> _Group:
+        for group in self._groups:
+            if group.prefetch == prefetch and len(group.queues) < group.room:
+                return group
+        group = _Group(prefetch=prefetch, room=room)
+        self._groups.append(group)
+        if self._is_started:
+            self._spawn(group)
+        return group
 
     def start(self) -> None:
         """Begin, or wait for the connection and begin then."""
         self._is_open.set()
+        self._is_started = True
         for group in self._groups:
             self._spawn(group)
         task = asyncio.create_task(self._look_for_missing(), name="broker-missing-queues")
@@ -116,7 +165,8 @@ class Subscriptions:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _spawn(self, group: _Group) -> None:
-        task = asyncio.create_task(self._attend(group), name=f"broker-consumers-{group.queues[0]}")
+        name = f"broker-consumers-{self._groups.index(group)}"
+        task = asyncio.create_task(self._attend(group), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -124,7 +174,11 @@ class Subscriptions:
         wait_s = self._pace.first_wait.total_seconds()
         longest_s = self._pace.longest_wait.total_seconds()
         loop = asyncio.get_running_loop()
-        while group.queues:
+        while True:
+            if not group.queues:
+                group.news.clear()
+                await group.news.wait()
+                continue
             await self._is_open.wait()
             live = await self._connection.opened()
             began = loop.time()
@@ -154,19 +208,29 @@ class Subscriptions:
             # spec: RabbitMQ, quorum queues - QoS per consumer only; a global one closes the connection
             await raw.basic_qos(prefetch_count=group.prefetch, global_=False, timeout=answer_s)
             while not raw.is_closed:
+                group.news.clear()
+                await self._cancel(group, raw, group.tags - set(group.queues))
                 for queue in tuple(group.queues):
-                    await self._subscribe(group, raw, queue)
-                await _first(raw.closing, self._is_paused.wait())
-                for tag in tuple(group.tags):
-                    if not raw.is_closed:
-                        await raw.basic_cancel(tag, timeout=answer_s)
-                        group.tags.discard(tag)
+                    if queue not in group.tags:
+                        await self._subscribe(group, raw, queue)
+                await _first(raw.closing, self._is_paused.wait(), group.news.wait())
+                if not self._is_paused.is_set():
+                    continue
+                await self._cancel(group, raw, group.tags)
                 self._tell_quiet()
                 await _first(raw.closing, self._is_open.wait())
         finally:
             group.tags.clear()
             self._tell_quiet()
             await within(channel.close(), _CLOSE_WITHIN)
+
+    async def _cancel(self, group: _Group, raw: AbstractChannel, tags: Collection[str]) -> None:
+        answer_s = self._pace.answer_within.total_seconds()
+        for tag in tuple(tags):
+            if not raw.is_closed:
+                await raw.basic_cancel(tag, timeout=answer_s)
+                group.tags.discard(tag)
+                self._changes.set()
 
     async def _subscribe(self, group: _Group, raw: AbstractChannel, queue: str) -> None:
         async def on_message(message: DeliveredMessage) -> None:
@@ -179,6 +243,7 @@ class Subscriptions:
             self._lose(group, queue)
             raise
         group.tags.add(queue)
+        self._changes.set()
 
     def _cancelled(self, group: _Group, frame: spec.Basic.Cancel) -> None:
         # The broker ends a consumer when its queue is deleted, or has lost its majority.
@@ -186,6 +251,7 @@ class Subscriptions:
 
     def _lose(self, group: _Group, queue: str) -> None:
         group.tags.discard(queue)
+        self._changes.set()
         if queue in group.queues:
             group.queues.remove(queue)
             self._missing.add(queue)
@@ -201,11 +267,8 @@ class Subscriptions:
         while True:
             await asyncio.sleep(self._pace.missing_wait.total_seconds())
             for queue in sorted(self._missing):
-                if await self._exists(queue):
-                    self._missing.discard(queue)
-                    group = _Group([queue], self._prefetch[queue])
-                    self._groups.append(group)
-                    self._spawn(group)
+                if await self._exists(queue) and queue in self._missing:  # it may have been dropped meanwhile
+                    self.add([queue], prefetch=self._prefetch[queue])
 
     async def _exists(self, queue: str) -> bool:
         live = self._connection.live
@@ -224,9 +287,9 @@ class Subscriptions:
             await within(channel.close(), _CLOSE_WITHIN)
 
 
-async def _first(closing: asyncio.Future[None], other: Coroutine[None, None, bool]) -> None:
-    """Wait for either.  *closing* is an observer of ours: cancelling it closes nothing."""
-    waits: set[asyncio.Future[Any]] = {closing, asyncio.ensure_future(other)}
+async def _first(closing: asyncio.Future[None], *others: Coroutine[None, None, bool]) -> None:
+    """Wait for any of them.  *closing* is an observer of ours: cancelling it closes nothing."""
+    waits: set[asyncio.Future[Any]] = {closing, *(asyncio.ensure_future(other) for other in others)}
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -91,7 +91,8 @@ class Binding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
-    """All of it.  ``parties`` are those with queues, in order."""
+    """All of it.  ``parties`` are those whose submissions we take, in order; who is locked has its queues and is
+    none of them, and no client may use them."""
 
     parties: tuple[PartyKey, ...]
     exchanges: tuple[str, ...]
@@ -126,7 +127,9 @@ def plan(parties: Iterable[Party], clients: Iterable[Client], bounds: Bounds | N
     Raises ``ConfigError`` for a code that can't be part of a routing key.
     """
     bounds = bounds or Bounds()
-    keys = parties_with_queues(parties)
+    held = tuple(parties)
+    keys = parties_with_queues(held)
+    locked = frozenset(party.key for party in held if party.is_locked)
     for key in keys:
         if not _ORGAN.fullmatch(key) or len(key) > _LONGEST_ORGAN or key.endswith(_LANES):
             raise ConfigError(
@@ -148,19 +151,32 @@ def plan(parties: Iterable[Party], clients: Iterable[Client], bounds: Bounds | N
         Binding(exchange=DEAD_EXCHANGE, queue=DEAD_RECEIPTS, key="receipts.#"),
         Binding(exchange=DEAD_EXCHANGE, queue=DEAD_PARKED, key="parked.#"),
     ]
-    with_queues = frozenset(keys)
+    served = frozenset(keys) - locked
     grants = [
         grant_of(client.id, own)
         for client in sorted(clients, key=lambda c: c.id)
-        if (own := client.acts_for & with_queues)
+        if (own := client.acts_for & served)
     ]
     return Topology(
-        parties=keys,
+        parties=tuple(key for key in keys if key in served),
         exchanges=(SUBMIT_EXCHANGE, DEAD_EXCHANGE),
         queues=tuple(queues),
         bindings=tuple(bindings),
         grants=tuple(grants),
     )
+
+
+def narrowed(before: Topology, after: Topology) -> tuple[str, ...]:
+    """The users who may do less by *after* than by *before*, those who may do nothing any more among them."""
+    reach = {grant.user: grant.parties for grant in after.grants}
+    return tuple(
+        grant.user for grant in before.grants if not grant.parties <= reach.get(grant.user, frozenset())
+    )
+
+
+def is_of_a_party(queue: str) -> bool:
+    """Whether *queue* is named as the queues of parties are."""
+    return queue.startswith(("vanthu.submit.", "vanthu.deliver.", "vanthu.receipts."))
 
 
 def _queues_of(party: PartyKey, bounds: Bounds) -> tuple[Queue, ...]:

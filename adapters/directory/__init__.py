@@ -8,6 +8,7 @@ from adapters.directory.development import Secrets, make_development_clients, wr
 from adapters.directory.difference import Changed, Difference, compare, described
 from adapters.directory.directory import Options, OrganDirectory, load
 from adapters.directory.endings import Ending
+from adapters.directory.live import LiveDirectory
 from adapters.directory.organs import OrganList, load_organs, read_organs
 from adapters.directory.overrides import override
 from adapters.directory.remarks import Remark, RemarkKind, Report
@@ -16,6 +17,7 @@ __all__ = [
     "Changed",
     "Difference",
     "Ending",
+    "LiveDirectory",
     "Options",
     "OrganDirectory",
     "OrganList",

@@ -170,8 +170,14 @@ class _Reading:
             known = self.parties[code].name if code in self.parties else ""
             remark(
                 RemarkKind.DOUBLED,
-                f"mã {code} đã có ở dòng {first} với tên “{known}”, dòng này ghi “{name}”",
-                f"the id {code} stands in row {first} as {known!r} already, this row calls it {name!r}",
+                f"mã {code} đã có ở dòng {first} với "
+                + ("cùng tên" if known == name else f"tên “{known}”, dòng này ghi “{name}”"),
+                f"the id {code} stands in row {first} "
+                + (
+                    "under the same name"
+                    if known == name
+                    else f"as {known!r} already, this row calls it {name!r}"
+                ),
                 is_same=known == name,
             )
             return

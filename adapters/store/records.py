@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import BindParameter, Connection, Dialect, bindparam, func, literal_column, select, union
 
@@ -15,7 +15,7 @@ from gateway.model.document import Dossier
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver
 from gateway.model.ids import DocumentId, EvidenceId, PartyKey, normalised
-from gateway.model.journey import SubmissionState
+from gateway.model.journey import HandOverState, SubmissionState
 
 
 class SqlRecords:
@@ -80,6 +80,11 @@ class SqlRecords:
             .where(c.c.recipient == bindparam("recipient"))
             .order_by(c.c.document.desc())
             .limit(bindparam("most")),
+        )
+        self._open = Listed(
+            dialect,
+            select(c.c.recipient, c.c.state, func.count()).group_by(c.c.recipient, c.c.state),
+            c.c.recipient,
         )
         self._submissions = Listed(dialect, select(s), s.c.document)
         self._headers = Listed(dialect, select(h), h.c.document)
@@ -151,6 +156,18 @@ class SqlRecords:
             ]
 
         return await self._readers.ask(query)
+
+    async def open_copies(self, recipients: Collection[PartyKey]) -> Mapping[PartyKey, int]:
+        """How many copies of each of *recipients* have not ended; who has none is not named."""
+
+        def query(connection: Connection) -> Mapping[PartyKey, int]:
+            found: dict[PartyKey, int] = {}
+            for recipient, state, number in self._open.run(connection, sorted(recipients)):
+                if state in (HandOverState.PENDING, HandOverState.AVAILABLE):
+                    found[PartyKey(recipient)] = found.get(PartyKey(recipient), 0) + number
+            return found
+
+        return await self._readers.ask(query) if recipients else {}
 
     async def waiting(self) -> Mapping[str, int]:
         """``Records.waiting``; every kind is named."""

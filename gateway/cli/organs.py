@@ -1,8 +1,9 @@
-"""``vanthu organs``: list, show, check and compare the organs of the directory."""
+"""``vanthu organs``: list, show, check, compare and import the organs of the directory."""
 
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,14 +12,15 @@ from zoneinfo import ZoneInfo
 import typer
 
 from gateway import wiring
-from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, tell
+from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run, tell
+from gateway.config import Config
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 MOST_SHOWN = 40
 
 organs = typer.Typer(
     name="organs",
-    help="Danh mục cơ quan · the organs: list, show, check, diff.",
+    help="Danh mục cơ quan · the organs: list, show, check, diff, import, reload.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -114,6 +116,103 @@ def diff(
         tell("\n".join(_different(found)))
     if found:
         raise typer.Exit(1)
+
+
+@organs.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="Danh sách CSV · a list of organs.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Không hỏi lại · ask nothing.")] = False,
+    leave_out: Annotated[
+        bool,
+        typer.Option("--leave-out", help="Nhận dù có dòng bị bỏ · take it although rows of it are left out."),
+    ] = False,
+    config: ConfigOption = None,
+    var: VarOption = None,
+) -> None:
+    """Nhập danh sách · take a list over: check, show what changes, keep the former one, reload the running gateway."""
+    settings = configured(config, var)
+    if code := _import(settings, file, yes=yes, leave_out=leave_out):
+        raise typer.Exit(code)
+
+
+@organs.command("reload")
+def reload(config: ConfigOption = None, var: VarOption = None) -> None:
+    """Nạp lại danh mục · have the running gateway read the directory's files anew.  Exit 1 where it refuses."""
+    settings = configured(config, var)
+    code = _reload(settings)
+    outcome = "refused" if code else "ok"
+    run(lambda: wiring.note(settings, operator(), "organs-reload", str(settings.var), outcome))
+    if code:
+        raise typer.Exit(code)
+
+
+def _import(settings: Config, file: Path, *, yes: bool, leave_out: bool) -> int:
+    plan = wiring.plan_import(settings, file)
+    _tell_checked(file, plan.checked)
+    if plan.difference is None:
+        tell("không nhập · not imported: hãy sửa các lỗi trên · mend the errors above")
+        return 1
+    if plan.checked.listed.report.errors and not leave_out:
+        tell(
+            "không nhập: có dòng bị bỏ, thêm --leave-out để nhập các dòng còn lại · "
+            "not imported: rows would be left out, --leave-out takes the others"
+        )
+        return 1
+    if not plan.difference:
+        tell("danh mục đã như vậy rồi, không ghi gì · the directory is so already, nothing is written")
+        return 0
+    tell("\n".join(_different(plan.difference)))
+    for concern in run(lambda: wiring.concerns_of(settings, plan)):
+        tell(_concern(concern))
+    if not yes and not _agreed():
+        tell("không nhập · not imported")
+        return 1
+    former = wiring.write_import(plan)
+    kept = f"; danh sách cũ · the former list: {former}" if former else ""
+    tell(f"đã ghi · written: {plan.target} (sha256 {plan.sha256}){kept}")
+    about = f"{file} → {plan.target}"
+    run(lambda: wiring.note(settings, operator(), "organs-import", about, f"sha256 {plan.sha256}"))
+    return _reload(settings)
+
+
+def _reload(settings: Config) -> int:
+    done = run(lambda: wiring.ask_reload(settings))
+    if done is None:
+        tell("không có cổng nào đang chạy ở đây · no gateway runs here: nothing to reload")
+        return 0
+    if done["problem"]:
+        tell(
+            "LỖI · ERROR  cổng từ chối, danh mục cũ vẫn có hiệu lực · "
+            f"the running gateway refused, the old directory stays in force: {done['problem']}"
+        )
+        return 1
+    tell(
+        f"cổng đang chạy đã nạp lại · the running gateway has reloaded: {done['organs']} organs, "
+        f"+{done['added']} -{done['removed']} ~{done['renamed']} *{done['changed']}, {done['workers']} workers"
+    )
+    for queue, messages in (done["waiting"] or {}).items():
+        if messages:
+            tell(
+                f"lưu ý · note  hàng đợi {queue} của cơ quan đã rời còn {messages} thông điệp · "
+                f"{messages} messages wait in the queue of an organ that left"
+            )
+    return 0
+
+
+def _concern(concern: wiring.Concern) -> str:
+    said = []
+    if concern.open_copies:
+        said.append(f"{concern.open_copies} bản giao chưa xong · copies not ended")
+    if concern.clients:
+        said.append(f"phần mềm kết nối · clients {', '.join(concern.clients)}")
+    return f"! {concern.party:<16} {concern.name}: bị bỏ nhưng còn · is removed, but has {'; '.join(said)}"
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        tell("cần --yes khi không có ai trả lời · --yes is needed where nobody can answer")
+        return False
+    return typer.confirm("Nhập? · Import?")
 
 
 # --- pages --------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import signal
 import sys
 from typing import Annotated
@@ -29,7 +30,7 @@ def serve(
         int | None, typer.Option("--workers", min=1, help="Số tiến trình · worker processes.")
     ] = None,
 ) -> None:
-    """Chạy cổng · run the gateway until SIGTERM or Ctrl-C; stops without losing anything."""
+    """Chạy cổng · run the gateway until SIGTERM or Ctrl-C; stops without losing anything.  SIGHUP: read the directory anew."""
     settings = configured(config, var)
     uvloop.run(_until_stopped(wiring.Stack(settings, workers=workers, actor=operator())))
 
@@ -39,8 +40,17 @@ async def _until_stopped(stack: wiring.Stack) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    renew = asyncio.Event()
+    had_terminal = _has_terminal()
+
+    def hang_up() -> None:
+        # A terminal that was closed sends the same signal; nobody is left to stop us then.
+        (stop if had_terminal and not _has_terminal() else renew).set()
+
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
     starting = asyncio.create_task(stack.start(), name="start")
     stopping = asyncio.create_task(stop.wait(), name="stop")
+    reloading: asyncio.Task[None] | None = None
     try:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
@@ -48,10 +58,38 @@ async def _until_stopped(stack: wiring.Stack) -> None:
             await asyncio.wait({starting})
             return
         print(await starting, flush=True)
-        await stop.wait()
+        reloading = asyncio.create_task(_reload(stack, renew), name="reload")
+        await asyncio.wait({stopping, reloading}, return_when=asyncio.FIRST_COMPLETED)
+        if reloading.done():
+            reloading.result()  # it never ends by itself but by a mistake of ours
     finally:
         stopping.cancel()
+        if reloading is not None:
+            reloading.cancel()
+            await asyncio.gather(reloading, return_exceptions=True)
         await stack.stop()
+
+
+async def _reload(stack: wiring.Stack, renew: asyncio.Event) -> None:
+    """One reload per request; requests that come meanwhile get one more."""
+    while True:
+        await renew.wait()
+        renew.clear()
+        done = await stack.reload()
+        if done.problem:
+            print(
+                f"danh mục cũ vẫn có hiệu lực · the old directory stays in force: {done.problem}", flush=True
+            )
+        else:
+            print(f"đã nạp lại danh mục · directory reloaded: {done.organs} organs", flush=True)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def work() -> None:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gateway.wiring.audit import note
+    from gateway.wiring.control import ask_reload
     from gateway.wiring.desk import Letter, check, open_store, send
     from gateway.wiring.envelopes import Checked, check_edxml, convert_edxml, write_file
     from gateway.wiring.evidence_log import check_log
+    from gateway.wiring.importing import Concern, ImportPlan, concerns_of, plan_import, write_import
     from gateway.wiring.log_audit import LogReport
     from gateway.wiring.logs import quiet
     from gateway.wiring.organs import CheckedList, Difference, Organs, check_organs, diff_organs
@@ -25,53 +27,65 @@ if TYPE_CHECKING:
 __all__ = [
     "Checked",
     "CheckedList",
+    "Concern",
     "Difference",
+    "ImportPlan",
     "Letter",
     "LogReport",
     "Organs",
     "Paper",
     "Signed",
     "Stack",
+    "ask_reload",
     "check",
     "check_edxml",
     "check_log",
     "check_organs",
+    "concerns_of",
     "convert_edxml",
     "diff_organs",
     "note",
     "open_store",
+    "plan_import",
     "quiet",
     "send",
     "sign",
     "verify",
     "work",
     "write_file",
+    "write_import",
 ]
 
 _WHERE = {
     "Checked": "envelopes",
     "CheckedList": "organs",
+    "Concern": "importing",
     "Difference": "organs",
+    "ImportPlan": "importing",
     "Letter": "desk",
     "Organs": "organs",
     "LogReport": "log_audit",
     "Paper": "papers",
     "Signed": "papers",
     "Stack": "stack",
+    "ask_reload": "control",
     "check": "desk",
     "check_edxml": "envelopes",
     "check_organs": "organs",
     "convert_edxml": "envelopes",
+    "concerns_of": "importing",
     "diff_organs": "organs",
     "check_log": "evidence_log",
     "note": "audit",
     "open_store": "desk",
+    "plan_import": "importing",
     "quiet": "logs",
     "send": "desk",
     "sign": "papers",
     "verify": "papers",
     "work": "process",
     "write_file": "envelopes",
+    "write_import": "importing",
 }
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from adapters.directory import Options as DirectoryOptions
 from adapters.directory import OrganDirectory, Report, Secrets, load, make_development_clients
 from adapters.store import Options as StoreOptions
 from adapters.store import Store
 from gateway.config import Config, secret
 from gateway.errors import ConfigError
-from gateway.wiring.parties import files_of
+from gateway.wiring.parties import clients_file, files_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ def lay(config: Config) -> Ground:
     Raises ``ConfigError`` that names the file.
     """
     sections = config.sections
-    clients = config.data(sections.clients.file, "dev/clients/clients.toml")
+    clients = clients_file(config)
     directory, report = load(files_of(config))
     secrets = None
     if sections.clients.development:
@@ -41,13 +43,76 @@ def lay(config: Config) -> Ground:
     elif not sections.clients.file:
         raise ConfigError(f"{config.source}: clients.file: needed where clients.development is false")
     directory, report = load(files_of(config, clients))
+    return _ground(config, directory, report, secrets)
+
+
+def take(config: Config, folder: Path) -> Ground:
+    """Like ``lay``, from copies of the files in *folder*, which are made here: whoever reads them later reads the
+    very same, whatever becomes of the files.
+
+    Raises ``ConfigError`` that names the file as the configuration does.
+    """
+    folder.mkdir(mode=0o700, parents=True)
+    given = files_of(config)
+    clients = clients_file(config)
+    copies = {given.organs: folder / _ORGANS, clients: folder / _CLIENTS}
+    if given.parties is not None:
+        copies[given.parties] = folder / _PARTIES
+    try:
+        for original, copy in copies.items():
+            if original != clients:
+                _copy(original, copy)
+        bare, _ = load(_kept(config, folder, with_clients=False))
+        secrets = None
+        if config.sections.clients.development:
+            _, secrets = make_development_clients(bare.parties(), clients.parent)
+        elif not config.sections.clients.file:
+            raise ConfigError(f"{config.source}: clients.file: needed where clients.development is false")
+        _copy(clients, copies[clients])
+        directory, report = load(_kept(config, folder))
+    except ConfigError as error:
+        told = str(error)
+        for original, copy in copies.items():
+            told = told.replace(str(copy), str(original))
+        raise ConfigError(told) from None
+    return _ground(config, directory, report, secrets)
+
+
+def stand(config: Config, folder: Path) -> Ground:
+    """What a worker stands on: the files that its parent took to *folder*."""
+    directory, report = load(_kept(config, folder))
+    return _ground(config, directory, report, None)
+
+
+_ORGANS, _PARTIES, _CLIENTS = "organs.csv", "parties.toml", "clients.toml"
+
+
+def _kept(config: Config, folder: Path, *, with_clients: bool = True) -> DirectoryOptions:
+    parties = folder / _PARTIES
+    return DirectoryOptions(
+        organs=folder / _ORGANS,
+        parties=parties if parties.exists() else None,
+        clients=folder / _CLIENTS if with_clients else None,
+        queues=config.sections.directory.queues,
+    )
+
+
+def _copy(original: Path, copy: Path) -> None:
+    try:
+        shutil.copyfile(original, copy)
+        copy.chmod(0o600)
+    except OSError as error:
+        raise ConfigError(f"{original}: {error.strerror or error}") from error
+
+
+def _ground(config: Config, directory: OrganDirectory, report: Report, secrets: Secrets | None) -> Ground:
     return Ground(
         directory=directory,
         report=report,
         secrets=secrets,
         trust=config.trust_folder,
         keys=config.keys_folder,
-        vault=config.data(sections.vault.folder, "vault"),
+        vault=config.data(config.sections.vault.folder, "vault"),
     )
 
 

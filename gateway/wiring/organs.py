@@ -14,7 +14,6 @@ from adapters.directory import Difference as Difference
 from adapters.directory import (
     Ending,
     Options,
-    OrganDirectory,
     OrganList,
     compare,
     load,
@@ -50,7 +49,7 @@ def check_organs(config: Config, file: Path) -> CheckedList:
     if listed.report.fatal:
         return CheckedList(listed=listed)
     try:
-        load(_with(config, file))
+        load(with_list(config, file))
     except ConfigError as error:
         return CheckedList(listed=listed, problem=str(error))
     return CheckedList(listed=listed)
@@ -59,7 +58,7 @@ def check_organs(config: Config, file: Path) -> CheckedList:
 def diff_organs(config: Config, file: Path, other: Path | None) -> Difference:
     """What *file* would change of the configured directory, or what *other* changes of *file*.  Raises ``ConfigError``."""
     if other is None:
-        before, after = registered(config), load(_with(config, file))[0]
+        before, after = registered(config), load(with_list(config, file))[0]
     else:
         queues = config.sections.directory.queues
         before, after = (load(Options(organs=one, queues=queues))[0] for one in (file, other))
@@ -72,7 +71,7 @@ class Organs:
     def __init__(self, config: Config) -> None:
         self._directory = registered(config)
         self._now = SystemClock().now()
-        self._clients = _clients(config, self._directory)
+        self._clients = clients_of(config)
         self._below: dict[PartyKey, int] = {}
         for party in self._directory.parties():
             if party.parent is not None:
@@ -174,15 +173,18 @@ class Organs:
         return found.name if found else key
 
 
-def _with(config: Config, file: Path) -> Options:
+def with_list(config: Config, file: Path) -> Options:
     """The configured files, *file* in the place of the list; the clients too, where people write them."""
     clients = clients_file(config)
     return replace(files_of(config, clients if config.sections.clients.file else None), organs=file)
 
 
-def _clients(config: Config, directory: OrganDirectory) -> tuple[Client, ...]:
+def clients_of(config: Config) -> tuple[Client, ...]:
+    """The clients of the parties in force; none where development has not made them yet."""
     path = clients_file(config)
-    return load_clients(path, directory.parties(), drop_unknown_parties=True) if path.exists() else ()
+    if not path.exists():
+        return ()
+    return load_clients(path, registered(config).parties(), drop_unknown_parties=True)
 
 
 def _state(party: Party, ending: Ending | None, now: datetime) -> str:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from adapters.broker.outlet import AmqpOutlet
 from adapters.broker.outlet import Options as OutletOptions
 from adapters.broker.topology import plan
 from adapters.clock import SystemClock, SystemIds
+from adapters.directory import LiveDirectory, OrganDirectory
 from adapters.envelope.edxml import EdxmlEnvelopes
 from adapters.http.metrics import Metrics
 from adapters.http.options import Options as HttpOptions
@@ -48,7 +48,8 @@ from gateway.sequencer import Rhythm, Sequencer
 from gateway.service import Named, Service
 from gateway.wiring.envelopes import envelope_options
 from gateway.wiring.evidence_log import log_lag, stamper_of
-from gateway.wiring.ground import address_of, lay, open_the_store
+from gateway.wiring.following import Following
+from gateway.wiring.ground import address_of, open_the_store, stand
 from gateway.wiring.judging import bounds_of
 from gateway.wiring.logs import hear_what_dies, set_up
 from gateway.wiring.sealing import ring_of, sealer_over
@@ -79,7 +80,7 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.request_stop)
-    orphaned = asyncio.create_task(_parent_gone(service), name="parent")
+    orphaned = asyncio.create_task(process.following.listen(service.request_stop), name="parent")
     try:
         await service.start()
         await _all_there(process.listens)
@@ -100,11 +101,13 @@ class Process:
     worker: Worker
     owner: Owner
     listens: Callable[[], bool]
+    following: Following
 
 
 async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Process:
     """Put a worker together; nothing listens or consumes before ``Process.service`` is started."""
-    ground = lay(config)
+    ground = stand(config, Path(facts["directory"]))
+    live = LiveDirectory(ground.directory)
     sections, policy = config.sections, config.policy
     clock = SystemClock()
     claim_secret = bytes.fromhex(facts["claim_secret"])
@@ -116,7 +119,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     store = await open_the_store(config)
     vault = FileVault(VaultOptions(folder=ground.vault))
     uploads = FileUploads(_uploads(config, ground.vault), vault, clock)
-    ring = ring_of(config, directory=ground.directory, clock=clock)
+    ring = ring_of(config, directory=live, clock=clock)
     inspector = ProcessInspector(vault, bounds_of(config))
     ca_file = _optional(config, sections.broker.ca_file)
     link = ConnectionOptions(url=facts["amqp_url"], ca_file=ca_file)
@@ -132,7 +135,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             envelopes=EdxmlEnvelopes(envelope_options(config, vault.temporary), vault),
             inspector=inspector,
             sealer=sealer_over(config, ring, vault=vault, clock=clock),
-            directory=ground.directory,
+            directory=live,
             outlet=outlet,
             clock=clock,
             ids=SystemIds(),
@@ -143,7 +146,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     notary = XadesNotary(ring, policy=sections.signing.policy_id)
     register = Register(
         notary,
-        ground.directory,
+        live,
         us,
         has_room=room.has_room,
     )
@@ -166,17 +169,26 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         worker.go_on,
     )
     site = Site(vhost=address_of(facts["amqp_url"]).vhost, gateway_user=address_of(facts["amqp_url"]).user)
-    topology = plan(ground.directory.parties(), ground.directory.clients())
+    topology = [plan(live.parties(), live.clients())]
     management = Management(ManagementOptions(**facts["management"], ca_file=ca_file), site)
 
     async def contract() -> str:
-        differences = await management.read_back(topology)
+        differences = await management.read_back(topology[0])
         return OK if not differences else "; ".join(differences[:5])
 
+    async def follow(fresh: OrganDirectory) -> str:
+        topology[0] = plan(fresh.parties(), fresh.clients())
+        await consumer.follow(topology[0].parties)
+        return consumer.state
+
+    following = Following(
+        config, live, follow, since=facts["directory_since"], refused=facts["directory_refused"]
+    )
     health = Health(
         {
             "broker": _told(lambda: outlet.state if outlet.state != OK else consumer.state),
             "contract": contract,
+            "directory": following.state,
             "store": store.check,
             "vault": vault.check,
             "signing": ring.check,
@@ -209,14 +221,14 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             log=store.log_records,
             vault=vault,
             uploads=uploads,
-            directory=ground.directory,
+            directory=live,
             clock=clock,
             health=health.ask,
             days_left=ring.days_left,
         ),
         metrics,
     )
-    consumer = Consumer(ConsumerOptions(), link, worker, topology.parties, claim_secret)
+    consumer = Consumer(ConsumerOptions(), link, worker, topology[0].parties, claim_secret)
     service = Service(
         [
             Named("inspector", _Closed(inspector.start, inspector.close)),
@@ -230,7 +242,12 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         ]
     )
     return Process(
-        service=service, store=store, worker=worker, owner=us.owner, listens=lambda: consumer.state == OK
+        service=service,
+        store=store,
+        worker=worker,
+        owner=us.owner,
+        listens=lambda: consumer.state == OK,
+        following=following,
     )
 
 
@@ -292,14 +309,6 @@ async def _all_there(listens: Callable[[], bool]) -> None:
                 await asyncio.sleep(0.05)
     except TimeoutError:
         log.warning("not every queue is consumed yet")
-
-
-async def _parent_gone(service: Service) -> None:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    await reader.read()
-    service.request_stop()
 
 
 def _optional(config: Config, name: str) -> Path | None:

@@ -18,7 +18,6 @@ from adapters.broker.management import Management
 from adapters.broker.management import Options as ManagementOptions
 from adapters.broker.node import Options as NodeOptions
 from adapters.broker.node import PrivateNode
-from adapters.broker.topology import plan
 from adapters.clock import SystemClock
 from adapters.directory import write_access
 from adapters.http import metrics
@@ -28,9 +27,11 @@ from gateway.errors import ConfigError, Unavailable
 from gateway.model.change import AuditEntry
 from gateway.model.ids import Owner
 from gateway.supervisor import Supervisor
+from gateway.wiring.control import Presence
 from gateway.wiring.desk import access_file
-from gateway.wiring.ground import Ground, address_of, claim_secret, lay, open_the_store
+from gateway.wiring.ground import Ground, address_of, claim_secret, open_the_store
 from gateway.wiring.logs import set_up
+from gateway.wiring.renewal import Broker, Reloaded, Renewal, passwords
 from gateway.wiring.secrecy import keep_memory_private
 
 log = structlog.get_logger("stack")
@@ -56,6 +57,11 @@ class Stack:
         self._supervisor: Supervisor | None = None
         self._socket: socket.socket | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._presence = Presence(config)
+        self._renewal = Renewal(config, self._tell_clients)
+        self._at_broker: Broker | None = None
+        self._clients_url = ""
+        self._public = ""
 
     @property
     def worker_pids(self) -> Sequence[int]:
@@ -68,7 +74,8 @@ class Stack:
         config = self._config
         config.var.mkdir(parents=True, exist_ok=True)
         set_up(config.sections.log, config.var / "log" / "serve.log")
-        ground = lay(config)
+        self._presence.take()
+        ground = await self._renewal.begin()
         for remark in ground.report.remarks:
             log.warning("directory", remark=str(remark))
         self._store = await open_the_store(config)
@@ -76,10 +83,12 @@ class Stack:
         amqp_url, management = await self._broker()
         address = address_of(amqp_url)
         site = Site(vhost=address.vhost, gateway_user=address.user)
-        topology = plan(ground.directory.parties(), ground.directory.clients())
-        passwords = _passwords(ground)
+        self._at_broker = Broker(options=management, site=site)
         async with Management(management, site) as api:
-            await api.ensure(topology, passwords)
+            await api.ensure(self._renewal.topology, passwords(ground))
+            for queue, messages in (await api.withdraw(self._renewal.topology, ())).items():
+                if messages:
+                    log.warning("messages wait for a party that left", queue=queue, messages=messages)
         host, port = self._reserve()
         scheme = "https" if config.sections.http.certificate_file else "http"
         public = config.sections.http.public_url or f"{scheme}://{host}:{port}"
@@ -90,6 +99,9 @@ class Stack:
             "management": {"url": management.url, "user": management.user, "password": management.password},
             "http": {"host": host, "port": port, "public_url": public},
             "claim_secret": claim_secret(config, ground).hex(),
+            "directory": str(self._renewal.folder),
+            "directory_since": self._renewal.since,
+            "directory_refused": "",
         }
         # Read by the workers when they are imported, and by ``metrics.forget``.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_emptied(config.var / "run" / "metrics"))
@@ -102,20 +114,37 @@ class Stack:
             env=dict(os.environ),
         )
         await self._supervisor.start()
-        clients_url = secret(config.sections.broker.client_url, "broker.client_url") or address.without_user
-        access = access_file(config)
+        self._public = public
+        told = secret(config.sections.broker.client_url, "broker.client_url")
+        self._clients_url = told or address.without_user
+        self._tell_clients(ground)
+        return (
+            f"ready http={public} amqp={self._clients_url} workers={self._workers} "
+            f"access={access_file(config) if ground.secrets else '-'} pid={os.getpid()}"
+        )
+
+    async def reload(self) -> Reloaded:
+        """Read the directory's files anew and put them in force everywhere, or leave everything as it was.
+
+        For after ``start``.  What is wrong is in the answer, and in the log.
+        """
+        assert self._supervisor is not None
+        assert self._at_broker is not None
+        done = await self._renewal.again(self._supervisor, self._at_broker)
+        outcome = f"refused: {done.problem}" if done.problem else f"{done.organs} organs"
+        with suppress(Unavailable):
+            await self._note("reload", outcome)
+        return done
+
+    def _tell_clients(self, ground: Ground) -> None:
         if ground.secrets is not None:
             write_access(
-                access,
+                access_file(self._config),
                 ground.directory.parties(),
                 ground.secrets,
-                amqp_url=clients_url,
-                http_url=public,
+                amqp_url=self._clients_url,
+                http_url=self._public,
             )
-        return (
-            f"ready http={public} amqp={clients_url} workers={self._workers} "
-            f"access={access if ground.secrets else '-'} pid={os.getpid()}"
-        )
 
     async def stop(self) -> None:
         """Workers first, each finishing what runs; then what they stand on."""
@@ -137,6 +166,7 @@ class Stack:
         if self._node is not None:
             node, self._node = self._node, None
             await node.stop()
+        self._presence.leave()
 
     async def _broker(self) -> tuple[str, ManagementOptions]:
         broker = self._config.sections.broker
@@ -214,15 +244,9 @@ class Stack:
             actor=self._actor,
             verb=verb,
             object=f"{self._workers} workers",
-            outcome=outcome,
+            outcome=outcome[:200],
         )
         await self._store.records.note(entry)
-
-
-def _passwords(ground: Ground) -> dict[str, str]:
-    if ground.secrets is None:
-        return {}
-    return {str(key): password for key, password in ground.secrets.broker_passwords.items()}
 
 
 def _emptied(folder: Path) -> Path:

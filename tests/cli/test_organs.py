@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli import obey
 from tests.cli.conftest import Vanthu
 
 REAL = Path(__file__).parents[2] / "config" / "organs" / "tayninh_2020.csv"
@@ -135,3 +136,73 @@ def test_what_a_new_list_changes_is_told(vanthu: Vanthu, settings: Path) -> None
     assert one["changed"][0]["fields"]["ending"]["after"] == "→ 000.00.13.H53 [2025-04-01…]"
     same = vanthu("organs", "diff", settings.parent / "organs.csv", "--config", settings)
     assert (same.code, same.out) == (0, "không có gì khác · nothing is different\n")
+
+
+# --- import -------------------------------------------------------------------------------------------
+
+
+def _new(settings: Path, text: str) -> Path:
+    path = settings.parent / "new.csv"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_an_import_takes_the_place_of_the_list_and_keeps_the_former_one(
+    vanthu: Vanthu, settings: Path
+) -> None:
+    new = _new(settings, LIST + "000.00.07.H53,Ban mới,,H53,,,,\n")
+    told = vanthu("organs", "import", new, "--yes", "--config", settings)
+    assert told.code == 0, told
+    assert "+ 000.00.07.H53    Ban mới" in told.out
+    assert "no gateway runs here" in told.out
+    assert (settings.parent / "organs.csv").read_bytes() == new.read_bytes()
+    (former,) = settings.parent.glob("organs.2*.csv")
+    assert former.read_text("utf-8") == LIST
+    assert str(former) in told.out
+    again = vanthu("organs", "import", new, "--yes", "--config", settings)
+    assert (again.code, len(list(settings.parent.glob("organs.2*.csv")))) == (0, 1)
+    assert "nothing is written" in again.out
+    assert not [path for path in settings.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_nothing_is_written_where_nobody_agrees_or_the_list_is_at_fault(
+    vanthu: Vanthu, settings: Path
+) -> None:
+    for text, words, why in (
+        (LIST + "B,b,,,,,,\n", (), "--yes is needed"),
+        (LIST + "B,b,,Z,,,,\n", ("--yes",), "no organ of the list has the code Z"),
+        (LIST + "B,b,,,,,,\nB,c,,,,,,\n", ("--yes",), "--leave-out takes the others"),
+        ("organ,name\nA,a\n", ("--yes",), "the columns organ_id and name are needed"),
+    ):
+        told = vanthu("organs", "import", _new(settings, text), *words, "--config", settings)
+        assert told.code == 1, text
+        assert why in told.out
+        assert (settings.parent / "organs.csv").read_text("utf-8") == LIST
+    doubled = _new(settings, LIST + "B,b,,,,,,\nB,c,,,,,,\n")
+    assert vanthu("organs", "import", doubled, "--yes", "--leave-out", "--config", settings).code == 0
+
+
+def test_without_a_configured_list_the_import_goes_under_var_and_is_found_there(
+    settings: Path, tmp_path: Path
+) -> None:
+    var = tmp_path / "own"
+    config = tmp_path / "empty.toml"
+    config.write_text(f'[gateway]\nvar = "{var}"\n', "utf-8")
+    code = obey(["organs", "import", str(settings.parent / "organs.csv"), "--yes", "--config", str(config)])
+    assert code == 0
+    assert (var / "directory/organs.csv").read_text("utf-8") == LIST
+    assert obey(["organs", "show", "H53.13", "--config", str(config)]) == 0
+
+
+def test_what_a_removed_organ_would_leave_behind_is_said_before(
+    vanthu: Vanthu, settings: Path, tmp_path: Path
+) -> None:
+    (settings.parent / "clients.toml").write_text(
+        '[clients."e-office"]\nacts_for = ["000.00.06.H53", "000.00.13.H53"]\n', "utf-8"
+    )
+    with settings.open("a") as file:
+        file.write(f'[clients]\nfile = "{settings.parent / "clients.toml"}"\n')
+    without = _new(settings, LIST.replace("000.00.06.H53,Ban sắp sáp nhập,,H53,2099-01-01,H53.13,,\n", ""))
+    told = vanthu("organs", "import", without, "--yes", "--config", settings)
+    assert told.code == 1
+    assert 'clients."e-office".acts_for: no party' in told.out

@@ -57,6 +57,11 @@ class Office:
         async with asyncio.timeout(PATIENCE_S):
             await self._is_open.wait()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected now."""
+        return self._is_open.is_set()
+
     async def close(self) -> None:
         """Disconnect."""
         if self._keeper is not None:
@@ -156,12 +161,17 @@ class Town:
     offices: dict[str, Office]
 
     def edoc(
-        self, *recipients: str, subject: str = "Về việc kiểm tra", pdf: bytes | None = None, number: int = 1
+        self,
+        *recipients: str,
+        subject: str = "Về việc kiểm tra",
+        pdf: bytes | None = None,
+        number: int = 1,
+        sender: str = "",
     ) -> bytes:
-        """An edoc of the first organ."""
+        """An edoc of the first organ, or of *sender*."""
         return compose_edoc(
             NewEdoc(
-                sender=Correspondent(code=self.organs[0], name="UBND"),
+                sender=Correspondent(code=sender or self.organs[0], name="UBND"),
                 recipients=tuple(Correspondent(code=r, name=r) for r in recipients),
                 number=str(number),
                 notation="QĐ-UBND",
