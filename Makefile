@@ -57,7 +57,7 @@ check: setup-check ## formatting, types, import rules
 sabotage: setup-test ## break each promise in a copy and demand that its test notices
 	@$(BIN)/python -m tools.sabotage
 
-fuzz: setup-check ## hostile bytes for the readers of PDF, CMS and certificates (SECONDS=600 TARGET=pdf SEED=1 PLANT=hang)
+fuzz: setup-check ## hostile bytes for the readers of PDF, CMS, certificates, edXML and its JSON (SECONDS=600 TARGET=pdf SEED=1 PLANT=hang)
 	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGET),--target $(TARGET)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT)) $(ARGS)
 

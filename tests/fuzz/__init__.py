@@ -1,4 +1,4 @@
-"""Hostile bytes for the readers of PDF, CMS and certificates: ``make fuzz``.
+"""Hostile bytes for the readers of PDF, CMS, certificates, edXML and its JSON: ``make fuzz``.
 
 ``__main__`` is the command line; ``overseer`` starts one ``worker`` per target and watches it; ``engine``
 is its loop (mutate, run, keep what reaches something new); ``probes`` tell what was reached; ``targets``

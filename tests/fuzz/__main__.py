@@ -4,8 +4,8 @@
     python -m tests.fuzz --plant hang               # exit 0 if it is found within a minute
     python -m tests.fuzz --target pdf --replay var/fuzz/found/pdf-hang-0123456789ab.bin
 
-A run begins with the plants (a hang, a hang in CMS, a crash, a false ``valid``), each of which must be
-found.  Then all targets are fuzzed side by side.  The exit code is 1 where something was found or a plant
+A run begins with the plants (a hang, a hang in CMS, a crash, a false ``valid``, a loss in edXML), each of which
+must be found.  Then all targets are fuzzed side by side.  The exit code is 1 where something was found or a plant
 was not.  What was found lies in ``var/fuzz/found``, with the stack beside it.
 """
 
@@ -22,8 +22,8 @@ from tests.fuzz.overseer import Result
 from tests.fuzz.worker import Order
 
 ROOT = Path(__file__).parent.parent.parent
-TARGETS = ("pdf", "cms", "seal", "certificate")
-PLANTS = {"hang": "pdf", "hang-in-cms": "cms", "crash": "pdf", "valid": "pdf"}
+TARGETS = ("pdf", "cms", "seal", "certificate", "edxml", "json")
+PLANTS = {"hang": "pdf", "hang-in-cms": "cms", "crash": "pdf", "valid": "pdf", "loss": "edxml"}
 PLANT_S = 60.0
 
 
@@ -76,7 +76,10 @@ def plant_is_found(name: str, folder: Path, *, seed: int, seconds: float = PLANT
     shutil.rmtree(own, ignore_errors=True)
     order = Order(target=PLANTS[name], folder=str(own), seed=seed, seconds=seconds, plant=name)
     result = overseer.run([order], say=lambda _: None)
-    wanted = {"hang": "hang", "hang-in-cms": "hang", "crash": "crash", "valid": "false-valid"}[name]
+    wanted = {
+        **{"hang": "hang", "hang-in-cms": "hang", "crash": "crash", "valid": "false-valid"},
+        **{"loss": "outline-differs"},
+    }[name]
     for found in result.findings:
         if found.kind == wanted:
             _say(f"planted {name}: found after {found.after_s:.1f} s ({found.mark})")

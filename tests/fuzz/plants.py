@@ -1,6 +1,6 @@
 """Faults that the harness must find: without them, a clean run would prove nothing.
 
-Each is a reader with a mistake that real readers have made, put before the judge through the parameter
+Each is a reader with a mistake that real readers have made, put before the judge (or converter) through the parameter
 that every target has for it.  None is met by a seed: only a certain structure leads there.
 """
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from adapters.inspection.judge import Options, judge
 from gateway.model.signature import Indication, Inspection, Verdict
+from tests.fuzz.envelopes import loses
 
 _START = re.compile(rb"startxref\s+(\d{1,9})")
 _PREV = re.compile(rb"/Prev\s+(\d{1,9})")
@@ -63,10 +65,11 @@ def false_valid(data: bytes, options: Options) -> Inspection:
     return replace(inspection, verdict=Verdict.VALID, signatures=reports)
 
 
-ALL: dict[str, tuple[str, Callable[[bytes, Options], Inspection]]] = {
+ALL: dict[str, tuple[str, Callable[..., Any]]] = {
     "hang": ("pdf", hang),
     "hang-in-cms": ("cms", hang_in_cms),
     "crash": ("pdf", crash),
     "valid": ("pdf", false_valid),
+    "loss": ("edxml", loses),
 }
-"""By name: the target that it is planted in, and the judge with the fault."""
+"""By name: the target that it is planted in, and the judge (the converter) with the fault."""

@@ -14,6 +14,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -22,7 +23,7 @@ from tests.fuzz.probes import Probes
 _COUNTED = (
     "adapters.inspection.",
     "adapters.pdf.",
-    "adapters.pdf.",
+    "adapters.envelope.",
     "adapters.signing.pdf",
     "adapters.signing.readback",
     "adapters.signing.der",
@@ -64,11 +65,11 @@ def main() -> None:
     probes = Probes(counted=_COUNTED, guiding=_GUIDING)
     probes.install()
     # only now, so that the probes are in what is imported
-    from tests.fuzz import engine, plants, targets
+    from tests.fuzz import engine, envelopes, plants, targets
 
     folder = Path(order.folder)
     own = folder / "work" / order.target
-    kind = targets.ALL[order.target]
+    kind: Any = (targets.ALL | envelopes.ALL)[order.target]
     target = kind(own, plants.ALL[order.plant][1]) if order.plant else kind(own)
     desk = engine.Desk(own / "desk", is_new=True)
     base = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -118,7 +119,7 @@ def main() -> None:
 
     if order.replay:
         data = Path(order.replay).read_bytes()
-        target.seeds = lambda: [data]  # type: ignore[method-assign]  # it alone
+        target.seeds = lambda: [data]  # it alone
         kept, order_runs = [], 1
         loop.run(kept, lambda count: count >= order_runs, tell)
     else:
