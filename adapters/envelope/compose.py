@@ -25,6 +25,8 @@ from adapters.envelope.grammar import EDOC, STATUS
 from adapters.envelope.parse import Node
 from adapters.envelope.strict import GAP, VIETNAM, as_stamp, fill, skeleton, trace
 
+_UPDATES, _REPLACES = 2, 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correspondent:
@@ -63,7 +65,10 @@ class NewReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEdoc:
-    """A document to be sent.  Without ``official_id`` it gets ``organ,yyyy/MM/dd,number/notation``."""
+    """A document to be sent.  Without ``official_id`` it gets ``organ,yyyy/MM/dd,number/notation``.
+
+    ``business_document`` is what it recalls, updates or replaces; an update takes ``added`` in and ``removed`` out.
+    """
 
     sender: Correspondent
     recipients: tuple[Correspondent, ...]
@@ -90,6 +95,8 @@ class NewEdoc:
     business: int = 0
     business_reason: str = ""
     business_document: str = ""
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     files: tuple[NewFile, ...] = ()
 
 
@@ -190,11 +197,32 @@ def _traces(edoc: NewEdoc) -> Node:
         Node("TraceHeader", items=[GAP]),
         _group(
             "Bussiness",
-            _leaf("DocumentId", edoc.business_document),
+            _leaf("DocumentId", "" if edoc.business == _REPLACES else edoc.business_document),
             _leaf("BussinessDocType", str(edoc.business)),
             _leaf("BussinessDocReason", edoc.business_reason),
+            *_changes(edoc),
         ),
     )
+
+
+def _changes(edoc: NewEdoc) -> list[Node]:
+    if edoc.business == _UPDATES:
+        receivers = [
+            _group("Receiver", _leaf("OrganId", code), _leaf("ReceiverType", kind))
+            for codes, kind in ((edoc.removed, "0"), (edoc.added, "1"))
+            for code in codes
+        ]
+        info = (
+            _leaf("DocumentInfo", "1" if edoc.files else "0"),
+            _leaf("DocumentReceiver", "1" if receivers else "0"),
+            *([_group("ReceiverList", *receivers)] if receivers else []),
+        )
+        return [_group("BussinessDocumentInfo", *info)]
+    if edoc.business == _REPLACES:
+        organs = _group("OrganIdList", *(_leaf("OrganId", to.code) for to in edoc.recipients))
+        replaced = _group("ReplacementInfo", _leaf("DocumentId", edoc.business_document), organs)
+        return [_group("ReplacementInfoList", replaced)]
+    return []
 
 
 def _manifest(files: tuple[NewFile, ...], ids: list[str]) -> Node:

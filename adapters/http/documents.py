@@ -16,14 +16,18 @@ from adapters.http.auth import Access
 from adapters.http.inbox import number
 from adapters.http.options import Ports
 from gateway.errors import Refused
-from gateway.model.change import Event
+from gateway.model.change import Event, Relation
 from gateway.model.document import Dossier
+from gateway.model.envelope import Business
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver
 from gateway.model.ids import DocumentId, EvidenceId, OrganCode, PartyKey, normalised
 from gateway.model.party import Gone, Party, Successor
 
 _ORGANS = 1000
+
+BUSINESS = {business: business.name.lower() for business in Business}
+"""The words of the contract for kinds of business."""
 
 
 class Documents:
@@ -39,10 +43,13 @@ class Documents:
         submission = seen.dossier.submission
         timeline = await self._ports.records.timeline(submission.document)
         evidence = await self._ports.records.evidence(submission.document)
+        relations = await self._ports.records.relations(submission.document)
+        header = seen.dossier.header
         return as_json(
             {
                 "document": submission.document,
                 "kind": submission.kind,
+                "business": BUSINESS[header.business] if header else None,
                 "state": submission.state,
                 "reason": submission.reason,
                 "message_id": submission.message_id if seen.as_sender else None,
@@ -53,6 +60,7 @@ class Documents:
                 "received_at": instant(submission.received_at),
                 "expires_at": instant(submission.expires_at),
                 "recipients": [_copy(copy, seen.dossier) for copy in seen.copies],
+                "relations": [_relation(one) for one in relations if seen.concerns(one.recipient)],
                 "timeline": [_event(event) for event in timeline if seen.concerns(event.recipient)],
                 "evidence": _listed([e for e in evidence if seen.concerns(e.recipient)]),
                 "links": {"evidence": f"/v1/documents/{submission.document}/evidence"},
@@ -171,10 +179,22 @@ def _copy(copy: HandOver, dossier: Dossier) -> dict[str, object]:
         "delivery": copy.delivery,
         "state": copy.state,
         "status": copy.status or None,
+        "request": copy.request or None,
+        "asked_by": copy.asked_by,
+        "answer": copy.answer or None,
         "reason": copy.reason,
         "submitted_at": instant(dossier.submission.received_at),
         "available_at": instant(copy.available_at),
         "handed_over_at": instant(copy.handed_over_at),
+    }
+
+
+def _relation(relation: Relation) -> dict[str, object]:
+    return {
+        "document": relation.document,
+        "organ": relation.recipient,
+        "business": BUSINESS[relation.business],
+        "other": relation.other,
     }
 
 

@@ -6,6 +6,7 @@ import json
 import mimetypes
 import sys
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,10 @@ from rich.table import Table
 from gateway import wiring
 from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run
 from gateway.errors import Refused
+from gateway.model.envelope import Business
 from gateway.model.ids import DocumentId, OrganCode
+
+_SUBJECTS = {Business.RECALL: "Thu hồi văn bản", Business.UPDATE: "Cập nhật văn bản"}
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -31,21 +35,52 @@ def add_to(app: typer.Typer) -> None:
 
 
 def send(
-    file: Annotated[
-        Path, typer.Argument(help="Tệp đính kèm · the file to send.", exists=True, dir_okay=False)
-    ],
     sender: Annotated[str, typer.Option("--from", help="Cơ quan gửi · the sending organ.")],
     to: Annotated[list[str], typer.Option("--to", help="Cơ quan nhận · a recipient; repeat it.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Tệp đính kèm, có thể bỏ khi thu hồi, cập nhật · the file to send; a recall or update may go without.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     subject: Annotated[str, typer.Option("--subject", help="Trích yếu · the subject.")] = "",
     code: Annotated[str, typer.Option("--code", help="Số/ký hiệu · number/notation.")] = "",
     urgent: Annotated[bool, typer.Option("--urgent", help="Khẩn · urgent.")] = False,
     message_id: Annotated[
         str, typer.Option("--message-id", help="Khóa chống lặp · the idempotency key.")
     ] = "",
+    recall: Annotated[
+        str, typer.Option("--recall", help="Thu hồi văn bản này (mã) · take this document (its id) back.")
+    ] = "",
+    update: Annotated[
+        str, typer.Option("--update", help="Cập nhật văn bản này (mã) · update this document (its id).")
+    ] = "",
+    replace: Annotated[
+        str, typer.Option("--replace", help="Thay thế văn bản này (mã) · replace this document (its id).")
+    ] = "",
+    add: Annotated[
+        list[str] | None, typer.Option("--add", help="Với --update: thêm nơi nhận · add a recipient.")
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option("--remove", help="Với --update: bỏ nơi nhận · take a recipient out.")
+    ] = None,
     config: ConfigOption = None,
     var: VarOption = None,
 ) -> None:
     """Gửi một văn bản qua cổng đang chạy · send a document through the running gateway."""
+    kinds = {Business.RECALL: recall, Business.UPDATE: update, Business.REPLACE: replace}
+    chosen = [(business, name) for business, name in kinds.items() if name]
+    if len(chosen) > 1:
+        raise typer.BadParameter("chỉ chọn một · choose one of --recall, --update, --replace")
+    business, original = chosen[0] if chosen else (Business.NEW, "")
+    if (add or remove) and business is not Business.UPDATE:
+        raise typer.BadParameter(
+            "chỉ dùng với --update · go with --update only", param_hint="--add, --remove"
+        )
+    if file is None and business not in (Business.RECALL, Business.UPDATE):
+        raise typer.BadParameter("thiếu tệp · the file is missing", param_hint="FILE")
     settings = configured(config, var)
     number, _, notation = (code or f"{datetime.now(VIETNAM):%H%M%S}/CV-VT").partition("/")
     letter = wiring.Letter(
@@ -53,12 +88,16 @@ def send(
         recipients=tuple(OrganCode(r) for r in to),
         number=number,
         notation=notation or "VT",
-        subject=subject or file.stem,
+        subject=subject or (file.stem if file else _SUBJECTS[business]),
         is_urgent=urgent,
-        name=file.name,
-        body=file.read_bytes(),
-        media_type=mimetypes.guess_type(file.name)[0] or "application/octet-stream",
+        name=file.name if file else "",
+        body=file.read_bytes() if file else b"",
+        media_type=(mimetypes.guess_type(file.name)[0] if file else None) or "application/octet-stream",
         message_id=message_id or str(uuid.uuid4()),
+        business=business,
+        original=original,
+        added=tuple(OrganCode(a) for a in add or ()),
+        removed=tuple(OrganCode(r) for r in remove or ()),
     )
 
     async def go() -> dict[str, Any]:
@@ -167,13 +206,15 @@ def _show(one: dict[str, Any]) -> None:
     for c in one["copies"]:
         copies.add_row(
             f"{c['recipient']} {c['name']}",
-            f"{c['state']} {c['status']}".strip(),
+            " ".join(filter(None, (c["state"], c["status"], c["request"], c["answer"]))),
             _local(c["available_at"]),
             _local(c["handed_over_at"]),
             c["reason"] or "",
         )
     if one["copies"]:
         console.print(copies)
+    for line in dict.fromkeys(_related(one)):
+        console.print(line)
     way = Table(title="Hành trình · timeline")
     for heading in ("Lúc · at", "Bước · stage", "Việc · event", "Nơi nhận · recipient", "Lý do · reason"):
         way.add_column(heading, overflow="fold", no_wrap=heading.startswith(("Lúc", "Việc", "Nơi")))
@@ -191,6 +232,29 @@ def _show(one: dict[str, Any]) -> None:
     console.print(
         f"  bằng chứng · evidence: {good}/{len(one['evidence'])} chữ ký đúng · signatures hold; chuỗi · chains {chains}"
     )
+
+
+def _related(one: dict[str, Any]) -> Iterator[str]:
+    """What the document does to others, and others to it: a line per document, with the recipients."""
+    own = one["submission"]["document"]
+    by_other: dict[tuple[str, bool, str], list[str]] = {}
+    for r in one["relations"]:
+        is_active = r["document"] == own
+        other = r["other"] if is_active else r["document"]
+        by_other.setdefault((r["business"], is_active, other), []).append(r["recipient"])
+    for (business, is_active, other), recipients in by_other.items():
+        whom = recipients[0] if len(recipients) == 1 else f"{len(recipients)} nơi nhận · recipients"
+        yield f"  {_DOES[business, is_active]} {other}   ({whom})"
+
+
+_DOES = {
+    ("recall", True): "thu hồi · recalls",
+    ("recall", False): "bị thu hồi bởi · recalled by",
+    ("update", True): "cập nhật · updates",
+    ("update", False): "được cập nhật bởi · updated by",
+    ("replace", True): "thay thế · replaces",
+    ("replace", False): "bị thay thế bởi · replaced by",
+}
 
 
 def _local(text: str | None) -> str:

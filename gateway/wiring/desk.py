@@ -21,6 +21,7 @@ from adapters.store import Store
 from gateway.config import Config
 from gateway.errors import ConfigError, Refused, Unavailable
 from gateway.model.claim import CLAIM_TYPE
+from gateway.model.envelope import Business
 from gateway.model.ids import DocumentId, OrganCode
 from gateway.model.party import Party, Successor
 from gateway.wiring.audit import must_have_store
@@ -35,7 +36,10 @@ def access_file(config: Config) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A file to be sent as a document of its own."""
+    """A file to be sent as a document of its own; without ``name`` there is none.
+
+    ``original`` is the official id, or the gateway's own, of the document that it recalls, updates or replaces.
+    """
 
     sender: OrganCode
     recipients: tuple[OrganCode, ...]
@@ -47,6 +51,10 @@ class Letter:
     body: bytes
     media_type: str
     message_id: str
+    business: Business = Business.NEW
+    original: str = ""
+    added: tuple[OrganCode, ...] = ()
+    removed: tuple[OrganCode, ...] = ()
 
 
 async def send(config: Config, letter: Letter) -> dict[str, Any]:
@@ -63,7 +71,15 @@ async def send(config: Config, letter: Letter) -> dict[str, Any]:
         sent_at=now,
         signer="Văn thư",
         priority=1 if letter.is_urgent else 0,
-        files=(NewFile(name=letter.name, body=letter.body, media_type=letter.media_type, is_zipped=True),),
+        business=int(letter.business),
+        business_document=letter.original,
+        added=letter.added,
+        removed=letter.removed,
+        files=(
+            (NewFile(name=letter.name, body=letter.body, media_type=letter.media_type, is_zipped=True),)
+            if letter.name
+            else ()
+        ),
     )
     body = compose_edoc(edoc)
     url, token = _access(config, letter.sender)
@@ -175,11 +191,22 @@ class Books:
                     "delivery": c.delivery,
                     "state": str(c.state),
                     "status": str(c.status),
+                    "request": str(c.request),
+                    "answer": str(c.answer),
                     "reason": c.reason,
                     "available_at": _text(c.available_at),
                     "handed_over_at": _text(c.handed_over_at),
                 }
                 for c in dossier.handovers
+            ],
+            "relations": [
+                {
+                    "document": r.document,
+                    "recipient": r.recipient,
+                    "business": r.business.name.lower(),
+                    "other": r.other,
+                }
+                for r in await self._store.records.relations(document)
             ],
             "timeline": [
                 {**asdict(event), "at": _text(event.at)}

@@ -9,6 +9,8 @@ from hashlib import sha256
 import pytest
 
 from adapters.memory import MemoryDirectory
+from gateway.model.change import Relation
+from gateway.model.envelope import Business
 from gateway.model.handover import ItemType
 from gateway.model.ids import DocumentId, OrganCode, PartyKey
 from gateway.model.journey import HandOverState
@@ -189,6 +191,24 @@ async def test_the_sender_sees_every_copy_and_a_recipient_its_own(caller: Caller
     assert own["message_id"] is None
     assert DEPARTMENT not in json.dumps(own)
     assert organs(both, "recipients", "organ") == [COMMUNE, DEPARTMENT]
+
+
+async def test_the_sender_sees_what_documents_do_to_each_other_and_a_recipient_what_is_its_own(
+    caller: Caller, tables: Tables
+) -> None:
+    old, new = (tables.put_document(recipients=(COMMUNE, DEPARTMENT)) for _ in range(2))
+    for recipient in (COMMUNE, DEPARTMENT):
+        tables.relations.append(
+            Relation(document=new, recipient=PartyKey(recipient), business=Business.REPLACE, other=old)
+        )
+    for document in (old, new):
+        for name, organs in ((PROVINCE, [COMMUNE, DEPARTMENT]), (COMMUNE, [COMMUNE])):
+            _, body = await caller.ask("GET", f"/v1/documents/{document}", headers=bearer(name))
+            told = json.loads(body)["relations"]
+            assert [one["organ"] for one in told] == organs
+            assert {(one["document"], one["business"], one["other"]) for one in told} == {
+                (new, "replace", old)
+            }
 
 
 async def test_a_recipient_reads_its_own_evidence_and_neither_the_acceptance_nor_others(

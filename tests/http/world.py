@@ -11,7 +11,7 @@ from hashlib import sha256
 from adapters.http import HttpServer, Options, Ports
 from adapters.memory import CountingIds, FixedClock, MemoryDirectory, MemoryLog, MemoryUploads
 from gateway.errors import Reason, Refused, Unavailable
-from gateway.model.change import AuditEntry, Change, Event, Outcome, Work, WorkKind
+from gateway.model.change import AuditEntry, Change, Event, Outcome, Relation, Work, WorkKind
 from gateway.model.document import Dossier, Submission
 from gateway.model.envelope import DocumentReference, Kind
 from gateway.model.evidence import EventName, EvidenceRecord
@@ -68,6 +68,7 @@ class Tables:
     dossiers: dict[str, Dossier] = field(default_factory=dict)
     events: dict[str, list[Event]] = field(default_factory=dict)
     evidence: dict[str, EvidenceRecord] = field(default_factory=dict)
+    relations: list[Relation] = field(default_factory=list)
     items: dict[tuple[str, str], InboxItem] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
     health: dict[str, str] = field(default_factory=dict)
@@ -342,6 +343,9 @@ class TableRecords:
 
     async def one_evidence(self, evidence: EvidenceId) -> EvidenceRecord | None:
         return self._tables.evidence.get(evidence)
+
+    async def relations(self, document: DocumentId) -> Sequence[Relation]:
+        return [r for r in self._tables.relations if document in (r.document, r.other)]
 
     async def search(self, text: str, limit: int = 20) -> Sequence[DocumentId]:
         return ()

@@ -247,5 +247,5 @@ def a_receipt(**other: Any) -> Receipt:
     return replace(plain, **other)
 
 
-def not_now(reason: str) -> HandOverResult:
-    return HandOverResult(handed=Handed.NOT_NOW, reason=Reason(reason))
+def not_now(reason: str, *, is_sure: bool = False) -> HandOverResult:
+    return HandOverResult(handed=Handed.NOT_NOW, reason=Reason(reason), is_sure=is_sure)
