@@ -208,6 +208,10 @@ class LogRecords(Protocol):
         """Kept heads in their order, those behind the place *after* (0: all), each with its place."""
         ...
 
+    async def head_over(self, size: int) -> HeadRecord | None:
+        """The head to prove with: of those over *size* leaves or more the first with a time-stamp, else the first."""
+        ...
+
     async def entries(self, begin: int, limit: int) -> Sequence[tuple[Leaf, EvidenceRecord | None]]:
         """Leaves from *begin* on, each with its evidence; without where that is gone."""
         ...

@@ -102,6 +102,11 @@ class MemoryLog:
         """``LogRecords.heads``."""
         return [(place, head) for place, head in self._heads.items() if place > after][:limit]
 
+    async def head_over(self, size: int) -> HeadRecord | None:
+        """``LogRecords.head_over``."""
+        over = [head for head in self._heads.values() if head.size >= size]
+        return next((head for head in over if head.stamp is not None), over[0] if over else None)
+
     async def entries(self, begin: int, limit: int) -> Sequence[tuple[Leaf, EvidenceRecord | None]]:
         """``LogRecords.entries``."""
         return [(leaf, self._evidence.get(leaf.evidence)) for leaf in self._leaves[begin:][:limit]]

@@ -46,6 +46,9 @@ class SqlLogRecords:
             .order_by(h.c.number)
             .limit(bindparam("most")),
         )
+        over = select(*told).where(h.c.size >= bindparam("at_least")).order_by(h.c.size, h.c.number)
+        self._over = One(dialect, over.limit(bindparam("n")))
+        self._stamped_over = One(dialect, over.where(h.c.stamp.is_not(None)).limit(bindparam("n")))
         self._want = One(
             dialect, update(g).where(g.c.key == bindparam("it")).values(is_wanted=bindparam("wanted"))
         )
@@ -109,6 +112,18 @@ class SqlLogRecords:
         def query(connection: Connection) -> Sequence[tuple[int, HeadRecord]]:
             found = self._heads.run(connection, after=after, most=limit)
             return [(row[0], head_of(row[1:])) for row in found]
+
+        return await self._readers.ask(query)
+
+    async def head_over(self, size: int) -> HeadRecord | None:
+        """``LogRecords.head_over``."""
+
+        def query(connection: Connection) -> HeadRecord | None:
+            for statement in (self._stamped_over, self._over):
+                row = statement.run(connection, at_least=size, n=1).one_or_none()
+                if row is not None:
+                    return head_of(row)
+            return None
 
         return await self._readers.ask(query)
 

@@ -220,6 +220,9 @@ heads = Table(
     _absent("stamp", BLOB),
 )
 _unstamped = heads.c.stamp.is_(None)
+Index("heads_by_size", heads.c.size, heads.c.number)
+_stamped = heads.c.stamp.is_not(None)
+Index("heads_stamped", heads.c.size, heads.c.number, sqlite_where=_stamped, postgresql_where=_stamped)
 Index("heads_unstamped", heads.c.number, sqlite_where=_unstamped, postgresql_where=_unstamped)
 
 logs = Table(

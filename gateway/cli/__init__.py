@@ -9,7 +9,7 @@ from io import TextIOWrapper
 import typer
 
 from gateway import wiring
-from gateway.cli import check, documents, edxml, log, organs, serve, sign, verify
+from gateway.cli import check, documents, edxml, evidence, log, organs, serve, sign, verify
 from gateway.errors import ConfigError, GatewayError, Refused, Unavailable
 from schemas import reasons
 
@@ -25,6 +25,7 @@ serve.add_to(app)
 documents.add_to(app)
 sign.add_to(app)
 verify.add_to(app)
+evidence.add_to(app)
 log.add_to(app)
 check.add_to(app)
 edxml.add_to(app)

@@ -11,10 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from adapters.signing.container.checking import ContainerReport
     from gateway.wiring.audit import note
     from gateway.wiring.control import ask_reload
     from gateway.wiring.desk import Letter, check, open_store, send
     from gateway.wiring.envelopes import Checked, check_edxml, convert_edxml, write_file
+    from gateway.wiring.evidence import Exported, export_evidence, verify_container
     from gateway.wiring.evidence_log import check_log
     from gateway.wiring.importing import Concern, ImportPlan, concerns_of, plan_import, write_import
     from gateway.wiring.log_audit import LogReport
@@ -28,7 +30,9 @@ __all__ = [
     "Checked",
     "CheckedList",
     "Concern",
+    "ContainerReport",
     "Difference",
+    "Exported",
     "ImportPlan",
     "Letter",
     "LogReport",
@@ -44,6 +48,7 @@ __all__ = [
     "concerns_of",
     "convert_edxml",
     "diff_organs",
+    "export_evidence",
     "note",
     "open_store",
     "plan_import",
@@ -51,6 +56,7 @@ __all__ = [
     "send",
     "sign",
     "verify",
+    "verify_container",
     "work",
     "write_file",
     "write_import",
@@ -62,6 +68,8 @@ _WHERE = {
     "Concern": "importing",
     "Difference": "organs",
     "ImportPlan": "importing",
+    "ContainerReport": "evidence",
+    "Exported": "evidence",
     "Letter": "desk",
     "Organs": "organs",
     "LogReport": "log_audit",
@@ -76,6 +84,7 @@ _WHERE = {
     "concerns_of": "importing",
     "diff_organs": "organs",
     "check_log": "evidence_log",
+    "export_evidence": "evidence",
     "note": "audit",
     "open_store": "desk",
     "plan_import": "importing",
@@ -83,6 +92,7 @@ _WHERE = {
     "send": "desk",
     "sign": "papers",
     "verify": "papers",
+    "verify_container": "evidence",
     "work": "process",
     "write_file": "envelopes",
     "write_import": "importing",

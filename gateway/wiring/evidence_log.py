@@ -6,12 +6,15 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
 
 from adapters.signing.evidence_check import load_roots, verify_evidence
 from adapters.signing.head_check import verify_head
-from gateway.config import Config
+from adapters.signing.stamps.authority import HttpStamper, Options
+from adapters.signing.stamps.token import check_token
+from gateway.config import Config, secret
 from gateway.errors import ConfigError
 from gateway.ports import Clock, LogRecords, Stamper
 from gateway.wiring.audit import must_have_store
@@ -37,8 +40,20 @@ async def log_lag(records: LogRecords, clock: Clock) -> str:
 
 
 def stamper_of(config: Config) -> Stamper | None:
-    """The time-stamp authority of *config*, if it names one."""
-    return None
+    """The time-stamp authority of *config*, if it names one.  Raises ``ConfigError`` for what is no address."""
+    section = config.sections.evidence
+    url = secret(section.authority, "evidence.authority")
+    if not url:
+        return None
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise ConfigError("evidence.authority: must be http://… or https://…")
+    return HttpStamper(
+        Options(
+            url=url,
+            wait=timedelta(seconds=section.authority_wait_s),
+            roots=lambda: load_roots(config.trust_folder),
+        )
+    )
 
 
 async def check_log(config: Config, *, root: Path | None = None) -> LogReport:
@@ -50,7 +65,7 @@ async def check_log(config: Config, *, root: Path | None = None) -> LogReport:
         checks = Checks(
             evidence=partial(verify_evidence, roots=roots),
             head=partial(verify_head, roots=roots),
-            stamp=lambda body, token: "",
+            stamp=lambda body, token: check_token(body, token, roots)[1],
         )
         return await LogAudit(store.ledger, store.records, store.log_records, checks).run()
     finally:

@@ -228,6 +228,21 @@ async def test_the_newest_head_is_stamped_first_and_the_first_stamp_stays(store:
     assert await store.log.unstamped() == heads[0]
 
 
+async def test_the_head_to_prove_with_is_the_first_that_is_stamped_or_the_first(store: AnyStore) -> None:
+    term = await led(store)
+    heads = []
+    for number in range(4):
+        await issue(store, *pieces(1, begin=number))
+        await number_all(store, term)
+        heads.append(await a_head(store))
+        await store.log.publish(term, heads[-1])
+    records = store.log_records
+    assert [await records.head_over(size) for size in (1, 2, 4, 5)] == [*heads[:2], heads[3], None]
+    await store.log.stamp(heads[2], b"token")
+    stamped = replace(heads[2], stamp=b"token")
+    assert [await records.head_over(size) for size in (1, 2, 3, 4)] == [stamped, stamped, stamped, heads[3]]
+
+
 async def test_a_wish_for_a_head_lasts_until_one_is_kept(store: AnyStore) -> None:
     term = await led(store)
     assert not (await store.log_records.state()).is_wanted

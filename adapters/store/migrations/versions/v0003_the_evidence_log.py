@@ -50,6 +50,11 @@ def upgrade() -> None:
         sa.Column("stamp", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("number"),
     )
+    op.create_index("heads_by_size", "heads", ["size", "number"])
+    stamped = sa.text("stamp IS NOT NULL")
+    op.create_index(
+        "heads_stamped", "heads", ["size", "number"], sqlite_where=stamped, postgresql_where=stamped
+    )
     unstamped = sa.text("stamp IS NULL")
     op.create_index(
         "heads_unstamped", "heads", ["number"], sqlite_where=unstamped, postgresql_where=unstamped

@@ -1,0 +1,65 @@
+"""A time-stamp authority over HTTP (``gateway.ports.Stamper``)."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiohttp
+from cryptography import x509
+
+from adapters.signing.stamps.token import LARGEST_TOKEN, NotGranted, check_token, granted, request
+from gateway.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """*url*: where it listens.  *wait*: how long it may take.  *roots*: whom to believe, asked each time."""
+
+    url: str
+    wait: timedelta
+    roots: Callable[[], Sequence[x509.Certificate]]
+
+
+class HttpStamper:
+    """Asks for one token after the other; keeps nothing."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    async def stamp(self, body: bytes) -> bytes:
+        """``Stamper.stamp``."""
+        nonce = secrets.randbits(63)
+        try:
+            async with asyncio.timeout(self._options.wait.total_seconds()):
+                answer = await self._ask(request(body, nonce))
+            token = await asyncio.to_thread(self._taken, body, answer, nonce)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable("stamp-unavailable", type(error).__name__) from error
+        except NotGranted as error:
+            raise Unavailable("stamp-unavailable", str(error)) from error
+        return token
+
+    def _taken(self, body: bytes, answer: bytes, nonce: int) -> bytes:
+        token = granted(answer, nonce)
+        _, why = check_token(body, token, self._options.roots())
+        if why:
+            raise NotGranted(why)
+        return token
+
+    async def _ask(self, asked: bytes) -> bytes:
+        # spec: RFC 3161 §3.4
+        headers = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
+        async with (
+            aiohttp.ClientSession(trust_env=False) as http,
+            http.post(self._options.url, data=asked, headers=headers, allow_redirects=False) as response,
+        ):
+            if response.status != 200:
+                raise NotGranted(f"The authority answers HTTP {response.status}.")
+            answer = await response.content.read(LARGEST_TOKEN + 1)
+            while len(answer) <= LARGEST_TOKEN and (more := await response.content.read(LARGEST_TOKEN)):
+                answer += more
+            return answer
