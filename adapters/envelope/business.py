@@ -52,10 +52,10 @@ def read_business(
             itself = () if named or own is None else (own,)
             return business, Amendment(originals=(*first, *answered, *itself), reason=reason)
         case Business.UPDATE:
-            info = node.first("BussinessDocumentInfo")
-            if not named or info is None:
+            infos = node.all("BussinessDocumentInfo")
+            if not named or not infos:
                 found.add("EDX-054", _WHERE)
-            added, removed = _receivers(info)
+            added, removed = _receivers(infos)
             return business, Amendment(originals=first, reason=reason, added=added, removed=removed)
         case Business.REPLACE:
             replaces = _replaced(node, organ)
@@ -91,11 +91,11 @@ def itself(organ: str, node: Node, code: str, dated: date | None) -> DocumentRef
     return DocumentReference(organ=OrganCode(organ), code=code, dated=dated, official_id=named)
 
 
-def _receivers(info: Node | None) -> tuple[tuple[Organ, ...], tuple[Organ, ...]]:
+def _receivers(infos: list[Node]) -> tuple[tuple[Organ, ...], tuple[Organ, ...]]:
     """Who is added and who is removed; who is both is added.  What has no code or kind was noted by ``compare``."""
-    listed = None if info is None else info.first("ReceiverList")
     by_type: dict[str, dict[str, Organ]] = {_ADDED: {}, _REMOVED: {}}
-    for node in [] if listed is None else listed.all("Receiver"):
+    lists = [listed for info in infos for listed in info.all("ReceiverList")]
+    for node in [node for listed in lists for node in listed.all("Receiver")]:
         code, kind = node.value("OrganId"), node.value("ReceiverType")
         if code and kind in by_type:
             by_type[kind][code] = Organ(code=OrganCode(code))
@@ -104,10 +104,10 @@ def _receivers(info: Node | None) -> tuple[tuple[Organ, ...], tuple[Organ, ...]]
 
 
 def _replaced(node: Node, organ: OrganCode) -> tuple[Replaced, ...]:
-    listed = node.first("ReplacementInfoList")
+    infos = [info for listed in node.all("ReplacementInfoList") for info in listed.all("ReplacementInfo")]
     organs_of: dict[OfficialId, dict[OrganCode, None]] = {}
     is_for_all: set[OfficialId] = set()
-    for info in [] if listed is None else listed.all("ReplacementInfo"):
+    for info in infos:
         organs = info.first("OrganIdList")
         codes = [] if organs is None else [OrganCode(o.text) for o in organs.all("OrganId") if o.text]
         name = official_id(info)

@@ -103,8 +103,17 @@ def _needs(node: Node, where: str, found: Findings) -> None:
         _update(infos, where, found)
     elif any(info.whole_text.strip("0 ") for info in infos):
         found.add("EDX-059", f"{where}/BussinessDocumentInfo", kind.name.lower())
-    if kind is not Business.REPLACE and any(one.whole_text for one in node.all("ReplacementInfoList")):
-        found.add("EDX-059", f"{where}/ReplacementInfoList", kind.name.lower())
+    lists = node.all("ReplacementInfoList")
+    if kind is not Business.REPLACE:
+        if any(one.whole_text for one in lists):
+            found.add("EDX-059", f"{where}/ReplacementInfoList", kind.name.lower())
+        return
+    for number, each in enumerate(lists, 1):
+        for at, info in enumerate(each.all("ReplacementInfo"), 1):
+            organs = [one.text for named in info.all("OrganIdList") for one in named.all("OrganId")]
+            if not any(organs):
+                place = f"{where}/ReplacementInfoList[{number}]/ReplacementInfo[{at}]/OrganIdList"
+                found.add("EDX-026", place, info.value("DocumentId"))
 
 
 def _update(infos: list[Node], where: str, found: Findings) -> None:

@@ -10,7 +10,7 @@ from gateway.errors import ConfigError
 from gateway.model.envelope import Edoc, StatusReport
 from gateway.model.finding import Severity
 from tests.envelope.edxml import a_status, an_attachment, an_edxml, codes, edoc_of, envelopes, errors, read
-from tests.vectors.edxml.producers import PDF, b64
+from tests.vectors.edxml.producers import PDF, b64, businesses
 
 ORGAN = "<OrganId>{}</OrganId><OrganName>x</OrganName>"
 
@@ -159,6 +159,15 @@ BROKEN = {
             )
         ),
     ],
+    "EDX-026": [
+        an_edxml(
+            traces=_traced(
+                "<BussinessDocType>3</BussinessDocType><ReplacementInfoList><ReplacementInfo><DocumentId>x</DocumentId>"
+                f"{organs}</ReplacementInfo></ReplacementInfoList>"
+            )
+        )
+        for organs in ("", "<OrganIdList/>", "<OrganIdList><OrganId/></OrganIdList>")
+    ],
     "EDX-056": [
         an_edxml(traces=_updated("<DocumentInfo>2</DocumentInfo>")),
         an_edxml(traces=_updated("<DocumentReceiver>có</DocumentReceiver>")),
@@ -301,3 +310,12 @@ def test_an_empty_response_for_is_how_some_producers_say_none() -> None:
 def test_missing_options_have_defaults() -> None:
     edoc = edoc_of(an_edxml(other="", traces="", document_id=""))
     assert (edoc.priority, edoc.business.name, edoc.official_id) == (None, "NEW", "")
+
+
+def test_of_several_lists_of_replacements_none_is_overlooked() -> None:
+    """The national axis' library writes as many as its caller puts in."""
+    edoc = edoc_of(businesses()["replace"])
+    assert [(str(one.original.official_id)[-11:], len(one.organs)) for one in edoc.amends.replaces] == [
+        ("515/QĐ-UBND", 1),
+        ("516/QĐ-UBND", 2),
+    ]
