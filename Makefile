@@ -9,7 +9,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) -m tools.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-sign judge-dss lock clean
+.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-sign bench-envelope judge-dss lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -73,6 +73,9 @@ bench: setup-demo ## measure the running gateway: documents per second, CPU per 
 bench-sign: setup-bench-sign ## measure sealing and judging beside other libraries; writes docs/benchmarks.md (ROUNDS=30)
 	@$(BIN)/python -m benchmarks.sign --rounds $(ROUNDS)
 	@$(BIN)/python -m benchmarks.sign.page
+
+bench-envelope: setup-check ## measure envelopes and evidence beside bare limits and stock DOMs; writes docs/benchmarks-envelope.md (ROUNDS=30)
+	@$(BIN)/python -m benchmarks.envelope --rounds $(ROUNDS)
 
 judge-dss: setup-judge ## have our seals judged by EU DSS, pdfsig, mutool and openssl; writes docs/judged-by-dss.md
 	@$(BIN)/python -m tests.judges

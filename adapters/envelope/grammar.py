@@ -32,6 +32,8 @@ class Form(Enum):
     CONTENT_ID = "content-id"
     BASE64 = "base64"
 
+    __hash__ = object.__hash__  # as members are compared; an enum's own is computed anew each time
+
     @property
     def is_empty_harmful(self) -> bool:
         """Whether public readers break at an empty element: they parse its text as a number or a date."""

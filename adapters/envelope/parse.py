@@ -60,6 +60,9 @@ class Node:
     @property
     def text(self) -> str:
         """The element's own text without its outer blanks."""
+        if len(self.items) == 1:
+            only = self.items[0]
+            return only.strip() if isinstance(only, str) else ""
         return "".join([item for item in self.items if isinstance(item, str)]).strip()
 
     @property

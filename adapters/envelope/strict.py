@@ -81,7 +81,8 @@ def _write(out: list[str], node: Node, shape: Shape, parent: str) -> None:
         out.append(f' xmlns="{QCVN}"')
     elif node.name == "edXMLEnvelope":
         out.append(f' xmlns:edXML="{QCVN}"')
-    _attributes(out, node)
+    if node.attributes:
+        _attributes(out, node)
     if not shape.children:
         text = _escaped(written(node, shape))
         out.append(f">{text}</{tag}>" if text else "/>")
@@ -105,18 +106,19 @@ def arranged(node: Node, shape: Shape) -> list[tuple[Node, Shape | None]]:
 
     An element that a reader would take for a number or a date, and that is empty, is left out.
     """
-    known: list[tuple[int, int]] = []
-    behind: list[list[tuple[Node, Shape | None]]] = [[]]
-    for child in node.children:
-        one = shape.children.get(child.name) if child.space == QCVN else None
-        if one is None:
-            behind[-1].append((child, None))
+    placed: list[tuple[int, int, int, Node, Shape | None]] = []
+    place, turn = -1, 0  # of the last known element
+    for at, child in enumerate(node.items):
+        if isinstance(child, str):
             continue
-        known.append((shape.position[child.name], len(behind)))
-        is_void = one.form.is_empty_harmful and not child.text and not child.children
-        behind.append([] if is_void else [(child, one)])
-    known.sort()
-    return [*behind[0], *(pair for _, at in known for pair in behind[at])]
+        known = shape.children.get(child.name) if child.space == QCVN else None
+        if known is not None:
+            place, turn = shape.position[child.name], at
+            if known.form.is_empty_harmful and not child.text and not child.children:
+                continue
+        placed.append((place, turn, at, child, known))
+    placed.sort()  # no two are at the same
+    return [(child, known) for _, _, _, child, known in placed]
 
 
 def written(leaf: Node, shape: Shape) -> str:
