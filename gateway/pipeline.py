@@ -43,7 +43,7 @@ from gateway.model.document import (
     ValidStatus,
     Waiting,
 )
-from gateway.model.envelope import Business, Edoc, StatusReport
+from gateway.model.envelope import Business, DocumentReference, Edoc, StatusReport
 from gateway.model.evidence import EventName
 from gateway.model.handover import Delivery, HandOver, Receipt
 from gateway.model.ids import ClientId, DocumentId, PartyKey
@@ -84,7 +84,8 @@ class Pipeline:
         now = self._world.clock.now()
         directory = self._world.directory
         client = directory.client(arrival.client or ClientId(""))
-        claimed = directory.find(arrival.claimed, now)
+        named = directory.find(arrival.claimed, now)
+        claimed = receive.speaker(named, directory.party(PartyKey(arrival.claimed)))
         admitted = receive.admit(arrival, client, claimed, self._policy, now)
         if isinstance(admitted, receive.Turned):
             return await self._door.turn_away(arrival, admitted.party, admitted.refusal, uses_id=False)
@@ -98,7 +99,9 @@ class Pipeline:
         secret = receive.screen(marks, self._policy.acceptance)
         if secret is not None:
             return await self._door.turn_away(arrival, party, secret, uses_id=True, kind=marks.kind)
-        mismatch = receive.identify(marks, directory.find(marks.sender, now), admitted, arrival.routed_as)
+        signs = receive.speaker(directory.find(marks.sender, now), directory.party(PartyKey(marks.sender)))
+        mismatch = receive.identify(marks, signs, admitted, arrival.routed_as)
+        mismatch = mismatch or receive.may_speak(marks.kind, named, party)
         if mismatch is not None:
             return await self._door.turn_away(arrival, party, mismatch, uses_id=False, kind=marks.kind)
 
@@ -271,9 +274,18 @@ class Pipeline:
         ours = await self._world.ledger.load(DocumentId(about.official_id), reporter)
         if ours is not None and ours.of(reporter) is not None:
             return [ours]
-        names = await self._world.ledger.find(about, reporter)
-        found = [await self._world.ledger.load(name, reporter) for name in names[:10]]
+        names: dict[DocumentId, None] = {}
+        for spelling in self._spellings(about):
+            names.update(dict.fromkeys(await self._world.ledger.find(spelling, reporter)))
+        found = [await self._world.ledger.load(name, reporter) for name in [*names][:10]]
         return [dossier for dossier in found if dossier is not None]
+
+    def _spellings(self, about: DocumentReference) -> Sequence[DocumentReference]:
+        """*about* under every code of the sender that it names: its document may bear the one form, and the
+        reporter's system know it by the other."""
+        named = self._world.directory.find(about.organ, self._world.clock.now())
+        codes = route.codes_of(about.organ, named, self._world.directory.party(PartyKey(about.organ)))
+        return [replace(about, organ=code) for code in codes]
 
     # --- 3 sign -------------------------------------------------------------------------------------
 

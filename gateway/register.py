@@ -172,6 +172,7 @@ class Register:
                 issued.event,
                 recipient=handover.recipient,
                 reason=issued.reason,
+                detail=next((why.detail for why in positioned.reasons if why.code == route.SUCCEEDED), ""),
                 document=submission.document,
             )
             self._tell(draft, issued, submission, handover.addressed_as, handover.recipient, now)

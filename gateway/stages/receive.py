@@ -17,7 +17,7 @@ from gateway.model.document import Refusal, Submission
 from gateway.model.envelope import Kind, Marks
 from gateway.model.ids import ClientId, DocumentId, MessageId, PartyKey, Realm
 from gateway.model.journey import SubmissionState
-from gateway.model.party import Client, Found, Party
+from gateway.model.party import Client, Found, Gone, Party, Successor
 from gateway.model.policy import Acceptance, Policy, SecrecyField
 from gateway.model.submission import Arrival
 
@@ -85,6 +85,28 @@ def admit(
         message_id=arrival.message_id,
         expires_at=expires_at,
     )
+
+
+def speaker(named: Found, registered: Party | None) -> Found:
+    """Who speaks under a code: whom it names now, or the party that was registered under it, where that has ended
+    or bears another code since.  What a party was registered under stays in its routing keys for ever."""
+    if isinstance(named, Successor | Gone) and registered is not None:
+        return registered
+    return named
+
+
+def may_speak(kind: Kind, named: Found, party: Party) -> Refusal | None:
+    """A party that was merged, or is gone, sends no documents; what it received before it may still report on.
+
+    *named* is whom its code names now.
+    """
+    match named:
+        case Successor(party=heir) if heir.key != party.key and kind is Kind.EDOC:
+            return Refusal(reason=Reason("party-ended"), detail=f"{named.former} → {heir.key}")
+        case Gone() if kind is Kind.EDOC:
+            return Refusal(reason=Reason("party-ended"), detail=str(named.former))
+        case _:
+            return None
 
 
 def expiry(text: str, policy: Policy, now: datetime) -> datetime | None:

@@ -75,6 +75,16 @@ def fit(routed: Routed, size: int) -> Routed:
     return replace(routed, routes=tuple(routes), refusals=tuple(refusals))
 
 
+def codes_of(code: OrganCode, named: Found, registered: Party | None) -> tuple[OrganCode, ...]:
+    """*code* and every other code, of any time, of the party that bears it: *named* is whom it names now,
+    *registered* who was registered under it, if anybody."""
+    codes = [code]
+    for party in (_party(named), registered):
+        if party is not None and (_is_own(code, party) or str(party.key) == code):
+            codes += [validity.code for validity in party.codes]
+    return tuple(dict.fromkeys(codes))
+
+
 def carries_back(sender: Party) -> bool:
     """Whether a status may go back to *sender*: not every system can take one."""
     return Kind.STATUS in sender.takes.kinds

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.model.envelope import Kind
-from gateway.model.ids import PartyKey
-from gateway.model.party import Capabilities
+from gateway.model.envelope import Kind, Organ
+from gateway.model.ids import OrganCode, PartyKey
+from gateway.model.party import Capabilities, CodeValidity
 from gateway.model.policy import Policy
 from gateway.model.submission import Ticket
-from tests.builders import COMMUNE, PROVINCE
+from tests.builders import COMMUNE, PROVINCE, a_status
 from tests.journey.town import HEALTH, JUSTICE, LABOUR, LOCKED, MERGED, Town, a_town
 
 SUCCEEDED = "recipient-succeeded"
@@ -50,6 +50,9 @@ async def test_a_document_to_a_merged_organ_reaches_its_successor_and_the_sender
     assert f"Mã {MERGED} không còn hiệu lực từ ngày {since.date():%d/%m/%Y}" in body
     copy = await town.copy(ticket, HEALTH)
     assert (copy.state, copy.reason, copy.addressed_as) == ("available", SUCCEEDED, MERGED)
+    assert ticket.document is not None
+    told = [e.detail for e in await town.store.timeline(ticket.document) if e.reason == SUCCEEDED]
+    assert told == [f"{MERGED} → {HEALTH}, {since.date():%Y-%m-%d}"], "the timeline says it, too"
     assert _receipt(town, ticket, LABOUR, "ContentConsignment")[0] is None
 
 
@@ -138,7 +141,54 @@ async def test_a_status_goes_back_to_those_who_can_take_one(takes_statuses: bool
     assert (await town.copy(ticket, LABOUR)).status == "01"
 
 
-async def test_the_merged_organ_itself_sends_no_more() -> None:
+async def test_a_merged_organ_sends_no_more_and_is_told_who_does() -> None:
     town = await a_town()
-    ticket = await town.send(town.edoc(LABOUR), MERGED)
-    assert ticket.reason == "party-unknown"
+    sender = Organ(code=OrganCode(JUSTICE), name="Sở Tư pháp")
+    town.directory.merge(PartyKey(JUSTICE), PartyKey(HEALTH))
+    ticket = await town.send(town.edoc(LABOUR, sender=sender), JUSTICE)
+    await town.settle()
+    assert ticket.reason == "party-ended"
+    (told,) = town.receipts(JUSTICE)
+    assert told.headers["vanthu-reason"] == "party-ended"
+    assert f"{JUSTICE} → {HEALTH}" in told.body.decode()
+
+
+async def test_a_merged_organ_may_still_report_on_what_it_had() -> None:
+    town = await a_town()
+    ticket = await _sent(town, JUSTICE)
+    town.directory.merge(PartyKey(JUSTICE), PartyKey(HEALTH))
+    assert (await town.report(JUSTICE, "03")).reason is None
+    assert town.events(ticket, JUSTICE) == ["ContentConsignment", "ContentHandover", "ConsignmentAcceptance"]
+
+
+async def test_a_party_that_bears_another_code_goes_on_under_its_registered_one() -> None:
+    town = await a_town()
+    labour = town.directory.party(PartyKey(LABOUR))
+    assert labour is not None
+    now = town.clock.now()
+    codes = (
+        CodeValidity(code=OrganCode(LABOUR), until=now),
+        CodeValidity(code=OrganCode("H53.11"), since=now),
+    )
+    town.directory.put(replace(labour, codes=codes))
+    for code in (LABOUR, "H53.11"):
+        sender = Organ(code=OrganCode(code), name="Sở Lao động")
+        ticket = await town.send(town.edoc(HEALTH, sender=sender), LABOUR)
+        assert ticket.reason is None
+    await town.settle()
+    assert len(town.deliveries(HEALTH)) == 2
+
+
+@pytest.mark.parametrize("named", [PROVINCE, "H53"])
+@pytest.mark.parametrize("written", [PROVINCE, "H53"])
+async def test_a_status_finds_its_document_by_either_code_of_its_sender(named: str, written: str) -> None:
+    town = await a_town()
+    province = town.directory.party(PartyKey(PROVINCE))
+    assert province is not None
+    both = (*province.codes, CodeValidity(code=OrganCode("H53")))
+    town.directory.put(replace(province, codes=both))
+    ticket = await town.send(town.edoc(LABOUR, sender=Organ(code=OrganCode(written), name="UBND")))
+    await town.settle()
+    about = replace(a_status().about, code="517/QĐ-UBND", organ=OrganCode(named))
+    assert (await town.report(LABOUR, "03", about=about)).reason is None
+    assert (await town.copy(ticket, LABOUR)).status == "03"
