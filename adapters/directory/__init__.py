@@ -6,7 +6,7 @@ directory, report = load(Options(organs=Path("config/organs/tayninh_2020.csv")))
 from adapters.directory.clients import load_clients
 from adapters.directory.development import Secrets, make_development_clients, write_access
 from adapters.directory.difference import Changed, Difference, compare, described
-from adapters.directory.directory import Options, OrganDirectory, load
+from adapters.directory.directory import Options, OrganDirectory, admit, load
 from adapters.directory.endings import Ending
 from adapters.directory.live import LiveDirectory
 from adapters.directory.organs import OrganList, load_organs, read_organs
@@ -25,6 +25,7 @@ __all__ = [
     "RemarkKind",
     "Report",
     "Secrets",
+    "admit",
     "compare",
     "described",
     "load",

@@ -41,6 +41,7 @@ EVERYTHING = Capabilities()
 _APART = re.compile(r"[\s+/|,;]+")
 _DIALECT = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _DAY_FIRST = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
+_KINDS = {str(kind): kind for kind in Kind}
 _BUSINESS = {str(int(kind)): kind for kind in Business} | {kind.name.lower(): kind for kind in Business}
 
 
@@ -63,7 +64,8 @@ class Cells:
 
     def text(self, column: str) -> str:
         """The cell, without outer blanks, in one spelling."""
-        return normalised(self._cells.get(column, ""))
+        found = self._cells.get(column)
+        return normalised(found) if found else ""
 
     def code(self, column: str, is_code: Callable[[str], bool]) -> str:
         """An organ code."""
@@ -130,10 +132,11 @@ class Cells:
 
     def capabilities(self) -> Capabilities:
         """What the party's system can take; an empty cell means everything."""
-        kinds = self._words("kinds", {str(kind): kind for kind in Kind})
+        kinds = self._words("kinds", _KINDS)
         business = self._words("business", _BUSINESS)
         size = self.number("takes_bytes")
-        spoken = [word for word in _APART.split(self.text("dialects").lower()) if word]
+        dialects = self.text("dialects")
+        spoken = [word for word in _APART.split(dialects.lower()) if word] if dialects else []
         for word in spoken:
             if not _DIALECT.fullmatch(word):
                 self._wrong("dialects", f"{word!r} không phải tên dạng gói tin", f"{word!r} is no dialect")
@@ -148,7 +151,8 @@ class Cells:
 
     def _words(self, column: str, meaning: Mapping[str, T]) -> set[T]:
         found: set[T] = set()
-        for word in _APART.split(self.text(column).lower()):
+        told = self.text(column)
+        for word in _APART.split(told.lower()) if told else ():
             if not word:
                 continue
             if word in meaning:

@@ -45,6 +45,11 @@ def load(options: Options) -> tuple[OrganDirectory, Report]:
     return OrganDirectory(parties, clients, endings), listed.report
 
 
+def admit(directory: OrganDirectory, clients: Iterable[Client]) -> OrganDirectory:
+    """*directory* with *clients* instead of its own."""
+    return OrganDirectory(directory.parties(), clients, directory.endings().values())
+
+
 class OrganDirectory:
     """``gateway.ports.Directory`` from parties, clients and endings.
 

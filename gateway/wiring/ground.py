@@ -9,7 +9,15 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from adapters.directory import Options as DirectoryOptions
-from adapters.directory import OrganDirectory, Report, Secrets, load, make_development_clients
+from adapters.directory import (
+    OrganDirectory,
+    Report,
+    Secrets,
+    admit,
+    load,
+    load_clients,
+    make_development_clients,
+)
 from adapters.store import Options as StoreOptions
 from adapters.store import Store
 from gateway.config import Config, secret
@@ -62,14 +70,17 @@ def take(config: Config, folder: Path) -> Ground:
         for original, copy in copies.items():
             if original != clients:
                 _copy(original, copy)
-        bare, _ = load(_kept(config, folder, with_clients=False))
+        bare, report = load(_kept(config, folder, with_clients=False))
         secrets = None
         if config.sections.clients.development:
-            _, secrets = make_development_clients(bare.parties(), clients.parent)
-        elif not config.sections.clients.file:
+            admitted, secrets = make_development_clients(bare.parties(), clients.parent)
+            _copy(clients, copies[clients])
+        elif config.sections.clients.file:
+            _copy(clients, copies[clients])
+            admitted = load_clients(copies[clients], bare.parties())
+        else:
             raise ConfigError(f"{config.source}: clients.file: needed where clients.development is false")
-        _copy(clients, copies[clients])
-        directory, report = load(_kept(config, folder))
+        directory = admit(bare, admitted)
     except ConfigError as error:
         told = str(error)
         for original, copy in copies.items():
