@@ -28,6 +28,8 @@ from demo.commune import Commune
 from demo.day import (
     COMMUNE,
     DISTRICT_BUREAU,
+    OBJECTION,
+    OBJECTOR,
     PRODUCERS,
     PROVINCE,
     REFUSAL,
@@ -40,6 +42,7 @@ from demo.day import (
     commune_by_http,
     issue_decision,
     overtake,
+    think_again,
 )
 from demo.drafts import Drafts, Secretariat
 from demo.edxml import Organ
@@ -122,7 +125,7 @@ async def _run(settings: Settings, console: Console) -> int:
         )
         say(
             f"Cổng sẵn sàng: {ready}",
-            f"{6 + len(drafts.ordinary) + len(drafts.samples) - 1} papers are signed",
+            f"{9 + len(drafts.ordinary) + len(drafts.samples) - 1} papers are signed",
         )
         sent = await _beside(stack, _the_day(settings, stack, books, archive, drafts, say))
         # The stack stops (nothing may be lost by that) while the judges read the PDFs.
@@ -184,6 +187,7 @@ async def _the_day(
                 acts.create_task(overtake(day))
                 acts.create_task(commune_by_http(day))
                 acts.create_task(disturb(day))
+                acts.create_task(think_again(day))
             await books.all_struck()
             await books.silence(SILENCE_S)
             await _check_file(day, decision, access[PROVINCE], http)
@@ -220,6 +224,7 @@ async def _connect(
             http,
             keep=day.keep,
             refusals={DECISION.code: REFUSAL} if code == REFUSER else {},
+            objects=OBJECTION if code == OBJECTOR else "",
         )
         async with places:
             clients[code] = await open_things.enter_async_context(office)

@@ -114,7 +114,8 @@ class Commune:
             case other:
                 raise ValueError(f"an item of the unknown type {other}")
         await self._ask("POST", f"{path}/acknowledge", json={"lock": lock}, expect=204)
-        if document is not None and is_new:
+        # A commune without software for it leaves a recall or an update unanswered.
+        if document is not None and is_new and not document.asks:
             await self._register(item["id"], document)
 
     async def _register(self, delivery: str, document: Received) -> None:

@@ -4,6 +4,8 @@
 2  a department answers with two attachments; an express document overtakes a queue of ordinary ones;
    a commune fetches its copy by HTTP, and answers
 3  bad input (demo.hostile), while all the rest goes on
+4  a department updates what it has sent, replaces it, and takes the new one back: one recipient agrees, one
+   declines, one is silent
 """
 
 from __future__ import annotations
@@ -11,13 +13,13 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from demo.books import Books, Line
 from demo.drafts import Drafts, letter, spreadsheet
-from demo.edxml import Letter, Organ, Producer, Received, write_edoc
+from demo.edxml import Business, Letter, Organ, Producer, Received, write_edoc
 from demo.judges import Archive
 from demo.office import Office
 
@@ -31,6 +33,8 @@ DISTRICT = "000.00.36.H53"
 COMMUNE = "000.25.36.H53"
 DISTRICT_BUREAU = "000.05.36.H53"
 REFUSER = "000.00.28.H53"
+OBJECTOR = CONSTRUCTION
+OBJECTION = "Đã triển khai theo văn bản đã nhận, không thể trả lại"
 REFUSAL = "Gửi nhầm: công ty cổ phần không thuộc đối tượng thi hành Quyết định này"
 
 PRODUCERS = (
@@ -92,11 +96,21 @@ class Day:
         return write_edoc(item, self.clients[item.sender.code].producer, datetime.now(UTC))
 
     def register(
-        self, item: Letter, *, group: str, unknown: Collection[str] = (), refusing: Collection[str] = ()
+        self,
+        item: Letter,
+        *,
+        group: str,
+        unknown: Collection[str] = (),
+        refusing: Collection[str] = (),
+        original: Sent | None = None,
     ) -> Sent:
-        """Give *item* a message id and write down all that must follow if it is accepted."""
+        """Give *item* a message id and write down all that must follow if it is accepted; *original* is what it
+        asks its recipients to give back or to update."""
         sent = Sent(message=f"{item.sender.code}:{uuid.uuid4()}", letter=item, group=group)
-        lines = set(follows(sent, self.queued, unknown=unknown, refusing=refusing))
+        if original is not None:
+            lines = set(answers(sent, original, self.queued))
+        else:
+            lines = set(follows(sent, self.queued, unknown=unknown, refusing=refusing))
         self.books.expect(*lines)
         self.lines[sent.message] = frozenset(lines)
         self.archive.announce(item)
@@ -156,6 +170,73 @@ def follows(
         else:
             lines += [status("03", code), receipt("ConsignmentAcceptance", code)]
     return lines
+
+
+def answers(sent: Sent, original: Sent, queued: Collection[str]) -> Sequence[Line]:
+    """What must come of a recall or an update: who has queues answers, the objector with a no; others are silent."""
+    sender, word = sent.letter.sender.code, sent.letter.business.name.lower()
+
+    def receipt(event: str, other: str = "") -> Line:
+        return Line(what="receipt", party=sender, message=sent.message, other=other, word=event)
+
+    lines = [receipt("SubmissionAcceptance")]
+    for recipient in sent.letter.recipients:
+        code = recipient.code
+        lines.append(Line(what="edoc", party=code, message=sent.message))
+        lines += [receipt("ContentConsignment", code), receipt("ContentHandover", code)]
+        if code not in queued:
+            continue
+        no = code == OBJECTOR
+        answer = f"ConsignmentRejection:{word}-declined" if no else "ConsignmentAcceptance"
+        told = Line(
+            what="status", party=sender, message=original.message, other=code, word="16" if no else "15"
+        )
+        lines += [told, receipt(answer, code)]
+    return lines
+
+
+async def think_again(day: Day) -> None:
+    """Act 4: what was sent is updated, replaced, and taken back."""
+    sender = day.organs[INFORMATION]
+    three = [day.organs[code] for code in (FINANCE, OBJECTOR, DISTRICT_BUREAU)]
+    first = letter(day.drafts.notice, sender, three)
+    day.say(
+        f"{sender.name} gửi công văn {first.code} cho 3 cơ quan, rồi cập nhật, thay thế, và thu hồi văn bản thay thế",
+        "a letter to three organs is updated, then replaced, and the replacement taken back",
+    )
+    original = day.register(first, group="Công văn tập huấn")
+    await day.submit(original)
+    if not await day.books.all_struck(day.lines[original.message]):
+        return
+    second = replace(
+        letter(day.drafts.update, sender, three),
+        business=Business.UPDATE,
+        reason="Sửa ngày tập huấn",
+        about=first.document_id,
+        edition="/2",
+    )
+    update = day.register(second, group="Cập nhật (kind 2)", original=original)
+    await day.submit(update)
+    if not await day.books.all_struck(day.lines[update.message]):
+        return
+    third = replace(
+        letter(day.drafts.replacement, sender, three),
+        business=Business.REPLACE,
+        reason="Thay thế kế hoạch tập huấn",
+        about=first.document_id,
+    )
+    replacement = day.register(third, group="Thay thế (kind 3)")
+    await day.submit(replacement)
+    if not await day.books.all_struck(day.lines[replacement.message]):
+        return
+    back = replace(third, business=Business.RECALL, reason="Hoãn tập huấn", about="", files=())
+    recall = day.register(back, group="Thu hồi (kind 1)", original=replacement)
+    await day.submit(recall)
+    if await day.books.all_struck(day.lines[recall.message]):
+        day.say(
+            "Thu hồi: 1 nơi đồng ý (15), 1 nơi không (16), 1 nơi im lặng; có bằng chứng cho từng nơi",
+            "the recall: one agrees, one declines, one is silent; there is evidence of each",
+        )
 
 
 async def issue_decision(day: Day) -> Sent:

@@ -37,6 +37,9 @@ class Drafts:
     express: Signed
     district: Signed
     report: Signed
+    notice: Signed
+    update: Signed
+    replacement: Signed
     ordinary: tuple[Signed, ...]
     samples: tuple[Signed, ...]
 
@@ -67,6 +70,9 @@ class Secretariat:
             express=self.sign(papers.EXPRESS),
             district=self.sign(papers.DISTRICT),
             report=self.sign(papers.REPORT),
+            notice=self.sign(papers.notice("110/STTTT-CNTT", "ngày 15 tháng 3 năm 2016")),
+            update=self.sign(papers.notice("110/STTTT-CNTT", "ngày 16 tháng 3 năm 2016")),
+            replacement=self.sign(papers.notice("118/STTTT-CNTT", "ngày 22 và 23 tháng 3 năm 2016")),
             ordinary=tuple(self.sign(papers.ordinary(301 + i)) for i in range(ordinary)),
             samples=tuple(self.sign(papers.sample(701 + i, text)) for i, text in enumerate(subjects)),
         )

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
+from enum import Enum
 from hashlib import sha256
 
 from lxml import etree
@@ -33,6 +34,15 @@ class Producer:
     zips: bool = True
     cid_on_both: bool = True
     signer_last: bool = False
+
+
+class Business(Enum):
+    """What a document does to those before it (``BussinessDocType``)."""
+
+    NEW = 0
+    RECALL = 1
+    UPDATE = 2
+    REPLACE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +79,8 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """An edoc to be written."""
+    """An edoc to be written.  ``about`` is the official id of what it updates or replaces; a recall is a copy of what it
+    recalls, without its files: it carries the same id and number."""
 
     sender: Organ
     recipients: tuple[Organ, ...]
@@ -88,6 +99,10 @@ class Letter:
     sphere: str = "Công tác văn thư"
     pages: int = 1
     responds_to: tuple[Reference, ...] = ()
+    business: Business = Business.NEW
+    reason: str = "Văn bản điện tử mới"
+    about: str = ""
+    edition: str = ""
 
     @property
     def code(self) -> str:
@@ -96,8 +111,8 @@ class Letter:
 
     @property
     def document_id(self) -> str:
-        """The official id: organ, date, code."""
-        return f"{self.sender.code},{self.dated:%Y/%m/%d},{self.code}"
+        """The official id: organ, date, code; and the edition where there are several."""
+        return f"{self.sender.code},{self.dated:%Y/%m/%d},{self.code}{self.edition}"
 
     @property
     def reference(self) -> Reference:
@@ -119,6 +134,12 @@ class Received:
     recipients: tuple[str, ...]
     hops: tuple[str, ...]
     files: tuple[File, ...]
+    business: Business = Business.NEW
+
+    @property
+    def asks(self) -> bool:
+        """Whether the clerk has to answer 15 or 16: a recall, or an update."""
+        return self.business in (Business.RECALL, Business.UPDATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,9 +195,11 @@ def write_edoc(letter: Letter, producer: Producer, at: datetime) -> bytes:
         (
             "Bussiness",
             [
-                ("BussinessDocType", "0"),
-                ("BussinessDocReason", "Văn bản điện tử mới"),
+                *([("DocumentId", letter.about)] if letter.business is Business.UPDATE else []),
+                ("BussinessDocType", str(letter.business.value)),
+                ("BussinessDocReason", letter.reason),
                 ("Paper", "0"),
+                *_amends(letter),
                 ("StaffInfo", [("Department", "Văn thư"), ("Staff", "Văn thư cơ quan")]),
             ],
         ),
@@ -213,6 +236,16 @@ def write_edoc(letter: Letter, producer: Producer, at: datetime) -> bytes:
             ],
         )
     return _bytes(root)
+
+
+def _amends(letter: Letter) -> list[Tree]:
+    if letter.business is Business.UPDATE:
+        return [("BussinessDocumentInfo", [("DocumentInfo", "1"), ("DocumentReceiver", "0")])]
+    if letter.business is Business.REPLACE:
+        organs: list[Tree] = [("OrganId", recipient.code) for recipient in letter.recipients]
+        info: list[Tree] = [("DocumentId", letter.about), ("OrganIdList", organs)]
+        return [("ReplacementInfoList", [("ReplacementInfo", info)])]
+    return []
 
 
 def write_status(
@@ -260,6 +293,7 @@ def read_edoc(body: bytes) -> Received:
         recipients=tuple(_text(to, "OrganId") for to in _children(header, "To")),
         hops=tuple(_text(hop, "OrganId") for hop in root.iter(f"{{{NAMESPACE}}}TraceHeader")),
         files=files,
+        business=Business(int(_text(root, "BussinessDocType") or "0")),
     )
 
 

@@ -24,7 +24,8 @@ Keep = Callable[[str, Received], Awaitable[None]]
 
 
 class Office:
-    """One agency's client.  ``refusals`` are its clerk's reasons, by the code of the document refused."""
+    """One agency's client.  ``refusals`` are its clerk's reasons, by the code of the document refused; ``objects`` is why
+    he agrees to no recall and no update, empty where he does."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Office:
         *,
         keep: Keep,
         refusals: Mapping[str, str] | None = None,
+        objects: str = "",
     ) -> None:
         self.organ = organ
         self.producer = producer
@@ -44,6 +46,7 @@ class Office:
         self._http = http
         self._keep = keep
         self._refusals = refusals or {}
+        self._objects = objects
         self._connection: AbstractConnection | None = None
         self._exchange: AbstractExchange | None = None
         self._clerks: set[asyncio.Task[None]] = set()
@@ -189,6 +192,10 @@ class Office:
         clerk.add_done_callback(self._clerks.discard)
 
     async def _answer(self, delivery: str, document: Received) -> None:
+        if document.asks:
+            code, text = ("16", self._objects) if self._objects else ("15", "Đồng ý")
+            await self._report(delivery, document, code, text)
+            return
         arrived = await self._report(delivery, document, "01", "Đã đến, văn thư chưa xử lý")
         await self._books.all_struck([arrived])
         reason = self._refusals.get(document.code)

@@ -155,6 +155,26 @@ REPORT = Paper(
 )
 
 
+def notice(code: str, when: str) -> Paper:
+    """The notice of a training course: its day is moved, then it is replaced, then taken back."""
+    return Paper(
+        parent="UBND TỈNH TÂY NINH",
+        organ=("SỞ THÔNG TIN", "VÀ TRUYỀN THÔNG"),
+        code=code,
+        place="Tây Ninh",
+        dated=ANSWER_DATE,
+        subject="tập huấn gửi, nhận văn bản điện tử",
+        addressees=("Sở Tài chính", "Sở Xây dựng", "Phòng Nội vụ huyện Tân Biên"),
+        body=(
+            f"Sở Thông tin và Truyền thông tổ chức tập huấn gửi, nhận văn bản điện tử vào {when}, đề nghị quý "
+            "cơ quan cử công chức văn thư tham dự./.",
+        ),
+        receivers=("Như trên", "Lưu: VT, CNTT"),
+        position="GIÁM ĐỐC",
+        signer="Trần Văn B",
+    )
+
+
 def ordinary(number: int) -> Paper:
     """One of the many everyday letters of the provincial office."""
     return Paper(

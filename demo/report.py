@@ -18,7 +18,7 @@ from rich.table import Table
 
 from demo.books import Books, Receipt
 from demo.day import Sent
-from demo.edxml import VIETNAM
+from demo.edxml import VIETNAM, Business
 from demo.hostile import BROKER_SAYS_NO
 from demo.judges import Verdict
 
@@ -32,6 +32,15 @@ STATES = {
     "ConsignmentAcceptance": "đã vào sổ (03) · registered",
     "ConsignmentRejection": "bên nhận từ chối (02) · refused by recipient",
     "SubmissionAcceptance": "đã tiếp nhận · accepted",
+}
+
+
+# The same word about a recall or an update means the answer.
+ANSWERS = {
+    "recall-agreed": "đồng ý thu hồi (15) · gives it back",
+    "recall-declined": "không đồng ý thu hồi (16) · keeps it",
+    "update-agreed": "đồng ý cập nhật (15) · updates it",
+    "update-declined": "không đồng ý cập nhật (16) · does not update",
 }
 
 
@@ -86,10 +95,18 @@ def _row(item: Sent, recipient: str, receipt: Receipt | None) -> Row:
         sender=item.letter.sender.code,
         recipient=recipient,
         event=receipt.event if receipt else "",
-        state=STATES.get(receipt.event, receipt.event) if receipt else "không rõ · nothing heard",
+        state=_state(item, receipt),
         at=receipt.at if receipt else None,
         reason=receipt.reason if receipt else "",
     )
+
+
+def _state(item: Sent, receipt: Receipt | None) -> str:
+    if receipt is None:
+        return "không rõ · nothing heard"
+    if receipt.event == "ContentHandover" and item.letter.business in (Business.RECALL, Business.UPDATE):
+        return "đã giao, chưa trả lời · handed over, silent"
+    return ANSWERS.get(receipt.reason) or STATES.get(receipt.event, receipt.event)
 
 
 def show(made: Sequence[Row], names: Mapping[str, str], pretended: int, console: Console) -> None:

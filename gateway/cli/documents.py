@@ -187,7 +187,8 @@ def trace(
 def _show(one: dict[str, Any]) -> None:
     console = _console()
     s = one["submission"]
-    console.print(f"[b]{one['code'] or s['kind']}[/b]  {s['document']}")
+    kind = _BUSINESS.get(one["business"], "")
+    console.print(f"[b]{one['code'] or s['kind']}[/b]  {s['document']}  {kind}".rstrip())
     console.print(
         f"  từ · from {s['party']}   message_id {s['message_id']}   {s['state']} {s['reason'] or ''}"
     )
@@ -246,6 +247,12 @@ def _related(one: dict[str, Any]) -> Iterator[str]:
         whom = recipients[0] if len(recipients) == 1 else f"{len(recipients)} nơi nhận · recipients"
         yield f"  {_DOES[business, is_active]} {other}   ({whom})"
 
+
+_BUSINESS = {
+    "recall": "thu hồi · recall",
+    "update": "cập nhật · update",
+    "replace": "thay thế · replacement",
+}
 
 _DOES = {
     ("recall", True): "thu hồi · recalls",

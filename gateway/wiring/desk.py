@@ -177,6 +177,7 @@ class Books:
         return {
             "code": header.reference.code if header else "",
             "subject": header.subject if header else "",
+            "business": header.business.name.lower() if header else "",
             "submission": {
                 **{k: getattr(s, k) for k in ("document", "party", "message_id", "sha256", "size", "reason")},
                 "kind": str(s.kind),
