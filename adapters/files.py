@@ -172,10 +172,11 @@ class OutTray(InHand):
     def hand_out(self, ref: PayloadRef) -> None:
         """The file appears under its name, complete and durable.  Raises like ``put``."""
         if ref.sha256 not in self._drafts:
-            if ref.body is None:
+            if ref.body is None and ref.loose is None:
                 raise Unavailable("payload-missing")
             with self._new_draft() as (handle, draft):
-                _write(handle, ref.body)
+                for piece in _riding(ref):
+                    _write(handle, piece)
                 os.fsync(handle)
             self._drafts[ref.sha256] = self._drafts.pop(str(draft))
         with _telling(self._out):
@@ -214,6 +215,14 @@ async def _chunked(chunks: AsyncIterator[bytes] | bytes) -> AsyncIterator[bytes]
         return
     async for chunk in chunks:
         yield chunk
+
+
+def _riding(ref: PayloadRef) -> Iterator[bytes]:
+    if ref.body is not None or ref.loose is None:
+        yield ref.body or b""
+        return
+    for start in range(0, ref.loose.size, _PIECE):
+        yield ref.loose.read(start, _PIECE)
 
 
 def _write(handle: int, chunk: bytes) -> None:

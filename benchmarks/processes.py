@@ -61,6 +61,14 @@ def usage(serve: int) -> Usage:
     return Usage(dict(parts), busy, idle)
 
 
+def workers_of(serve: int) -> list[int]:
+    """The workers that the process *serve* keeps alive."""
+    known = {pid: found for pid in _pids() if (found := _read(pid)) is not None}
+    return [
+        pid for pid, found in known.items() if found.parent == serve and _part(found.command, "") == "worker"
+    ]
+
+
 def _part(command: str, inherited: str) -> str:
     for word, part in (
         ("gateway.cli work", "worker"),

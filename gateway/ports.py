@@ -355,7 +355,7 @@ class Sealer(Protocol):
     """Puts an agency's seal (PAdES) on a PDF."""
 
     async def seal(self, ref: PayloadRef, order: SealOrder) -> Sealed:
-        """The sealed PDF; its bytes ride along, or are in the vault where they are many.
+        """The sealed PDF; its bytes ride along, where they are many as a loose file.
 
         Raises ``Unavailable("seal-key-missing")`` where the party has no key (the document waits),
         ``Refused("seal-certificate-expired")``, and ``Refused("seal-forbidden")`` where the PDF's

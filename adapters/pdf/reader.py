@@ -94,6 +94,15 @@ class QuickReader(PdfFileReader):
         self.xrefs = XRefCache(self, tables.read_xrefs())  # type: ignore[no-untyped-call]  # pyHanko's
         self.has_xref_stream = tables.has_xref_stream
 
+    def let_go(self) -> None:
+        """Hold the file's bytes no longer; nothing can be read any more.
+
+        Its objects and the reader know each other: without this, a large file would stay in memory until the
+        garbage of the whole process is collected.
+        """
+        self.data = b""
+        self.stream.truncate(0)
+
     def highest_number(self) -> int:
         """The highest number of an object that any cross-reference section says is in use."""
         highest = 0

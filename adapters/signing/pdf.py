@@ -118,15 +118,25 @@ def fields_of(pdf: bytes) -> Iterator[tuple[str, list[int], bytes]]:
     Raises whatever the reader raises.
     """
     reader = QuickReader(pdf)
-    for name, value, _ in enumerate_sig_fields(reader, filled_status=True):
-        signature = value.get_object()
-        # /Contents is read raw: in an encrypted file it would be the one string that is not encrypted
-        contents = signature.raw_get("/Contents", decrypt=generic.EncryptedObjAccess.RAW)
-        yield str(name), [int(n) for n in signature["/ByteRange"]], bytes(contents)
+    try:
+        for name, value, _ in enumerate_sig_fields(reader, filled_status=True):
+            signature = value.get_object()
+            # /Contents is read raw: in an encrypted file it would be the one string that is not encrypted
+            contents = signature.raw_get("/Contents", decrypt=generic.EncryptedObjAccess.RAW)
+            yield str(name), [int(n) for n in signature["/ByteRange"]], bytes(contents)
+    finally:
+        reader.let_go()
 
 
 def _prepare(pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
     writer = _Update(pdf, strict=strict, seed=wish.seed)
+    try:
+        return _prepared(writer, pdf, wish, strict=strict)
+    finally:
+        writer.reader.let_go()
+
+
+def _prepared(writer: _Update, pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
     if writer.prev.encrypted:
         raise Refused("pdf-encrypted")
     if strict and writer.prev.xrefs.hybrid_xrefs_present:
@@ -264,7 +274,7 @@ class _Update(IncrementalPdfFileWriter):
     """pyHanko's writer without its clock and its dice."""
 
     def __init__(self, pdf: bytes, *, strict: bool, seed: bytes) -> None:
-        reader = QuickReader(pdf, strict=strict)
+        self.reader = reader = QuickReader(pdf, strict=strict)
         super().__init__(reader.stream, prev=reader, strict=strict)
         first, second = sha256(b"1" + seed).digest()[:16], sha256(b"2" + seed).digest()[:16]
         try:

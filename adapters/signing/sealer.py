@@ -14,11 +14,14 @@ and need one for large files only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
 
 import structlog
 
+from adapters.loose import LooseFile
 from adapters.signing.cms import CmsTemplate
 from adapters.signing.keyring import KeyRing
 from adapters.signing.keys import Identity
@@ -35,12 +38,8 @@ from gateway.ports import Clock, Vault
 _log = structlog.get_logger(__name__)
 
 _LARGE = 2 * 1024 * 1024
-"""Larger files are hashed and copied in a thread, and one at a time: each holds about three times its size."""
-
-_RIDING = 16 * 1024 * 1024
-"""Larger ones go to the vault in pieces: only the original is in memory, and once."""
-
-_PIECE = 1024 * 1024
+"""Larger files are sealed in threads, one at a time: the original is in memory, once.  What comes of it lies in a
+loose file; only of those that are odd it is in memory, too."""
 
 _RESERVE_STEP = 1_024
 """Room for the CMS is given in steps of this many bytes, at least one more than it needs."""
@@ -50,17 +49,29 @@ _REMARKABLE = frozenset({"no-page", "no-room", "page-unreadable", "certified"})
 
 
 class PadesSealer:
-    """Seals with the keys of a ring.  *look*: what the seals show; without it, what the law asks for."""
+    """Seals with the keys of a ring.  *look*: what the seals show; without it, what the law asks for.
 
-    def __init__(self, ring: KeyRing, *, vault: Vault, clock: Clock, look: LookOptions | None = None) -> None:
+    *folder*: where large sealed files lie as long as somebody holds them; by default, where temporary files do.
+    """
+
+    def __init__(
+        self,
+        ring: KeyRing,
+        *,
+        vault: Vault,
+        clock: Clock,
+        look: LookOptions | None = None,
+        folder: Path | None = None,
+    ) -> None:
         self._ring = ring
+        self._folder = folder
         self._looks = Looks(look or LookOptions(), ring)
         self._vault = vault
         self._clock = clock
         self._large = asyncio.Semaphore(1)
 
     async def seal(self, ref: PayloadRef, order: SealOrder) -> Sealed:
-        """The sealed PDF; its bytes ride along, or are in the vault where they are many.
+        """The sealed PDF; its bytes ride along, where they are many as a loose file.
 
         The time in the signature is the order's, but never before the certificate's first instant: a
         document may have waited for its key.  The same order and file give the same bytes, for ECDSA too
@@ -87,8 +98,8 @@ class PadesSealer:
             draft = await asyncio.to_thread(prepare, pdf, wish)
             attributes = ready.template.attributes(draft.digest)
             cms = ready.template.assemble(attributes, await ready.key.sign(attributes))
-            if ref.size > _RIDING and not draft.was_odd:
-                payload = await self._put_away(draft, cms, ready.template)
+            if is_large and not draft.was_odd:
+                payload = await asyncio.to_thread(_put_away, draft, cms, ready.template, self._folder)
             elif is_large or draft.was_odd:
                 payload = await asyncio.to_thread(_finish, draft, cms, ready.template)
             else:
@@ -97,16 +108,6 @@ class PadesSealer:
         if draft.hidden in _REMARKABLE:
             _log.warning("a seal shows nothing", sha256=ref.sha256, party=order.party, why=draft.hidden)
         return Sealed(payload=payload, seal=_seal(order.party, identity), was_odd=draft.was_odd)
-
-    async def _put_away(self, draft: Draft, cms: bytes, template: CmsTemplate) -> PayloadRef:
-        """The finished file, read back and in the vault, without ever being put together in memory."""
-        with _seal_failures(is_odd=False):
-            update = draft.filled(cms)
-            payload = await asyncio.to_thread(read_back_apart, draft.original, update, template)
-        kept = await self._vault.put(_pieces(draft.original, update))
-        if kept.sha256 != payload.sha256:
-            raise Unavailable("seal-failed", "the vault keeps other bytes")
-        return payload
 
     async def find_seal(self, party: PartyKey) -> Seal | None:
         """The seal with which *party* would seal now; ``None`` without a key."""
@@ -117,6 +118,17 @@ class PadesSealer:
                 return None
             raise
         return _seal(party, ready.key.identity)
+
+
+def _put_away(draft: Draft, cms: bytes, template: CmsTemplate, folder: Path | None) -> PayloadRef:
+    """The finished file, read back, without ever being put together in memory."""
+    with _seal_failures(is_odd=False):
+        update = draft.filled(cms)
+        payload = read_back_apart(draft.original, update, template)
+    file = LooseFile.in_folder(folder)
+    file.write(draft.original)
+    file.write(update)
+    return replace(payload, loose=file)
 
 
 def _finish(draft: Draft, cms: bytes, template: CmsTemplate) -> PayloadRef:
@@ -140,12 +152,6 @@ def _seal_failures(*, is_odd: bool) -> Iterator[None]:
         raise Unavailable("seal-failed", str(exc)) from exc
     except ValueError as exc:
         raise Unavailable("seal-failed", "the CMS is larger than its room") from exc
-
-
-async def _pieces(original: bytes, update: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(original), _PIECE):
-        yield original[start : start + _PIECE]
-    yield update
 
 
 def _room(template: CmsTemplate) -> int:

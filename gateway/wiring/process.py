@@ -134,7 +134,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             vault=vault,
             envelopes=EdxmlEnvelopes(envelope_options(config, vault.temporary), vault),
             inspector=inspector,
-            sealer=sealer_over(config, ring, vault=vault, clock=clock),
+            sealer=sealer_over(config, ring, vault=vault, clock=clock, folder=vault.temporary),
             directory=live,
             outlet=outlet,
             clock=clock,

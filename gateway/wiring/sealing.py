@@ -35,9 +35,12 @@ def ring_of(config: Config, *, directory: Directory, clock: Clock) -> KeyRing:
     )
 
 
-def sealer_over(config: Config, ring: KeyRing, *, vault: Vault, clock: Clock) -> PadesSealer:
-    """The sealer that seals with *ring* what lies in *vault*, as *config* wants seals to look."""
-    return PadesSealer(ring, vault=vault, clock=clock, look=look(config))
+def sealer_over(
+    config: Config, ring: KeyRing, *, vault: Vault, clock: Clock, folder: Path | None = None
+) -> PadesSealer:
+    """The sealer that seals with *ring* what lies in *vault*, as *config* wants seals to look; large sealed files
+    lie in *folder* while somebody holds them."""
+    return PadesSealer(ring, vault=vault, clock=clock, look=look(config), folder=folder)
 
 
 def look(config: Config) -> LookOptions:

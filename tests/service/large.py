@@ -10,19 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
-import zlib
-from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from adapters.clock import SystemClock, SystemIds
 from adapters.envelope import EdxmlEnvelopes, Options
-from adapters.envelope.attachments import wrapping
 from adapters.inspection.processes.inspector import ProcessInspector
 from adapters.memory import MemoryBroker, MemoryDirectory, MemoryOutlet, MemorySealer
 from adapters.memory.signing import MemoryNotary
@@ -30,130 +24,19 @@ from adapters.store import FileVault, Store, VaultOptions
 from adapters.store import Options as StoreOptions
 from adapters.store.engine import parse
 from adapters.store.migrate import migrate
+from benchmarks.large import File, make
 from gateway.model.claim import resolve
 from gateway.model.ids import ClientId, MessageId, OrganCode, Owner, Realm
 from gateway.model.party import Link
-from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance, Policy
 from gateway.model.submission import Arrival
 from gateway.pipeline import Pipeline
 from gateway.register import Register
 from gateway.world import Errands, Us, World
-from tests.builders import DEPARTMENT, NOON, PROVINCE, a_client, a_party
-from tests.envelope.edxml import an_edxml
+from tests.builders import DEPARTMENT, PROVINCE, a_client, a_party
 from tests.journey.weather import MemoryObserver
 
-MIB = 1024 * 1024
 SECRET = b"large"
-
-
-@dataclass(frozen=True, kw_only=True)
-class File:
-    """A file to be attached: its number, size, and whether it looks like a PDF."""
-
-    number: int
-    size: int
-    is_pdf: bool
-    wrapped: str
-
-    @property
-    def name(self) -> str:
-        return f"tệp {self.number}.{'pdf' if self.is_pdf else 'bin'}"
-
-    def chunks(self) -> Iterator[bytes]:
-        """The bytes: cheap, and not to be compressed."""
-        if self.is_pdf:
-            head = b"%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
-            two = len(head)
-            head += b"2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n"
-            three = len(head)
-            head += b"3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>\nendobj\n"
-            four = len(head)
-            size = self.size - 800
-            yield head + b"4 0 obj\n<</Length %d>>\nstream\n" % size
-            yield from self._noise(size)
-            tail = b"\nendstream\nendobj\n"
-            at = four + len(b"4 0 obj\n<</Length %d>>\nstream\n" % size) + size + len(tail)
-            yield (
-                tail
-                + b"xref\n0 5\n0000000000 65535 f \n0000000009 00000 n \n%010d 00000 n \n%010d 00000 n \n"
-                % (
-                    two,
-                    three,
-                )
-                + b"%010d 00000 n \ntrailer\n<</Size 5/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (four, at)
-            )
-        else:
-            yield from self._noise(self.size)
-
-    def encoded(self) -> Iterator[bytes]:
-        """As it stands in the document."""
-        left = b""
-        for chunk in self._in_its_zip():
-            whole = left + chunk
-            usable = len(whole) - len(whole) % 3
-            yield b64encode(whole[:usable])
-            left = whole[usable:]
-        yield b64encode(left)
-
-    def _noise(self, size: int) -> Iterator[bytes]:
-        block = os.urandom(MIB)
-        for at in range(0, size, MIB):
-            yield (at + self.number).to_bytes(8, "big") + block[8 : min(MIB, size - at)]
-
-    def _in_its_zip(self) -> Iterator[bytes]:
-        if self.wrapped == "raw":
-            yield from self.chunks()
-            return
-        body = b"".join(self.chunks())  # in the maker's memory, before anything is measured
-        before, behind = wrapping(len(body), zlib.crc32(body), "0" * 64, self.name, NOON)
-        if self.wrapped == "deflated":
-            packer = zlib.compressobj(0, wbits=-15)  # noise can't be made smaller
-            packed = packer.compress(body) + packer.flush()
-            size = len(packed).to_bytes(4, "little")
-            before = before[:8] + b"\x08\0" + before[10:18] + size + before[22:]
-            central, end = behind[:-22], behind[-22:]
-            central = central[:10] + b"\x08\0" + central[12:20] + size + central[24:]
-            offset = (len(before) + len(packed)).to_bytes(4, "little")
-            behind, body = central + end[:16] + offset + end[20:], packed
-        yield from (before, body, behind)
-
-
-def document(files: list[File]) -> Iterator[bytes]:
-    """The edXML that carries *files* behind a small main PDF."""
-    main = File(number=0, size=2000, is_pdf=True, wrapped="raw")
-    everything = [main, *files]
-    references = "".join(
-        f"<Reference><ContentId>{f.number}</ContentId><AttachmentName>{f.name}</AttachmentName></Reference>"
-        for f in everything
-    )
-    attachments = "".join(
-        f"<Attachment><ContentId>{f.number}</ContentId><AttachmentName>{f.name}</AttachmentName>"
-        f"<ContentTransferEncoded>{{{f.number}}}</ContentTransferEncoded></Attachment>"
-        for f in everything
-    )
-    body = an_edxml(
-        sender=f"<From><OrganId>{PROVINCE}</OrganId><OrganName>Tỉnh</OrganName></From>",
-        to=f"<To><OrganId>{DEPARTMENT}</OrganId><OrganName>Sở</OrganName></To>",
-        references=references,
-        attachments=attachments,
-    )
-    for file in everything:
-        before, _, body = body.partition(f"{{{file.number}}}".encode())
-        yield before
-        yield from file.encoded()
-    yield body
-
-
-def make(path: Path, files: list[File]) -> PayloadRef:
-    """The document as a file."""
-    digest, size = sha256(), 0
-    with path.open("wb") as out:
-        for piece in document(files):
-            out.write(piece)
-            digest.update(piece)
-            size += len(piece)
-    return PayloadRef(sha256=digest.hexdigest(), size=size)
 
 
 def resident(what: str = "VmRSS") -> int:
@@ -194,8 +77,8 @@ class Watch:
 async def run(folder: Path, files: list[File]) -> dict[str, object]:
     """Bring a small document, then the large one, the whole way."""
     large, small = folder / "large.edxml", folder / "small.edxml"
-    made = make(large, files)
-    make(small, [])
+    size, _ = make(large, files, sender=PROVINCE, recipient=DEPARTMENT)
+    make(small, [], sender=PROVINCE, recipient=DEPARTMENT)
     vault = FileVault(VaultOptions(folder=folder / "vault"))
     clock = SystemClock()
     url = f"sqlite:///{folder / 'ledger.sqlite'}"
@@ -262,7 +145,7 @@ async def run(folder: Path, files: list[File]) -> dict[str, object]:
         await vault.close()
         await store.close()
     return {
-        "document": made.size,
+        "document": size,
         "idle": idle,
         "peak": peak,
         "after": after,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import subprocess
+import sys
 from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
@@ -22,6 +24,7 @@ from adapters.inspection.judge import judge
 from adapters.memory import FixedClock, MemoryDirectory
 from adapters.signing import KeyRing, Options, PadesSealer
 from adapters.signing.keys import Digest
+from adapters.signing.pdf import Wish, prepare
 from gateway.errors import Refused
 from gateway.model.ids import OrganCode, PartyKey
 from gateway.model.payload import PayloadRef
@@ -49,9 +52,11 @@ def sealer(tmp_path: Path) -> PadesSealer:
 
 
 async def sealed_by(sealer: PadesSealer, pdf: bytes, order: SealOrder = ORDER) -> bytes:
-    body = (await sealer.seal(PayloadRef.of(pdf), order)).payload.body
-    assert body is not None
-    return body
+    payload = (await sealer.seal(PayloadRef.of(pdf), order)).payload
+    if payload.loose is not None:
+        return payload.loose.read(0, payload.size)
+    assert payload.body is not None
+    return payload.body
 
 
 SCHEMES: dict[str, tuple[str | None, dict[str, object]]] = {
@@ -224,6 +229,25 @@ async def test_a_file_with_hybrid_cross_references_is_sealed(sealer: PadesSealer
 async def test_a_large_file_is_sealed_beside_the_loop(sealer: PadesSealer) -> None:
     judged = await judgements(await sealed_by(sealer, a_pdf(filler=3_000_000)))
     assert judged["VanThu-1"].bottom_line
+
+
+def test_a_file_is_let_go_of_when_its_draft_is() -> None:
+    """Not when the process collects its garbage: ten files of 50 MB would be in memory by then."""
+    pdf = a_pdf(filler=3_000_000)
+    wish = Wish(signed_at=NOW, digest="sha256", reserved=8192, seed=b"1")
+    gc.disable()
+    try:
+        before = sys.getrefcount(pdf)
+        prepare(pdf, wish)
+        assert sys.getrefcount(pdf) == before
+    finally:
+        gc.enable()
+
+
+async def test_a_large_sealed_file_is_not_in_memory(sealer: PadesSealer) -> None:
+    sealed = await sealer.seal(PayloadRef.of(a_pdf(filler=3_000_000)), ORDER)
+    assert sealed.payload.body is None
+    assert sealed.payload.loose is not None
 
 
 async def test_an_encrypted_file_is_refused(sealer: PadesSealer) -> None:
