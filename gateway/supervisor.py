@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -117,6 +117,19 @@ class Supervisor:
             for child, answer in zip(children, answers, strict=True)
             if answer is not None
         }
+
+    def restart(self, numbers: Collection[int]) -> None:
+        """End the workers of these *numbers* at once; they start again with the facts that hold now."""
+        for number in numbers:
+            child = self._children.get(number)
+            if child is not None and child.process.returncode is None:
+                log.error("worker restarted: it did not obey", number=number)
+                child.process.kill()
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The numbers of the workers that live."""
+        return [n for n, child in self._children.items() if child.process.returncode is None]
 
     async def _spawn(self, number: int) -> Child:
         await self._may_spawn.wait()

@@ -83,8 +83,6 @@ class Management:
         """
         began = time.monotonic()
         lacking = shortfall(topology, await self._export(), self._site, passwords)
-        for user in lacking.strangers:
-            await self._ask("DELETE", f"/api/users/{quote(user, safe='')}", accepted=(404,))
         if lacking.first:
             await self._import(lacking.first)
             # An import answers before every node knows: nobody may write before the topics are seen.
@@ -94,6 +92,9 @@ class Management:
                 raise Unavailable("broker-away", f"the broker did not take over: {parts}")
         if lacking.second:
             await self._import(lacking.second)
+        # Last: what fails before has taken nothing away.
+        for user in lacking.strangers:
+            await self._ask("DELETE", f"/api/users/{quote(user, safe='')}", accepted=(404,))
         log.info(
             "broker topology ensured",
             queues=len(lacking.second.get("queues", ())),

@@ -145,7 +145,7 @@ _SUMMARY = {
     RemarkKind.NAMELESS: ("without name", "cơ quan thiếu tên"),
     RemarkKind.TIDIED: ("tidied", "ô được chuẩn hóa"),
     RemarkKind.COLUMN: ("unknown columns", "cột không biết"),
-    RemarkKind.FILE: ("faults of the file", "lỗi của tệp"),
+    RemarkKind.FILE: ("unreadable", "tệp không đọc được"),
     RemarkKind.SURPLUS: ("rows with too many cells", "dòng thừa ô"),
     RemarkKind.VALUE: ("wrong values", "giá trị sai"),
     RemarkKind.REFERENCE: ("references to nobody", "tham chiếu không tồn tại"),

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import stat
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+MOST_BYTES = 64 * 1024 * 1024
+"""A country's organs are a few MiB."""
 
 _DELIMITERS = ",;\t|"
 # What Vietnamese in Windows-1258 decomposes to besides plain letters: the marks of its vowels and tones, and đ.
@@ -49,7 +54,15 @@ class NotATable(Exception):
 def read_table(path: Path, needed: Sequence[str]) -> Table:
     """The table at *path*, which must have the headings *needed*.  Raises ``NotATable``."""
     try:
-        body = path.read_bytes()
+        with path.open("rb") as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):  # a device may never end
+                raise NotATable("không phải tệp thường", "it is no ordinary file")
+            body = file.read(MOST_BYTES + 1)
+        if len(body) > MOST_BYTES:
+            raise NotATable(
+                f"tệp lớn hơn {MOST_BYTES >> 20} MiB", f"the file is larger than {MOST_BYTES >> 20} MiB"
+            )
     except OSError as exc:
         why = exc.strerror or str(exc)
         raise NotATable(f"không đọc được tệp: {why}", f"cannot be read: {why}") from exc

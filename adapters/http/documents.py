@@ -142,11 +142,18 @@ class Documents:
             state = "locked"
         return {
             "organ": party.key,
-            "name": party.name,
+            "name": party.name_at(now),
             "codes": [code.code for code in party.codes if code.holds_at(now)],
             "link": party.link,
             "state": state,
             "successor": successor,
+            "parent": party.parent,
+            "takes": {
+                "kinds": sorted(map(str, party.takes.kinds)),
+                "business": sorted(int(kind) for kind in party.takes.business),
+                "max_bytes": party.takes.max_bytes,
+                "dialects": sorted(party.takes.dialects),
+            },
         }
 
 

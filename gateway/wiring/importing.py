@@ -56,6 +56,8 @@ def plan_import(config: Config, file: Path) -> ImportPlan:
         # What is looked at is what will be written, whatever becomes of the file meanwhile.
         copy = Path(folder) / "organs.csv"
         try:
+            if not file.is_file():
+                raise ConfigError(f"{file}: không có tệp này · no such file")
             copy.write_bytes(file.read_bytes())
         except OSError as error:
             raise ConfigError(f"{file}: {error.strerror or error}") from error

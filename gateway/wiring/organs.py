@@ -79,7 +79,7 @@ class Organs:
 
     def all(self, text: str = "", parent: str = "") -> Iterator[dict[str, Any]]:
         """The parties, by key; those that *text* occurs in (code or name, also without accents), directly below
-        *parent*.  Raises ``Refused`` where *parent* is nobody's code."""
+        *parent*.  Raises ``Refused("not-found")`` where *parent* is nobody's code."""
         above = self._named(parent).key if parent else None
         wanted = _plain(text)
         for party in self._directory.parties():
@@ -90,7 +90,7 @@ class Organs:
                 yield self._told(party)
 
     def one(self, code: str) -> dict[str, Any]:
-        """All that is known of the party that *code* names or named.  Raises ``Refused("party-unknown")``."""
+        """All that is known of the party that *code* names or named.  Raises ``Refused("not-found")``."""
         found = self._directory.find(OrganCode(code), self._now)
         party = self._named(code)
         told = self._told(party)
@@ -128,7 +128,7 @@ class Organs:
         for party in self._directory.parties():
             if any(held.code == wanted for held in party.codes):
                 return party
-        raise Refused("party-unknown", code)
+        raise Refused("not-found", code)
 
     def _told(self, party: Party) -> dict[str, Any]:
         ending = self._directory.endings().get(party.key)

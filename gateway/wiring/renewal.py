@@ -130,6 +130,9 @@ class Renewal:
                     supervisor.remember(directory=str(folder), directory_since=since, directory_refused="")
                     swapped = await supervisor.order({"swap": str(folder), "since": since}, ANSWER_WITHIN_S)
                     self._ground, self._topology, self.since = fresh, topology, since
+                    # Whoever has not swapped would go on by the old directory: it starts anew by this one.
+                    done = {number for number, answer in swapped.items() if "swapped" in answer}
+                    supervisor.restart([n for n in supervisor.numbers if n not in done])
                     # 5.
                     waiting = await self._cut_off(api, topology, narrowed(before, topology))
         except BaseException:
@@ -142,7 +145,7 @@ class Renewal:
         for remark in fresh.report.remarks:
             log.warning("directory", remark=str(remark))
         difference = compare(old.directory, fresh.directory)
-        done = Reloaded(
+        told = Reloaded(
             request=request,
             at=since,
             organs=len(fresh.directory.parties()),
@@ -150,11 +153,11 @@ class Renewal:
             removed=len(difference.removed),
             changed=len(difference.changed),
             renamed=len(difference.renamed),
-            workers=len(swapped),
+            workers=len(done),
             waiting=waiting,
         )
-        log.info("directory reloaded", **asdict(done))
-        return done
+        log.info("directory reloaded", **asdict(told))
+        return told
 
     async def _cut_off(
         self, api: Management, topology: Topology, users: tuple[str, ...]

@@ -367,6 +367,13 @@ def test_a_file_of_another_kind_is_told_how_to_be_saved(tmp_path: Path, body: by
     assert fault.vi
 
 
+def test_what_is_no_ordinary_file_is_not_read(tmp_path: Path) -> None:
+    for path in (Path("/dev/zero"), tmp_path):
+        (fault,) = read_organs(path).report.remarks
+        assert fault.is_fatal
+        assert fault.row == 0
+
+
 @given(
     st.binary(max_size=300) | st.text(max_size=300).map(lambda t: f"organ_id,name,until,parent\n{t}".encode())
 )
