@@ -36,6 +36,15 @@ COSTLY: dict[str, Callable[[], bytes]] = {
     "one long attribute": lambda: _more(f"<a b='{'x' * (2 * MIB - 9000)}'/>"),
     "one long name": lambda: _more(f"<{'a' * (2 * MIB - 9000)}/>"),
     "character references": lambda: _more(f"<Other>{'&#65;' * 400_000}</Other>"),
+    "references within base64": lambda: an_edxml(attached=b"").replace(
+        b"<ContentTransferEncoded>", b"<ContentTransferEncoded>" + b"&#9;" * 260_000
+    ),
+    "beginnings of references within base64": lambda: an_edxml(attached=b"").replace(
+        b"<ContentTransferEncoded>", b"<ContentTransferEncoded>" + b"A" * 600 + b"&#" * 500_000
+    ),
+    "references within much base64": lambda: an_edxml(attached=b"").replace(
+        b"<ContentTransferEncoded>", b"<ContentTransferEncoded>" + b"&#9;" * 4_000_000
+    ),
     "line ends": lambda: _more(f"<Other>{chr(10) * 2_000_000}</Other>"),
     "comments": lambda: _more("<!---->" * 290_000),
     "instructions": lambda: _more("<?a?>" * 400_000),

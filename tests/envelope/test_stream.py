@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from io import BytesIO
+from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
@@ -307,6 +310,37 @@ async def test_what_a_broken_disk_made_of_a_document_is_not_refused() -> None:
 
     with pytest.raises(Unavailable, match="digest-mismatch"):
         await EdxmlEnvelopes(Options(), Broken()).read(PayloadRef(sha256="0" * 64, size=3 * MIB))
+
+
+async def test_a_full_disk_is_no_verdict(tmp_path: Path) -> None:
+    """In a process whose files may not grow: the document waits, and nothing of it is left."""
+    script = """
+import asyncio, os, resource, signal, sys
+from pathlib import Path
+from adapters.envelope import EdxmlEnvelopes, Options
+from adapters.memory import MemoryVault
+from gateway.errors import Unavailable
+from gateway.model.payload import PayloadRef
+from tests.envelope.edxml import an_edxml
+from tests.vectors.edxml.producers import zipped
+
+async def main():
+    folder = Path(sys.argv[1])
+    adapter = EdxmlEnvelopes(Options(folder=folder), MemoryVault())
+    for attached in (os.urandom(3_000_000), zipped(os.urandom(900_000) + bytes(60_000_000))):
+        try:
+            await adapter.read(PayloadRef.of(an_edxml(attached=attached, name="a.bin")))
+        except Unavailable as full:
+            print(full.reason, len(list(folder.iterdir())))
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+asyncio.run(main())
+"""
+    told = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True
+    )
+    assert told.stdout.split() == ["disk-full", "0", "disk-full", "0"], told.stderr
 
 
 async def test_a_zip_is_written_as_the_library_would() -> None:
