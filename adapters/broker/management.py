@@ -104,23 +104,24 @@ class Management:
         )
         return lacking
 
-    async def withdraw(self, topology: Topology, users: Collection[str]) -> Mapping[str, int]:
-        """Cut off what *topology* has no longer: what leads to the queues of parties that left, and the open
-        connections of *users*, whose rights became fewer (RabbitMQ asks for rights once per channel and
-        remembers the answer).
-
-        The queues themselves stay.  Answers how many messages wait in each.
-        """
-        have = await self._export()
-        for row in stray_bindings(topology, have, self._site):
+    async def unbind(self, topology: Topology) -> None:
+        """Let nothing more come to the queues of parties that are not in *topology*; the queues stay."""
+        for row in stray_bindings(topology, await self._export(), self._site):
             key = quote(row["routing_key"], safe="") or "~"
             where = "/".join(
                 quote(part, safe="")
                 for part in (self._site.vhost, "e", row["source"], "q", row["destination"])
             )
             await self._ask("DELETE", f"/api/bindings/{where}/{key}", accepted=(404,))
+
+    async def disconnect(self, users: Collection[str]) -> None:
+        """Close the open connections of *users*: RabbitMQ asks for rights once per channel and remembers the answer."""
         if users:
             await self._disconnect(frozenset(users))
+
+    async def left(self, topology: Topology) -> Mapping[str, int]:
+        """The queues of parties that are not in *topology*, with how many messages wait in each."""
+        have = await self._export()
         return {queue: await self.depth(queue) for queue in leftovers(topology, have, self._site)}
 
     async def _disconnect(self, users: frozenset[str]) -> None:

@@ -45,6 +45,11 @@ class Following:
         self._since = since
         self._refused = refused
 
+    @property
+    def is_between(self) -> bool:
+        """Whether an exchange is under way: the broker may be ahead of the directory in force."""
+        return self._prepared is not None
+
     async def state(self) -> str:
         """For readiness: how many organs, since when, and whether a reload was refused since."""
         told = f"ok, {len(self._live.parties())} organs, in force since {self._since}"

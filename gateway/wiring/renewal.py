@@ -3,9 +3,9 @@
 Strategy: all that can fail comes first, and whatever fails leaves the old directory in force everywhere.
 1. The files are copied and read: a fault in them ends the reload.
 2. Every worker reads the copies beside the directory that it has in force.
-3. The broker gets what it lacks: queues, users, rights (topic permissions first, as always).
+3. The broker gets what it lacks: queues, users, rights (topic permissions first, as always); who left loses them.
 4. Every worker swaps, in one assignment each, and begins and ceases to consume.
-5. What left is cut off at the broker; its queues stay, and it is told what waits in them.
+5. Connections that may do less than before are closed; the queues of who left stay, and it is told what waits in them.
 Workers that start later read the same copies, also after somebody has put a broken file in their place.
 """
 
@@ -125,6 +125,7 @@ class Renewal:
                 # 3.
                 async with Management(broker.options, broker.site) as api:
                     await api.ensure(topology, passwords(fresh))
+                    await api.unbind(topology)
                     # 4.
                     since = _now()
                     supervisor.remember(directory=str(folder), directory_since=since, directory_refused="")
@@ -163,7 +164,8 @@ class Renewal:
         self, api: Management, topology: Topology, users: tuple[str, ...]
     ) -> Mapping[str, int]:
         try:
-            waiting = await api.withdraw(topology, users)
+            await api.disconnect(users)
+            waiting = await api.left(topology)
         except GatewayError as error:
             # The new directory is in force and refuses what comes; readiness tells what is left at the broker.
             log.error("what left is not cut off yet", problem=str(error))

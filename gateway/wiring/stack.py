@@ -86,7 +86,8 @@ class Stack:
         self._at_broker = Broker(options=management, site=site)
         async with Management(management, site) as api:
             await api.ensure(self._renewal.topology, passwords(ground))
-            for queue, messages in (await api.withdraw(self._renewal.topology, ())).items():
+            await api.unbind(self._renewal.topology)
+            for queue, messages in (await api.left(self._renewal.topology)).items():
                 if messages:
                     log.warning("messages wait for a party that left", queue=queue, messages=messages)
         host, port = self._reserve()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
+from adapters.store import Options, Store
 from gateway.cli import obey
+from gateway.model.change import Change
+from gateway.model.ids import DocumentId, MessageId, PartyKey
+from gateway.model.journey import HandOverState
+from tests.builders import a_handover, a_submission
 from tests.cli.conftest import Vanthu
 
 REAL = Path(__file__).parents[2] / "config" / "organs" / "tayninh_2020.csv"
@@ -205,3 +211,41 @@ def test_what_a_removed_organ_would_leave_behind_is_said_before(
     told = vanthu("organs", "import", without, "--yes", "--config", settings)
     assert told.code == 1
     assert 'clients."e-office".acts_for: no party' in told.out
+
+
+def test_copies_that_have_not_ended_are_counted_and_said_before_their_organ_goes(
+    settings: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    var, party = tmp_path / "own", PartyKey("000.00.06.H53")
+    url = f"sqlite:///{var / 'store/ledger.sqlite'}"
+    (var / "store").mkdir(parents=True)
+
+    async def fill() -> None:
+        store = await Store.open(Options(url=url, realm="H53"))
+        try:
+            document = a_submission().document
+            copies = [
+                a_handover(state, recipient=party, document=DocumentId(f"{document}-{n}"))
+                for n, state in enumerate(
+                    (HandOverState.PENDING, HandOverState.AVAILABLE, HandOverState.FAILED)
+                )
+            ]
+            for n, copy in enumerate(copies):
+                own = a_submission(document=copy.document, message_id=MessageId(f"m-{n}"))
+                await store.ledger.commit(Change(submission=own, handovers=(copy,)))
+            assert await store.records.open_copies([party, PartyKey("000.00.13.H53")]) == {party: 2}
+        finally:
+            await store.close()
+
+    asyncio.run(fill())
+    without = _new(settings, LIST.replace("000.00.06.H53,Ban sắp sáp nhập,,H53,2099-01-01,H53.13,,\n", ""))
+    words = ["organs", "import", str(without), "--config", str(settings), "--var", str(var)]
+    capfd.readouterr()
+    assert obey(words) == 1
+    said = capfd.readouterr().out
+    assert (
+        "! 000.00.06.H53    Ban sắp sáp nhập: bị bỏ nhưng còn · is removed, but has 2 bản giao chưa xong"
+        in said
+    )
+    assert (settings.parent / "organs.csv").read_text("utf-8") == LIST
+    assert obey([*words, "--yes"]) == 0

@@ -26,6 +26,7 @@ from gateway.model.ids import (
     ClientId,
     MessageId,
     OrganCode,
+    PartyKey,
 )
 from gateway.model.party import Link
 from gateway.model.payload import PayloadRef
@@ -360,3 +361,48 @@ async def test_who_is_no_client_any_more_is_removed_and_thrown_out(broker: Broke
             await aio_pika.connect(broker.url("client-b"))
     finally:
         await broker.management.ensure(TOPOLOGY, {client.id: PASSWORD for client in CLIENTS})
+
+
+# --- the directory changes --------------------------------------------------------------------------
+
+
+async def test_the_consumer_follows_the_directory_and_settles_what_it_has_in_hand(broker: Broker) -> None:
+    clerk = Clerk()
+    exchange = await broker.hand.get_exchange(EXCHANGE, ensure=False)
+
+    async def send(party: str, message: str) -> None:
+        body = aio_pika.Message(b"<edXML/>", message_id=message, content_type=XML)
+        await exchange.publish(body, named("submit", party))
+
+    async with consuming(broker, clerk) as consumer:
+        clerk.door_is_open.clear()
+        await send(A, "in hand")
+        await clerk.sees(lambda c: len(c.arrivals) == 1)
+        assert await consumer.follow([B])
+        assert (consumer.state, consumer.consumed) == ("ok", 2 + 3)
+        clerk.door_is_open.set()
+        await broker.becomes(f"vanthu.submit.{A}", 0)
+
+        await send(A, "not ours")
+        await send(B, "ours")
+        await clerk.sees(lambda c: len(c.arrivals) == 2)
+        assert [arrival.message_id for arrival in clerk.arrivals] == ["in hand", "ours"]
+        assert await broker.depth(f"vanthu.submit.{A}") == 1
+
+        assert await consumer.follow([A, B])
+        await clerk.sees(lambda c: len(c.arrivals) == 3)
+        assert clerk.arrivals[-1].message_id == "not ours"
+        assert consumer.consumed == 4 + 3
+
+
+async def test_a_party_whose_queue_is_not_there_yet_hinders_no_other(broker: Broker) -> None:
+    clerk = Clerk()
+    async with consuming(broker, clerk, answer_within=timedelta(seconds=1)) as consumer:
+        assert not await consumer.follow([A, B, PartyKey("000.00.99.T01")])
+        assert "missing" in consumer.state
+        exchange = await broker.hand.get_exchange(EXCHANGE, ensure=False)
+        body = aio_pika.Message(b"<edXML/>", message_id="m-1", content_type=XML)
+        await exchange.publish(body, named("submit", A))
+        await clerk.sees(lambda c: len(c.arrivals) == 1)
+        assert await consumer.follow([A, B])
+        assert consumer.state == "ok"
