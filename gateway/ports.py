@@ -180,12 +180,12 @@ class Log(Protocol):
     async def publish(self, term: int, head: HeadRecord) -> bool:
         """Keep *head* as the latest; ``False``, and nothing kept, where *term* is over or the log has another size.
 
-        Of heads over one size the first, the latest, and those with a stamp are kept.
+        Of heads over one size the first is kept for good; one that only renews it gives way to the next head.
         """
         ...
 
     async def unstamped(self) -> HeadRecord | None:
-        """The newest head without a time-stamp."""
+        """The newest head without a time-stamp, of those that are kept for good."""
         ...
 
     async def stamp(self, head: HeadRecord, token: bytes) -> None:

@@ -62,7 +62,7 @@ class MemoryLog:
         if (term, head.size) != (self._term, len(self._leaves)):
             return False
         last = list(self._heads.items())[-2:]
-        if len(last) == 2 and all(h.size == head.size for _, h in last) and last[1][1].stamp is None:
+        if len(last) == 2 and last[0][1].size == last[1][1].size and last[1][1].stamp is None:
             del self._heads[last[1][0]]
         self._last_head += 1
         self._heads[self._last_head] = head
@@ -71,7 +71,8 @@ class MemoryLog:
 
     async def unstamped(self) -> HeadRecord | None:
         """``Log.unstamped``."""
-        return next((head for head in reversed(self._heads.values()) if head.stamp is None), None)
+        first = {head.size: head for head in reversed(self._heads.values())}
+        return next((h for _, h in sorted(first.items(), reverse=True) if h.stamp is None), None)
 
     async def stamp(self, head: HeadRecord, token: bytes) -> None:
         """``Log.stamp``."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Dialect, bindparam, delete, literal_column, select, update
+from sqlalchemy import Connection, Dialect, bindparam, delete, exists, literal_column, select, update
 
 from adapters.store import tables
 from adapters.store.leases import Leases
@@ -71,10 +71,12 @@ class SqlLog:
         )
         self._drop = One(dialect, delete(h).where(h.c.number == bindparam("it")))
         self._head = inserting(dialect, h, without=("number",))
+        earlier = h.alias("earlier")
+        is_first = ~exists().where(earlier.c.size == h.c.size, earlier.c.number < h.c.number)
         self._unstamped = One(
             dialect,
             select(*[c for c in h.c if c.name != "number"])
-            .where(h.c.stamp.is_(None))
+            .where(h.c.stamp.is_(None), is_first)
             .order_by(h.c.number.desc())
             .limit(bindparam("n")),
         )
@@ -144,7 +146,7 @@ class SqlLog:
             if self._serve.run(connection, it=KEY, in_term=term, at_size=head.size).rowcount != 1:
                 return False
             last = self._last.run(connection, n=2).all()
-            if len(last) == 2 and last[0][1] == last[1][1] == head.size and last[0][2] is None:
+            if len(last) == 2 and last[0][1] == last[1][1] and last[0][2] is None:
                 self._drop.run(connection, it=last[0][0])
             self._head.run(connection, [head_row(head)])
             return True

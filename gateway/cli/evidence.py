@@ -14,6 +14,7 @@ from gateway import wiring
 from gateway.cli.log import RootOption
 from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run, sentence, tell
 from gateway.errors import Refused
+from gateway.model.evidence import in_words
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -173,6 +174,8 @@ def _told(file: Path, report: wiring.ContainerReport) -> str:
             f"  văn bản · document {code}{story.document}",
             f"  {story.sender.name} ({story.sender.code}) đã gửi lúc · submitted at {_local(story.submitted_at)}",
         ]
+        if story.about.event != "SubmissionAcceptance":
+            lines.append(f"  {' · '.join(in_words(story.about.event)).upper()} {_local(story.about.at)}")
         for reason in story.about.reasons:
             lines.append(f"    {reason.code}: {reason.vi} · {reason.en}")
         for copy in story.copies:
@@ -189,9 +192,9 @@ def _told(file: Path, report: wiring.ContainerReport) -> str:
             ]
             plain = ("ContentConsignment", "ContentHandover", "ConsignmentAcceptance")
             lines += [
-                f"      {p.event} {_local(p.at)} {' '.join(f'{r.code}: {r.vi} · {r.en}' for r in p.reasons)}".rstrip()
+                f"      {' · '.join(in_words(p.event))}: {_local(p.at)} {' '.join(f'{r.code}: {r.vi} · {r.en}' for r in p.reasons)}".rstrip()
                 for p in copy.pieces
-                if p.event not in plain
+                if p.event not in plain or p.reasons
             ]
             if not copy.pieces:
                 lines.append("      chưa có gì · nothing yet")

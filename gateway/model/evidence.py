@@ -7,6 +7,7 @@ document was *submitted* (durably received), *available* (retrievable by the rec
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -29,6 +30,31 @@ class EventName(StrEnum):
     CONSIGNMENT_ACCEPTANCE = "ConsignmentAcceptance"
     CONSIGNMENT_REJECTION = "ConsignmentRejection"
     ACCEPTANCE_REJECTION_EXPIRY = "AcceptanceRejectionExpiry"
+
+
+EVENTS_IN_WORDS: Mapping[str, tuple[str, str]] = {
+    "SubmissionAcceptance": ("đã tiếp nhận để gửi", "accepted for sending"),
+    "SubmissionRejection": ("từ chối tiếp nhận", "refused on submission"),
+    "RelayAcceptance": ("trục khác đã nhận chuyển tiếp", "taken by another gateway"),
+    "RelayRejection": ("trục khác từ chối chuyển tiếp", "refused by another gateway"),
+    "RelayFailure": ("không chuyển tiếp được", "could not be relayed"),
+    "ContentConsignment": ("sẵn sàng để nhận", "available to the recipient"),
+    "ContentConsignmentFailure": ("không giao được", "could not be made available"),
+    "ContentHandover": ("đã giao cho hệ thống của bên nhận", "handed over to the recipient's system"),
+    "ContentHandoverFailure": ("bên nhận không lấy", "was not taken by the recipient"),
+    "ConsignmentAcceptance": ("bên nhận đã vào sổ", "accepted into the recipient's register"),
+    "ConsignmentRejection": ("bên nhận từ chối", "rejected by the recipient"),
+    "AcceptanceRejectionExpiry": (
+        "hết hạn mà bên nhận chưa vào sổ hay từ chối",
+        "neither accepted nor rejected in time",
+    ),
+}
+"""Each event in Vietnamese and English, also those that only others issue (EN 319 522-1)."""
+
+
+def in_words(event: str) -> tuple[str, str]:
+    """*event* in Vietnamese and in English; one that we do not know by its name."""
+    return EVENTS_IN_WORDS.get(event, (event, event))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -199,8 +199,8 @@ async def test_a_head_of_another_size_or_term_is_not_kept(store: AnyStore) -> No
     assert await store.log_records.heads(0, 10) == []
 
 
-async def test_of_heads_over_one_size_the_first_the_latest_and_the_stamped_stay(store: AnyStore) -> None:
-    """An idle log signs a head every minute and grows by none."""
+async def test_of_heads_over_one_size_the_first_stays(store: AnyStore) -> None:
+    """An idle log signs a head every minute and grows by one; one that somebody had stamped stays, too."""
     term = await led(store)
     heads = [await a_head(store, f"head-{n}") for n in range(5)]
     for n, head in enumerate(heads):
@@ -209,6 +209,13 @@ async def test_of_heads_over_one_size_the_first_the_latest_and_the_stamped_stay(
             await store.log.stamp(head, b"token")
     kept = [head.sha256 for _, head in await store.log_records.heads(0, 10)]
     assert kept == [heads[n].sha256 for n in (0, 2, 4)]
+    assert await store.log.unstamped() == heads[0]
+    await issue(store, *pieces(1))
+    await number_all(store, term)
+    grown = await a_head(store)
+    assert await store.log.publish(term, grown)
+    kept = [head.sha256 for _, head in await store.log_records.heads(0, 10)]
+    assert kept == [heads[0].sha256, heads[2].sha256, grown.sha256]
 
 
 async def test_the_newest_head_is_stamped_first_and_the_first_stamp_stays(store: AnyStore) -> None:

@@ -23,9 +23,8 @@ from lxml import etree
 from adapters.signing.container import manifest as m
 from adapters.signing.container.archive import Archive
 from adapters.signing.container.checking import check_container
-from adapters.signing.container.story import EVENTS, event_in_words
 from adapters.signing.stamps.token import check_token, granted, request
-from gateway.model.evidence import EventName
+from gateway.model.evidence import EVENTS_IN_WORDS, EventName, in_words
 from schemas import read
 from tests.evidence.parcels import Files, Office, an_office, check, codes, repacked, taken_apart
 from tests.pki import ec_key, pki
@@ -430,5 +429,5 @@ def test_a_huge_file_is_read_in_pieces(tmp_path: Path) -> None:
 
 
 def test_events_that_we_do_not_know_are_told_by_their_name() -> None:
-    assert event_in_words("SomethingNew") == ("SomethingNew", "SomethingNew")
-    assert {event.value for event in EventName} <= EVENTS.keys(), "ours have words in both languages"
+    assert in_words("SomethingNew") == ("SomethingNew", "SomethingNew")
+    assert {event.value for event in EventName} <= EVENTS_IN_WORDS.keys(), "ours have words in both languages"

@@ -8,25 +8,6 @@ from datetime import datetime
 
 from adapters.signing.evidence_reading import Said, SaidParty
 
-EVENTS = {
-    "SubmissionAcceptance": ("đã tiếp nhận để gửi", "accepted for sending"),
-    "SubmissionRejection": ("từ chối tiếp nhận", "refused on submission"),
-    "RelayAcceptance": ("trục khác đã nhận chuyển tiếp", "taken by another gateway"),
-    "RelayRejection": ("trục khác từ chối chuyển tiếp", "refused by another gateway"),
-    "RelayFailure": ("không chuyển tiếp được", "could not be relayed"),
-    "ContentConsignment": ("sẵn sàng để nhận", "available to the recipient"),
-    "ContentConsignmentFailure": ("không giao được", "could not be made available"),
-    "ContentHandover": ("đã giao cho hệ thống của bên nhận", "handed over to the recipient's system"),
-    "ContentHandoverFailure": ("bên nhận không lấy", "was not taken by the recipient"),
-    "ConsignmentAcceptance": ("bên nhận đã vào sổ", "accepted into the recipient's register"),
-    "ConsignmentRejection": ("bên nhận từ chối", "rejected by the recipient"),
-    "AcceptanceRejectionExpiry": (
-        "hết hạn mà bên nhận chưa vào sổ hay từ chối",
-        "neither accepted nor rejected in time",
-    ),
-}
-"""Every event that we know in both languages; others are told by their name."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
@@ -70,11 +51,6 @@ def tell(pieces: Sequence[Said]) -> Story | None:
             for code, party in sorted(recipients.items())
         ),
     )
-
-
-def event_in_words(event: str) -> tuple[str, str]:
-    """*event* in Vietnamese and in English."""
-    return EVENTS.get(event, (event, event))
 
 
 def _copy(recipient: SaidParty, pieces: tuple[Said, ...]) -> Copy:

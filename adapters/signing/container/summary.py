@@ -6,7 +6,8 @@ from datetime import datetime, timedelta, timezone
 from html import escape
 
 from adapters.signing.container.manifest import Manifest
-from adapters.signing.container.story import Copy, Story, event_in_words
+from adapters.signing.container.story import Copy, Story
+from gateway.model.evidence import in_words
 from gateway.model.log import HeadRecord
 
 _VIETNAM = timezone(timedelta(hours=7))
@@ -31,7 +32,7 @@ def summary(story: Story, told: Manifest, head: HeadRecord | None) -> str:
         f"<p><b>{escape(story.sender.name)}</b> ({escape(story.sender.code)}) đã gửi văn bản này; cổng nhận đủ lúc "
         f"<b>{local(story.submitted_at)}</b>. <small>Sent by the organ named; submitted at the time named: a "
         "sender's deadline is met by it.</small></p>\n"
-        f"<p>Kết quả tiếp nhận: {escape(event_in_words(story.about.event)[0])}. {_reasons(story.about.reasons)}</p>\n"
+        f"<p>Kết quả tiếp nhận: {escape(in_words(story.about.event)[0])}. {_reasons(story.about.reasons)}</p>\n"
         "<h2>Nơi nhận <small>Recipients</small></h2>\n<table><tr><th>Cơ quan<br><small>organ</small></th>"
         "<th>Sẵn sàng để nhận<br><small>available</small></th><th>Đã giao<br><small>handed over</small></th>"
         "<th>Đã vào sổ<br><small>accepted</small></th><th>Từ chối<br><small>rejected</small></th></tr>\n"
@@ -56,7 +57,7 @@ def _row(copy: Copy) -> str:
 
 def _way(copy: Copy) -> str:
     items = "".join(
-        f"<li>{local(p.at)}: {escape(event_in_words(p.event)[0])} <small>{escape(event_in_words(p.event)[1])}"
+        f"<li>{local(p.at)}: {escape(in_words(p.event)[0])} <small>{escape(in_words(p.event)[1])}"
         f"</small> {_reasons(p.reasons)}</li>"
         for p in copy.pieces
     )
