@@ -170,6 +170,13 @@ class Log(Protocol):
         """Evidence without a number, in the order in which it is to get one: along every chain."""
         ...
 
+    async def adopt(self, after: EvidenceId, limit: int) -> EvidenceId | None:
+        """Let evidence wait for its number that does not yet: an older version of us issued it beside a newer one.
+
+        Looks at *limit* pieces by id from behind *after* on; answers the last of them, ``None`` at the end.
+        """
+        ...
+
     async def append(self, term: int, size: int, evidence: Sequence[Unnumbered]) -> bool:
         """Give *evidence* the numbers from *size* on, all or nothing; durable on return.
 

@@ -16,7 +16,7 @@ from hashlib import sha256
 import structlog
 
 from gateway.errors import Unavailable
-from gateway.model.ids import OrganCode, Owner
+from gateway.model.ids import EvidenceId, OrganCode, Owner
 from gateway.model.log import HeadRecord, LogState, TreeHead
 from gateway.ports import Clock, Log, LogRecords, Notary, Stamper
 
@@ -28,13 +28,14 @@ _LAST_HEAD_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
-    """How often: evidence gets its numbers every ``tick``, at most ``batch`` in one commit; a head is signed
-    every ``head``; a time-stamp that could not be had is asked for again after ``pause``, which doubles up to
+    """How often: evidence gets its numbers every ``tick``, at most ``batch`` in one commit, and ``page`` older
+    ones are looked at besides once in each term; a head is signed every ``head``; a time-stamp that could not be had is asked for again after ``pause``, which doubles up to
     ``longest_pause``."""
 
     tick: timedelta = timedelta(seconds=1)
     head: timedelta = timedelta(minutes=1)
     batch: int = 500
+    page: int = 500
     pause: timedelta = timedelta(seconds=5)
     longest_pause: timedelta = timedelta(minutes=10)
 
@@ -63,6 +64,7 @@ class Sequencer:
         self._stamper = stamper
         self._rhythm = rhythm
         self._leads = False
+        self._walked: tuple[int, EvidenceId | None] = (0, None)
         self._loops: list[asyncio.Task[None]] = []
 
     # --- life ---------------------------------------------------------------------------------------
@@ -118,9 +120,18 @@ class Sequencer:
                 self._leads = False
                 return False
             size += len(waiting)
+        await self._look_for_strays(term)
         if self._is_time(state, size, is_last):
             await self._sign(term)
         return True
+
+    async def _look_for_strays(self, term: int) -> None:
+        """Once in each term walk through all evidence, a page at a look: what an older version of us issued
+        beside a newer one waits nowhere."""
+        if term != self._walked[0]:
+            self._walked = (term, EvidenceId(""))
+        if (after := self._walked[1]) is not None:
+            self._walked = (term, await self._log.adopt(after, self._rhythm.page))
 
     def _is_time(self, state: LogState, size: int, is_last: bool) -> bool:
         head = state.head

@@ -48,6 +48,15 @@ class MemoryLog:
         first = sorted(self._queue.items())[:limit]
         return [Unnumbered(place, it, leaf_hash(self._evidence[it].body)) for place, it in first]
 
+    async def adopt(self, after: EvidenceId, limit: int) -> EvidenceId | None:
+        """``Log.adopt``."""
+        known = {*self._queue.values(), *(leaf.evidence for leaf in self._leaves)}
+        page = sorted(it for it in self._evidence if it > after)[:limit]
+        for it in page:
+            if it not in known:
+                self.queue(it)
+        return page[-1] if page else None
+
     async def append(self, term: int, size: int, evidence: Sequence[Unnumbered]) -> bool:
         """``Log.append``."""
         if (term, size) != (self._term, len(self._leaves)):

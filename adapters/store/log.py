@@ -63,6 +63,20 @@ class SqlLog:
             .order_by(q.c.position)
             .limit(bindparam("most")),
         )
+        f = tables.leaves
+        self._page = One(
+            dialect,
+            select(e.c.id, f.c.number)
+            .join(f, f.c.evidence == e.c.id, isouter=True)
+            .where(e.c.id > bindparam("after"))
+            .order_by(e.c.id)
+            .limit(bindparam("most")),
+        )
+        has_place = exists().where(f.c.evidence == e.c.id) | exists().where(q.c.evidence == e.c.id)
+        self._adopt = One(
+            dialect,
+            q.insert().from_select(["evidence"], select(e.c.id).where(e.c.id == bindparam("it"), ~has_place)),
+        )
         self._leaf = inserting(dialect, tables.leaves)
         self._node = inserting(dialect, tables.nodes)
         self._dequeue = deleting(dialect, q, "position")
@@ -119,6 +133,21 @@ class SqlLog:
             return [Unnumbered(row[0], EvidenceId(row[1]), leaf_hash(row[2])) for row in found]
 
         return await self._readers.ask(query)
+
+    async def adopt(self, after: EvidenceId, limit: int) -> EvidenceId | None:
+        """``Log.adopt``."""
+        page = await self._readers.ask(
+            lambda connection: self._page.run(connection, after=after, most=limit).all()
+        )
+        strays = [row[0] for row in page if row[1] is None]
+
+        def write(connection: Connection) -> None:
+            for stray in strays:  # most of them wait in the queue already
+                self._adopt.run(connection, it=stray)
+
+        if strays:
+            await self._writer.call(write)
+        return EvidenceId(page[-1][0]) if page else None
 
     async def append(self, term: int, size: int, evidence: Sequence[Unnumbered]) -> bool:
         """``Log.append``."""

@@ -8,7 +8,10 @@ from datetime import timedelta
 from hashlib import sha256
 
 import pytest
+from sqlalchemy import delete
 
+from adapters.memory import MemoryStore
+from adapters.store import tables
 from gateway.model.change import Change, Committed
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.ids import DocumentId, EvidenceId, Owner
@@ -164,6 +167,35 @@ async def test_places_are_told_of_what_has_one(store: AnyStore) -> None:
     await issue(store, made[2])
     places = await store.log_records.places([e.id for e in made])
     assert {it: leaf.number for it, leaf in places.items()} == {made[0].id: 0, made[1].id: 1}
+
+
+async def test_what_waits_nowhere_is_adopted_once(store: AnyStore) -> None:
+    """An older version of us wrote it, which knew no queue."""
+    term = await led(store)
+    made = pieces(5)
+    await issue(store, *made[:2])
+    await number_all(store, term)
+    await issue(store, *made[2:4])
+    await without_queue(store)
+    await issue(store, made[4])
+    for _ in range(2):
+        after: EvidenceId | None = EvidenceId("")
+        pages = 0
+        while after is not None:
+            after = await store.log.adopt(after, 2)
+            pages += 1
+        assert pages == 4
+        assert {one.evidence for one in await store.log.waiting(9)} == {e.id for e in made[2:]}
+    await number_all(store, term)
+    assert (await store.log_records.state()).size == 5
+
+
+async def without_queue(store: AnyStore) -> None:
+    """Nothing waits, as where an older version wrote."""
+    if isinstance(store, MemoryStore):
+        store.log._queue.clear()
+    else:
+        await store._writer.call(lambda connection: connection.execute(delete(tables.unnumbered)).rowcount)
 
 
 async def test_documents_with_evidence_are_told_by_id_a_page_at_a_time(store: AnyStore) -> None:

@@ -16,6 +16,7 @@ from gateway.model.log import HeadRecord, TreeHead
 from gateway.model.merkle import Frontier, leaf_hash
 from gateway.sequencer import Rhythm, Sequencer
 from tests.contract.conftest import AnyStore, clock, store, store_database, store_file  # noqa: F401 - fixtures
+from tests.contract.test_log import without_queue
 from tests.evidence.desk import LIFE, Desk, a_notary
 from tests.pki import pki
 
@@ -155,6 +156,14 @@ async def test_who_stops_signs_what_came_since_the_last_head(desk: Desk) -> None
     await life.stop()
     await life.stop()
     assert [head.size for _, head in await desk.store.log_records.heads(0, 9)] == [7, 14]
+
+
+async def test_a_new_leader_looks_for_what_waits_nowhere(desk: Desk) -> None:
+    await without_queue(desk.store)
+    await desk.document(2)
+    assert await desk.sequencer.turn()
+    await desk.sequencer.turn()
+    assert (await desk.store.log_records.state()).size == 14
 
 
 class Authority:
