@@ -10,10 +10,10 @@ from zipfile import ZipFile
 from cryptography import x509
 
 from adapters.memory import FixedClock, MemoryStore, MemoryVault
+from adapters.signing.container import manifest as m
 from adapters.signing.container.archive import Member, member, packed
 from adapters.signing.container.checking import ContainerReport, check_container
-from adapters.signing.container.manifest import SIGNATURES
-from adapters.signing.container.packing import Bundle, media_type, members
+from adapters.signing.container.packing import Bundle, members
 from adapters.signing.keys import LoadedKey
 from adapters.signing.stamps.token import check_token
 from adapters.signing.xades import Pen, SignedFile
@@ -64,10 +64,10 @@ class Office:
     def sealed(self, files: Files, credential: Credential | None = None, folder: Path | None = None) -> Files:
         """*files* with a new seal over them: what a forger does who has a key."""
         key = a_ring(folder, credential).gateway() if folder else self.key
-        over = {n: b for n, b in files.items() if n not in ("mimetype", SIGNATURES)}
-        named = [SignedFile(n, member(n, b).sha256, media_type(n)) for n, b in over.items()]
+        over = {n: b for n, b in files.items() if n not in ("mimetype", m.LISTING, m.SIGNATURES)}
+        named = [SignedFile(n, member(n, b).sha256, m.media_type(n)) for n, b in over.items()]
         seal = Pen(key).sign_files(named, self.desk.clock.now())
-        return {"mimetype": files["mimetype"], **over, SIGNATURES: seal}
+        return {"mimetype": files["mimetype"], **over, m.LISTING: m.listing(over), m.SIGNATURES: seal}
 
 
 async def an_office(

@@ -29,6 +29,7 @@ from adapters.signing.xades_check import NOT_OURS, SignedFiles, path_to_root, se
 from gateway.model.finding import Finding, Severity
 from gateway.model.merkle import is_included, leaf_hash
 
+_UNSEALED = ("mimetype", m.LISTING, m.SIGNATURES)
 LARGEST_EVIDENCE = 4 * 1024 * 1024
 LARGEST_SEAL = 32 * 1024 * 1024
 MOST_FINDINGS = 200
@@ -163,9 +164,12 @@ class _Check:
             elif self._digests[name] != digest:
                 self._report.find("container-file-altered", name)
         for name in self._digests:
-            if name not in meant and name not in ("mimetype", m.SIGNATURES):
+            if name not in meant and name not in _UNSEALED:
                 self._report.find("container-file-unexpected", name)
-        order = ["mimetype", *(file.uri for file in seal.files), m.SIGNATURES]
+        if self._read(m.LISTING, LARGEST_SEAL) != m.listing(file.uri for file in seal.files):
+            is_there = m.LISTING in self._digests
+            self._report.find("container-file-altered" if is_there else "container-file-missing", m.LISTING)
+        order = ["mimetype", *(file.uri for file in seal.files), m.LISTING, m.SIGNATURES]
         if list(self._digests) != order and set(self._digests) == set(order):
             self._report.find("container-malformed", "container", "its files are in another order")
 

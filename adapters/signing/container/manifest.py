@@ -7,6 +7,7 @@ it ends is said here and nowhere else: a piece that is cut off leaves no gap.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,17 @@ NAME = "manifest.json"
 PROOFS = "log/proofs.json"
 MEDIA_TYPE = "application/vnd.etsi.asic-e+zip"
 SIGNATURES = "META-INF/signatures.xml"
+LISTING = "META-INF/manifest.xml"
 HEAD = "log/head.xml"
 STAMP = "log/head.tst"
 SUMMARY = "summary.html"
+_TYPES = {
+    ".json": "application/json",
+    ".html": "text/html",
+    ".xml": "application/xml",
+    ".tst": "application/vnd.etsi.timestamp-token",
+    ".pem": "application/x-pem-file",
+}
 _LARGEST = 32 * 1024 * 1024
 
 
@@ -98,6 +107,26 @@ class Proof:
     file: str
     number: int
     path: tuple[bytes, ...]
+
+
+def media_type(name: str) -> str:
+    """What a member is, by its name."""
+    return next((kind for end, kind in _TYPES.items() if name.endswith(end)), "application/octet-stream")
+
+
+def listing(names: Iterable[str]) -> bytes:
+    """``META-INF/manifest.xml``: *names* and their types, once more as readers of ASiC-E look for them.
+
+    spec: ETSI EN 319 162-1 §4.4.3.2; ODF 1.2 part 3 §3 - no seal covers it, so it must be just this
+    """
+    entries = "".join(
+        f'<manifest:file-entry manifest:full-path="{name}" manifest:media-type="{kind}"/>'
+        for name, kind in (("/", MEDIA_TYPE), *((name, media_type(name)) for name in names))
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<manifest:manifest manifest:version="1.2" '
+        f'xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">{entries}</manifest:manifest>'
+    ).encode()
 
 
 def read_manifest(data: bytes) -> Manifest:

@@ -25,14 +25,6 @@ from gateway.model.payload import PayloadRef
 
 Open = Callable[[], AsyncIterator[bytes]]
 
-_TYPES = {
-    ".json": "application/json",
-    ".html": "text/html",
-    ".xml": "application/xml",
-    ".tst": "application/vnd.etsi.timestamp-token",
-    ".pem": "application/x-pem-file",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
@@ -89,13 +81,9 @@ async def members(bundle: Bundle, key: LoadedKey, *, issuer: str, at: datetime) 
         if bundle.head.stamp is not None:
             made.append(member(m.STAMP, bundle.head.stamp))
     made.append(member("certificates/gateway.pem", _pem((key.identity.der, *key.identity.chain))))
-    seal = Pen(key).sign_files([SignedFile(f.name, f.sha256, media_type(f.name)) for f in made], at)
-    return [member("mimetype", m.MEDIA_TYPE.encode()), *made, member(m.SIGNATURES, seal)]
-
-
-def media_type(name: str) -> str:
-    """What a member is, by its name."""
-    return next((kind for end, kind in _TYPES.items() if name.endswith(end)), "application/octet-stream")
+    seal = Pen(key).sign_files([SignedFile(f.name, f.sha256, m.media_type(f.name)) for f in made], at)
+    listing = member(m.LISTING, m.listing(f.name for f in made))
+    return [member("mimetype", m.MEDIA_TYPE.encode()), *made, listing, member(m.SIGNATURES, seal)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
