@@ -58,15 +58,21 @@ def judge(outputs: Sequence[Output], folder: Path, target: Path) -> Mapping[Outp
 
     Raises ``SetUpError`` where there is no JVM, no Maven or no DSS to be had.
     """
+    reports = ask([output.path for output in outputs], folder, target)
+    return {output: reports[output.path] for output in outputs}
+
+
+def ask(paths: Sequence[Path], folder: Path, target: Path) -> Mapping[Path, Report]:
+    """The same for files of any kind."""
     java = foreign.java_project(PROJECT, target)
-    files = [str(output.path) for output in outputs]
+    files = [str(path) for path in paths]
     known = ",".join(str(path) for path in lists(folder))
     headless = [java[0], "-Djava.awt.headless=true", *java[1:]]
     command = [*headless, "Judge", str(folder), str(folder / "root.pem"), known, *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"EU DSS failed:\n{done.stderr[-3000:]}")
-    return {output: read(output.path.with_suffix(".simple.xml")) for output in outputs}
+    return {path: read(folder / f"{path.name.removesuffix('.pdf')}.simple.xml") for path in paths}
 
 
 def read(path: Path) -> Report:
