@@ -30,6 +30,7 @@ from gateway.model.ids import OrganCode
 from gateway.model.payload import PayloadRef
 from tests.builders import NOON
 from tests.envelope.edxml import an_attachment, an_edxml
+from tests.envelope.test_fuzz import mutated
 from tests.vectors.edxml.producers import NS, PDF, b64, edocs, office, statuses, zipped
 
 HOP = OrganCode("H53.15")
@@ -220,7 +221,7 @@ _PART = st.one_of(
 
 
 @pytest.mark.heavy_body("reads one document in five ways")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     files=st.lists(_FILE, min_size=1, max_size=4),
     texts=st.lists(st.sampled_from(sorted(TEXTS.values())), max_size=1),
@@ -253,6 +254,13 @@ def test_any_document_is_the_same_in_pieces(
     attachments = attachments.replace("ContentTransferEncoded>", f"ContentTransferEncoded{attribute}>", 1)
     references = "".join(f"<Reference><ContentId>{at}</ContentId></Reference>" for at in range(len(encoded)))
     body = an_edxml(attachments=attachments, references=references)
+    asyncio.run(agree(body, size))
+
+
+@pytest.mark.heavy_body("reads one document in five ways")
+@settings(max_examples=60, deadline=None)
+@given(body=mutated(), size=st.integers(500, 5000))
+def test_a_mutated_document_is_the_same_in_pieces(body: bytes, size: int) -> None:
     asyncio.run(agree(body, size))
 
 
