@@ -41,6 +41,10 @@ _MIB = 1024 * 1024
 _INLINE_REST = 32 * 1024  # 8,000 tiny elements: 30 ms; an ordinary header has 10 KB, one to 448 organs 70
 _INLINE_UNPACKED = 4 * _MIB  # 20 ms
 _INLINE_REFERENCES = 10_000  # 5 ms, as line ends within base64
+_UNPACKED_FREELY = 64 * _MIB
+_UNPACKED_RATIO = (
+    16  # above that, of all ZIPs to the whole document: small ones shall not make seconds of work
+)
 _RIDING = _MIB // 4  # of a large document, files up to this size stay in memory
 _REMEMBERED = 1000  # checksums
 
@@ -206,7 +210,7 @@ class EdxmlEnvelopes:
         bounds = files.Bounds(
             attachments=self._options.attachments,
             file_unpacked_bytes=self._options.file_unpacked_bytes,
-            unpacked_bytes=self._options.unpacked_bytes,
+            unpacked_bytes=min(self._options.unpacked_bytes, max(_UNPACKED_FREELY, _UNPACKED_RATIO * size)),
             ratio=self._options.zip_ratio,
             large=self._options.large_file_bytes,
             light=light,
