@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.decision import Decision
 from gateway.errors import Reason, Unavailable
@@ -39,6 +39,8 @@ from gateway.stages.receipt import Statement
 from gateway.world import TRIES, Errand, Errands, Us, World
 
 NOT_HERE = Reason("original-not-here")
+
+MOMENT = timedelta(microseconds=1)
 
 MOST_MEANT = 10
 """Of how many documents that a name may mean we look at the dossiers."""
@@ -123,8 +125,9 @@ class Amendments:
         for code in {str(name.organ), str(name.official_id).partition(",")[0]} - {""}:
             found = self._world.directory.find(OrganCode(code), self._world.clock.now())
             if isinstance(found, Successor) and found.party.key == sender.key:
-                keys.append(PartyKey(code))
-        return keys
+                before = found.since and self._world.directory.find(OrganCode(code), found.since - MOMENT)
+                keys.append(before.key if isinstance(before, Party) else PartyKey(code))
+        return list(dict.fromkeys(keys))
 
     def _find(self, code: OrganCode) -> Party | None:
         found = self._world.directory.find(code, self._world.clock.now())

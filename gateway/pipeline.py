@@ -223,6 +223,9 @@ class Pipeline:
             if isinstance(meant, Refusal | Waiting):
                 return replace(meant, edoc=read)
             originals, findings = meant[0], findings + meant[1]
+        else:
+            found = await self._world.ledger.namesakes(read.reference)
+            findings += amend.repeated(submission.document, found)
         examined = await self._examine(received, read)
         verdict = validate.judge(
             received,
@@ -277,8 +280,9 @@ class Pipeline:
         names: dict[DocumentId, None] = {}
         for spelling in self._spellings(about):
             names.update(dict.fromkeys(await self._world.ledger.find(spelling, reporter)))
-        found = [await self._world.ledger.load(name, reporter) for name in [*names][:10]]
-        return [dossier for dossier in found if dossier is not None]
+        loaded = [await self._world.ledger.load(name, reporter) for name in [*names][:10]]
+        found = [dossier for dossier in loaded if dossier is not None]
+        return sorted(found, key=lambda d: (d.submission.received_at, d.submission.document))
 
     def _spellings(self, about: DocumentReference) -> Sequence[DocumentReference]:
         """*about* under every code of the sender that it names: its document may bear the one form, and the

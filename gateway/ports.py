@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.model.change import AuditEntry, Change, Event, Outcome, Relation, Work, WorkKind
-from gateway.model.document import Dossier
+from gateway.model.document import Dossier, Namesake
 from gateway.model.envelope import DocumentReference, Edoc, Envelope, Marks
 from gateway.model.evidence import EventName, Evidence, EvidenceRecord
 from gateway.model.finding import Finding
@@ -73,6 +73,12 @@ class Ledger(Protocol):
         and date do.  *reference* is canonical.  Several may match: that is an answer.  Recalls are never meant:
         they carry the number of what they recall.
         """
+        ...
+
+    async def namesakes(self, reference: DocumentReference) -> Sequence[Namesake]:
+        """Documents with the official id of *reference*, or with its organ, code and year, oldest first; where there are
+        more than 10 of either, any 10.  Refused ones are none, nor are recalls.  *reference* is canonical.  Asked of
+        every new document: it must cost little, however many there are."""
         ...
 
     async def originals(

@@ -20,7 +20,7 @@ from gateway.model.change import (
     Work,
     WorkKind,
 )
-from gateway.model.document import Dossier, Header, Submission
+from gateway.model.document import Dossier, Header, Namesake, Submission
 from gateway.model.envelope import Business, DocumentReference
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem
@@ -29,6 +29,7 @@ from gateway.model.journey import HandOverState, SubmissionState
 from gateway.ports import Clock
 
 MOST_FOUND = 100
+MOST_NAMESAKES = 10
 _NEVER_HAD = (HandOverState.FAILED, HandOverState.WITHDRAWN)
 
 
@@ -121,6 +122,25 @@ class MemoryStore:
         ]
         found.sort(key=lambda s: (s.received_at, s.document))
         return [submission.document for submission in found[:MOST_FOUND]]
+
+    async def namesakes(self, reference: DocumentReference) -> Sequence[Namesake]:
+        """``Ledger.namesakes``."""
+        found = []
+        for document in sorted(self._headers):
+            header, submission = self._headers[document], self._submissions.get(document)
+            named = header.reference
+            same_id = bool(named.official_id) and named.official_id == reference.official_id
+            same_year = _year(named) == _year(reference) is not None
+            same_code = bool(named.code) and named.code == reference.code and same_year
+            if (
+                named.organ == reference.organ
+                and (same_id or same_code)
+                and header.business is not Business.RECALL
+                and submission is not None
+                and submission.state is not SubmissionState.REFUSED
+            ):
+                found.append(Namesake(document=document, same_id=same_id, same_code=same_code))
+        return found[:MOST_NAMESAKES]
 
     async def originals(
         self, reference: DocumentReference, senders: Sequence[PartyKey]
@@ -318,6 +338,10 @@ class MemoryStore:
 
 def _identity(submission: Submission) -> tuple[str, ...]:
     return submission.realm, submission.party, submission.message_id, submission.slot
+
+
+def _year(reference: DocumentReference) -> int | None:
+    return reference.dated.year if reference.dated else None
 
 
 def _may_mean(reference: DocumentReference, document: DocumentReference) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
@@ -24,7 +27,7 @@ from adapters.store.readers import Readers
 from adapters.store.sql import Listed, One
 from adapters.store.writer import Writer
 from gateway.model.change import Change, Outcome, Work, WorkKind
-from gateway.model.document import Dossier, Header, Submission
+from gateway.model.document import Dossier, Header, Namesake, Submission
 from gateway.model.envelope import Business, DocumentReference
 from gateway.model.handover import HandOver
 from gateway.model.ids import DocumentId, Owner, PartyKey
@@ -37,6 +40,9 @@ HAD_A_COPY = tuple(
 
 MOST_FOUND = 100
 """How many documents ``find`` names at most: two are ambiguous already."""
+
+MOST_NAMESAKES = 10
+"""How many documents of one name are told."""
 
 MOST_SENDERS = 4
 """A party and those that were merged into it, as far as one reference can name them."""
@@ -94,6 +100,17 @@ class SqlLedger:
             .order_by(s.c.received_at, sent.c.document)
             .limit(MOST_FOUND),
         )
+        living = (
+            select(h.c.document)
+            .join(s, s.c.document == h.c.document)
+            .where(of_organ, s.c.state != bindparam("refused", SubmissionState.REFUSED.value))
+            .limit(MOST_NAMESAKES)
+        )
+        self._by_id = One(dialect, living.where(h.c.official_id == official_id))
+        # the days of one year are a range in the index
+        year = and_(h.c.dated >= bindparam("first"), h.c.dated <= bindparam("last"))
+        self._by_code = One(dialect, living.where(h.c.code == bindparam("code"), year))
+        self._named: dict[DocumentReference, list[asyncio.Future[Sequence[Namesake]]]] = {}
         self._asked: dict[_Asked, list[asyncio.Future[Dossier | None]]] = {}
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -101,9 +118,14 @@ class SqlLedger:
         """``Ledger.load``.  Whatever is asked for while a query runs is answered together by the next."""
         future: asyncio.Future[Dossier | None] = asyncio.get_running_loop().create_future()
         self._asked.setdefault((document, recipient), []).append(future)
-        if not self._asking:
-            task = asyncio.create_task(self._answer_all(), name="store-load")
-            self._asking.add(task)
+        self._begin()
+        return await future
+
+    async def namesakes(self, reference: DocumentReference) -> Sequence[Namesake]:
+        """``Ledger.namesakes``; asked together with whatever is to be loaded."""
+        future: asyncio.Future[Sequence[Namesake]] = asyncio.get_running_loop().create_future()
+        self._named.setdefault(reference, []).append(future)
+        self._begin()
         return await future
 
     async def commit(self, change: Change) -> Outcome:
@@ -132,6 +154,11 @@ class SqlLedger:
         """``Ledger.originals``; at most ``MOST_FOUND``, of at most ``MOST_SENDERS``."""
         return await self._readers.ask(lambda connection: self._sent(connection, reference, senders))
 
+    def _begin(self) -> None:
+        if not self._asking:
+            task = asyncio.create_task(self._answer_all(), name="store-load")
+            self._asking.add(task)
+
     async def _answer_all(self) -> None:
         try:
             await self._answer_those()
@@ -140,15 +167,16 @@ class SqlLedger:
             self._asking.clear()
 
     async def _answer_those(self) -> None:
-        while self._asked:
+        while self._asked or self._named:
             asked, self._asked = self._asked, {}
+            named, self._named = self._named, {}
             try:
-                found = await self._readers.ask(lambda c, asked=tuple(asked): self._load(c, asked))  # type: ignore[misc]  # bound early
+                found, namesakes = await self._readers.ask(partial(self._look, tuple(asked), tuple(named)))
             except BaseException as error:
-                for waiting in asked.values():
-                    for future in waiting:
-                        if not future.done():
-                            future.set_exception(error)
+                waiters: list[list[Any]] = [*asked.values(), *named.values()]
+                for future in chain.from_iterable(waiters):
+                    if not future.done():
+                        future.set_exception(error)
                 if not isinstance(error, Exception):
                     raise
                 continue
@@ -156,6 +184,35 @@ class SqlLedger:
                 for future in waiting:
                     if not future.done():
                         future.set_result(found.get(key))
+            for reference, listening in named.items():
+                for listener in listening:
+                    if not listener.done():
+                        listener.set_result(namesakes[reference])
+
+    def _look(
+        self, asked: Sequence[_Asked], named: Sequence[DocumentReference], connection: Connection
+    ) -> tuple[dict[_Asked, Dossier], dict[DocumentReference, Sequence[Namesake]]]:
+        return self._load(connection, asked) if asked else {}, self._namesakes(connection, named)
+
+    def _namesakes(
+        self, connection: Connection, named: Sequence[DocumentReference]
+    ) -> dict[DocumentReference, Sequence[Namesake]]:
+        answers: dict[DocumentReference, Sequence[Namesake]] = {}
+        for r in named:
+            same_id: set[str] = set()
+            same_code: set[str] = set()
+            if r.official_id:
+                found = self._by_id.run(connection, organ=r.organ, official_id=r.official_id)
+                same_id = {row[0] for row in found}
+            if r.code and r.dated:
+                first, last = f"{r.dated:%Y}-01-01", f"{r.dated:%Y}-12-31"
+                found = self._by_code.run(connection, organ=r.organ, code=r.code, first=first, last=last)
+                same_code = {row[0] for row in found}
+            answers[r] = [
+                Namesake(document=DocumentId(d), same_id=d in same_id, same_code=d in same_code)
+                for d in sorted(same_id | same_code)
+            ]
+        return answers
 
     def _load(self, connection: Connection, asked: Sequence[_Asked]) -> dict[_Asked, Dossier]:
         documents = sorted({document for document, _ in asked})

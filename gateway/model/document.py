@@ -101,6 +101,15 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Namesake:
+    """A document that bears the name of another of the same organ: its official id, its number and notation, or both."""
+
+    document: DocumentId
+    same_id: bool
+    same_code: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dossier:
     """All that the ledger knows of one document, or of one of its recipients."""
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from gateway.errors import Reason, WrongStep
 from gateway.model.change import Relation
-from gateway.model.document import Dossier, Refusal, Route, Valid, Waiting
+from gateway.model.document import Dossier, Namesake, Refusal, Route, Valid, Waiting
 from gateway.model.envelope import Business, DocumentReference, Edoc, Organ, StatusReport
 from gateway.model.finding import Finding, Severity
 from gateway.model.handover import HandOver
@@ -81,6 +81,18 @@ def addressed(edoc: Edoc) -> tuple[Organ, ...]:
             seen.add(normalised(organ.code))
             more.append(organ)
     return (*edoc.recipients, *more)
+
+
+def repeated(document: DocumentId, found: Sequence[Namesake]) -> tuple[Finding, ...]:
+    """What is to be said of a new document that bears the name of earlier ones: the first of them is named.
+
+    spec: edXML facts §9 - the system warns on a duplicate document id or the same (number, notation, agency)
+    """
+    earlier = [one for one in found if one.document < document]
+    same_id = next((one.document for one in earlier if one.same_id), None)
+    same_code = next((one.document for one in earlier if one.same_code), None)
+    told = (("official-id-repeated", same_id), ("code-repeated", same_code))
+    return tuple(remark(code, original) for code, original in told if original is not None)
 
 
 # --- deliver: what does each copy ask? --------------------------------------------------------------

@@ -20,6 +20,7 @@ from gateway.model.change import (
     Stale,
     WorkKind,
 )
+from gateway.model.document import Namesake
 from gateway.model.envelope import Business, DocumentReference
 from gateway.model.ids import DocumentId, MessageId, OfficialId, OrganCode, PartyKey
 from gateway.model.journey import Answer, Ask, HandOverState, Request, SubmissionState
@@ -652,6 +653,51 @@ async def test_a_recall_is_never_found(store: AnyStore, business: Business) -> N
     found = [] if business is Business.RECALL else [D1]
     assert await store.ledger.find(ABOUT, TO) == found
     assert await store.ledger.originals(ABOUT, [PartyKey(PROVINCE)]) == found
+
+
+# --- namesakes ---------------------------------------------------------------------------------------
+
+
+async def test_documents_of_one_name_know_each_other(store: AnyStore) -> None:
+    """ "with the official id of *reference*, or with its organ, code and year"."""
+    await store.ledger.commit(accepted(D1))
+    named: list[tuple[dict[str, Any], list[Namesake]]] = [
+        ({}, [Namesake(document=D1, same_id=True, same_code=True)]),
+        ({"official_id": "x"}, [Namesake(document=D1, same_id=False, same_code=True)]),
+        ({"official_id": ""}, [Namesake(document=D1, same_id=False, same_code=True)]),
+        ({"code": "518/QĐ-UBND"}, [Namesake(document=D1, same_id=True, same_code=False)]),
+        (
+            {"dated": NOON.date().replace(2016, 12, 31), "official_id": ""},
+            [Namesake(document=D1, same_id=False, same_code=True)],
+        ),
+        ({"dated": NOON.date().replace(2017, 3, 4), "official_id": ""}, []),
+        ({"dated": None, "official_id": ""}, []),
+        ({"organ": COMMUNE}, []),
+        ({"code": "518/QĐ-UBND", "official_id": ""}, []),
+    ]
+    answers = await asyncio.gather(
+        *(store.ledger.namesakes(replace(ABOUT, **changes)) for changes, _ in named), store.ledger.load(D1)
+    )
+    assert answers[-1] is not None
+    assert answers[:-1] == [wanted for _, wanted in named]
+
+
+async def test_neither_recalls_nor_refused_documents_have_a_name(store: AnyStore) -> None:
+    """ "Refused ones are none, nor are recalls"; oldest first."""
+    refused = Change(submission=a_submission(document=D1, state=SubmissionState.REFUSED), header=a_header(D1))
+    recall = accepted(D2)
+    assert recall.header is not None
+    await store.ledger.commit(refused)
+    await store.ledger.commit(replace(recall, header=replace(recall.header, business=Business.RECALL)))
+    assert await store.ledger.namesakes(ABOUT) == []
+    documents = [DocumentId(f"0195d000-0000-7000-8000-{n:012}") for n in range(22, 10, -1)]
+    for document in documents:
+        await store.ledger.commit(accepted(document))
+    found = await store.ledger.namesakes(ABOUT)
+    told = [one.document for one in found]
+    assert len(told) == 10
+    assert told == sorted(told)
+    assert set(told) <= set(documents)
 
 
 # --- originals --------------------------------------------------------------------------------------

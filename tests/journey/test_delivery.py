@@ -11,8 +11,8 @@ import pytest
 
 from adapters.memory import MemoryEnvelopes
 from gateway.model.claim import CLAIM_TYPE, resolve
-from gateway.model.envelope import Edoc, Priority
-from gateway.model.ids import PartyKey, delivery_id
+from gateway.model.envelope import DocumentCode, Edoc, Priority
+from gateway.model.ids import OfficialId, PartyKey, delivery_id
 from gateway.model.journey import HandOverState, SubmissionState
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Limits, Policy
@@ -254,3 +254,24 @@ async def test_the_envelope_decides_on_urgency_and_the_difference_is_remarked(
     assert (await town.dossier(ticket)).submission.is_urgent is is_urgent
     (acceptance,) = [e for e in await town.evidence(ticket) if e.sequence == 0]
     assert ("priority-differs" in fields(acceptance.body, "Code")) is warns
+
+
+@pytest.mark.parametrize(
+    ("again", "codes"),
+    [
+        ({}, ["official-id-repeated", "code-repeated"]),
+        ({"official_id": OfficialId("x")}, ["code-repeated"]),
+        ({"code": DocumentCode(number="518", notation="QĐ-UBND")}, ["official-id-repeated"]),
+        ({"number": 518}, []),
+    ],
+)
+async def test_a_document_with_the_name_of_an_earlier_one_goes_on_with_a_warning(again, codes):
+    town = await a_town()
+    first = await town.send(town.edoc(LABOUR))
+    await town.settle()
+    second = await town.send(town.edoc(LABOUR, **again))
+    await town.settle()
+    (acceptance,) = [r for r in town.receipts(about=second) if not r.headers.get("vanthu-recipient")]
+    assert [c for c in fields(acceptance.body, "Code") if c != "main-unsigned"] == codes
+    assert (str(first.document) in acceptance.body.decode()) == bool(codes)
+    assert len(town.deliveries(LABOUR)) == 2

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.model.envelope import Amendment, DocumentReference
-from gateway.model.ids import OfficialId, OrganCode
+from gateway.model.envelope import Amendment, DocumentReference, Organ
+from gateway.model.ids import OfficialId, OrganCode, PartyKey
 from gateway.model.journey import Answer, HandOverState, Request, SubmissionState
 from gateway.model.submission import Ticket
 from tests.builders import COMMUNE, PROVINCE, a_status
 from tests.journey.chain import check_letters, check_records, field
-from tests.journey.town import HEALTH, JUSTICE, LABOUR, Town, a_town
+from tests.journey.town import HEALTH, JUSTICE, LABOUR, MERGED, Town, a_town
 
 ACCEPTED = "SubmissionAcceptance"
 REJECTED = "SubmissionRejection"
@@ -310,3 +310,22 @@ async def test_silence_about_a_recall_is_told_when_its_time_is_over():
     assert town.events(recall, LABOUR)[-1] == AGREED
     assert town.events(recall, HEALTH)[-1] == "AcceptanceRejectionExpiry"
     await are_whole(town, ticket, recall)
+
+
+async def test_the_successor_of_a_merged_sender_may_take_its_documents_back():
+    town = await a_town()
+    town.directory.merge(PartyKey(MERGED), PartyKey(HEALTH), town.clock.now() + timedelta(days=1))
+    theirs = {"sender": Organ(code=OrganCode(MERGED)), "official_id": OfficialId(f"{MERGED},2016/03/04,1/X")}
+    ticket = await sent(town, town.edoc(LABOUR, **theirs), MERGED)
+    name = DocumentReference(organ=OrganCode(HEALTH), official_id=theirs["official_id"])
+    await town.pass_time(timedelta(days=2))
+    stranger = town.recall(
+        LABOUR, sender=Organ(code=OrganCode(JUSTICE)), amends=Amendment(originals=(name,)), number=2
+    )
+    heir = town.recall(
+        LABOUR, sender=Organ(code=OrganCode(HEALTH)), amends=Amendment(originals=(name,)), number=3
+    )
+    assert (await ended_as(town, await sent(town, stranger, JUSTICE)))[0] is SubmissionState.WAITING
+    recall = await sent(town, heir, HEALTH)
+    copy = await town.copy(ticket, LABOUR)
+    assert (copy.request, copy.asked_by) == (Request.RECALL_ASKED, recall.document)

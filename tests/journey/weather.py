@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from adapters.memory import MemoryInspector, MemoryNotary, MemoryOutlet, MemoryStore
 from gateway.errors import Unavailable
 from gateway.model.change import Change, Outcome, Stale, Work, WorkKind
-from gateway.model.document import Dossier
+from gateway.model.document import Dossier, Namesake
 from gateway.model.envelope import DocumentReference
 from gateway.model.evidence import EventName, Evidence
 from gateway.model.handover import Delivery, HandOverResult, Parcel
@@ -112,6 +112,11 @@ class WeatheredLedger:
         """``Ledger.find``."""
         self._look()
         return await self._store.find(reference, recipient)
+
+    async def namesakes(self, reference: DocumentReference) -> Sequence[Namesake]:
+        """``Ledger.namesakes``."""
+        self._look()
+        return await self._store.namesakes(reference)
 
     async def originals(
         self, reference: DocumentReference, senders: Sequence[PartyKey]
