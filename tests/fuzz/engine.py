@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from tests.fuzz.flaw import Flaw, Target
 from tests.fuzz.probes import Probes
-from tests.fuzz.targets import Flaw, Target
 
 LARGEST = 256 * 1024
 """No input is longer."""

@@ -27,7 +27,7 @@ from gateway.model.ids import OrganCode
 from gateway.model.payload import PayloadRef
 from tests.envelope import readers, trees
 from tests.fuzz import bend_xml
-from tests.fuzz.targets import Flaw
+from tests.fuzz.flaw import Flaw
 from tests.vectors.edxml.producers import businesses, edocs, statuses
 
 _AT = datetime(2026, 3, 4, 18, 30, 5, tzinfo=UTC)

@@ -13,7 +13,6 @@ from contextlib import suppress
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import Protocol
 
 import pikepdf
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -33,6 +32,7 @@ from gateway.model.payload import PayloadRef
 from gateway.model.signature import Indication, Inspection, SealKind, SealOrder, Verdict
 from gateway.stages.sign import unsound
 from tests.fuzz import bend, bend_pdf, forge, seeds, tlv
+from tests.fuzz.flaw import Flaw
 from tests.inspection.files import Shelf
 
 Judge = Callable[[bytes, Options], Inspection]
@@ -40,33 +40,6 @@ Judge = Callable[[bytes, Options], Inspection]
 _BLANKS = b" \t\r\n\x0c\x00"
 _LONGEST_ANSWER = 256 * 1024
 """The gateway's loop decodes an answer: what is longer holds it for more than a few milliseconds."""
-
-
-class Flaw(Exception):
-    """A promise is broken; the first argument is its kind, by which findings are told apart."""
-
-    @property
-    def kind(self) -> str:
-        """A short name."""
-        return str(self.args[0])
-
-
-class Target(Protocol):
-    """Something that reads hostile bytes."""
-
-    name: str
-
-    def seeds(self) -> list[bytes]:
-        """Inputs to begin with."""
-        ...
-
-    def bent(self, chance: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
-        """Another input, made of *data*."""
-        ...
-
-    def check(self, data: bytes) -> str:
-        """What became of *data*; raises ``Flaw``."""
-        ...
 
 
 class Pdf:
