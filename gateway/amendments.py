@@ -29,7 +29,7 @@ from gateway.model.evidence import EventName
 from gateway.model.finding import Finding
 from gateway.model.handover import HandOver
 from gateway.model.ids import DocumentId, OrganCode, PartyKey
-from gateway.model.journey import HandOverEvent, SubmissionEvent, moves, next_request
+from gateway.model.journey import HandOverEvent, SubmissionEvent, SubmissionState, moves, next_request
 from gateway.model.party import Link, Party, Successor
 from gateway.model.payload import PayloadRef
 from gateway.register import Draft, Register, reasons_with
@@ -41,6 +41,9 @@ from gateway.world import TRIES, Errand, Errands, Us, World
 NOT_HERE = Reason("original-not-here")
 
 MOMENT = timedelta(microseconds=1)
+
+REMEMBERED = 1000
+"""Documents that wait of which we remember what they wait for."""
 
 MOST_MEANT = 10
 """Of how many documents that a name may mean we look at the dossiers."""
@@ -54,8 +57,25 @@ class Amendments:
         self._register = register
         self._decision = decision
         self._us = us
+        self._awaited: dict[DocumentId, Edoc] = {}
 
     # --- which documents are meant ------------------------------------------------------------------
+
+    async def still_waits(self, received: Received) -> Waiting | None:
+        """Whether a document that we know waits on, without reading it again: it may be large, and wait for a day."""
+        edoc = self._awaited.pop(received.submission.document, None)
+        if edoc is None or received.submission.state is not SubmissionState.WAITING:
+            return None
+        found = await self.originals(received, edoc)
+        return self.await_original(received, edoc, found) if isinstance(found, Waiting) else None
+
+    def await_original(self, received: Received, edoc: Edoc, waiting: Waiting) -> Waiting:
+        """*waiting* with what waits; it is remembered, as far as the next look needs it."""
+        bare = replace(edoc, attachments=(), skeleton=b"")
+        while len(self._awaited) >= REMEMBERED:
+            self._awaited.pop(next(iter(self._awaited)))
+        self._awaited[received.submission.document] = bare
+        return replace(waiting, edoc=bare)
 
     async def originals(
         self, received: Received, edoc: Edoc
@@ -271,12 +291,16 @@ class Amendments:
 
     async def bring_original(self, draft: Draft, valid: Valid, copy: HandOver, now: datetime) -> None:
         """Give the recipient of *copy*, whom an update has added, the document as the others got it: a copy of its
-        own, in the original's chain."""
+        own, in the original's chain.  An original whose time is over can't be delivered any more."""
         party = self._world.directory.party(copy.recipient)
         for original in reversed(valid.originals):
             rendered = next((c.payload for c in original.handovers if c.payload and not c.is_quiet), None)
             if party is None or rendered is None or not await self._has_files(rendered):
                 continue
+            if now >= original.submission.expires_at:
+                why = Reason("delivery-expired")
+                draft.note(now, "deliver", "not-added", recipient=copy.recipient, reason=why)
+                return
             submission = original.submission
             added = deliver.pending(
                 submission.document, party, copy.addressed_as, rendered, head=submission.head

@@ -209,6 +209,9 @@ class Pipeline:
         submission = received.submission
         if submission.payload is None:
             raise Unavailable("payload-missing")
+        still = await self._amendments.still_waits(received)
+        if still is not None:
+            return still
         envelope, findings = await self._world.envelopes.read(submission.payload)
         read = validate.read_envelope(envelope, findings)
         if isinstance(read, Refusal):
@@ -220,7 +223,9 @@ class Pipeline:
         originals: tuple[Dossier, ...] = ()
         if read.business is not Business.NEW:
             meant = await self._amendments.originals(received, read)
-            if isinstance(meant, Refusal | Waiting):
+            if isinstance(meant, Waiting):
+                return self._amendments.await_original(received, read, meant)
+            if isinstance(meant, Refusal):
                 return replace(meant, edoc=read)
             originals, findings = meant[0], findings + meant[1]
         else:

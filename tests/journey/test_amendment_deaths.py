@@ -22,7 +22,7 @@ from gateway.model.payload import PayloadRef
 from gateway.model.submission import Arrival
 from tests import builders as b
 from tests.journey.chain import check_records
-from tests.journey.steps import House
+from tests.journey.steps import House, Watched
 
 HALF_A_MINUTE = timedelta(seconds=30)
 BOTH = (b.DEPARTMENT, b.COMMUNE)
@@ -230,3 +230,36 @@ async def test_whenever_a_worker_dies_the_books_balance(name: str) -> None:
         await asyncio.sleep(
             0
         )  # a play makes no real wait; the watchdog of the loop is to see many short ones
+
+
+async def test_a_recall_that_waits_is_read_once_by_each_life() -> None:
+    """It may carry 50 MB, and is asked for its document every few seconds, a day long."""
+    house = House()
+    reads = 0
+    envelopes = house.envelopes
+
+    async def read(ref: PayloadRef) -> Any:
+        nonlocal reads
+        reads += 1
+        return await envelopes.read(ref)
+
+    house.envelopes = Watched(envelopes, read=read)  # type: ignore[assignment]  # the other methods are passed on
+    house.another_life()
+    ticket, errands = await house.pipeline.receive(A_RECALL)
+    await house.finish(errands)
+    for _ in range(5):
+        house.clock.advance(HALF_A_MINUTE)
+        await house.work()
+    assert reads == 1
+    await house.die()
+    house.clock.advance(HALF_A_MINUTE)
+    await house.work()
+    assert reads == 2
+    _, errands = await house.pipeline.receive(THE_DOCUMENT)
+    await house.finish(errands)
+    house.clock.advance(HALF_A_MINUTE)
+    await house.work()
+    assert ticket.document is not None
+    dossier = await house.store.load(ticket.document)
+    assert dossier is not None
+    assert dossier.submission.state is SubmissionState.ACCEPTED
