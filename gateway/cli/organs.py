@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
 import typer
 
 from gateway import wiring
 from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run, tell
+from gateway.cli.organ_pages import (
+    STATES,
+    checked_as_json,
+    concerned,
+    differences,
+    different_as_json,
+    tell_checked,
+    whole,
+)
 from gateway.config import Config
-
-VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
-MOST_SHOWN = 40
 
 organs = typer.Typer(
     name="organs",
@@ -24,16 +28,6 @@ organs = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-_STATES = {
-    "active": "đang hoạt động · active",
-    "locked": "bị khóa · locked",
-    "succeeded": "đã sáp nhập · merged",
-    "gone": "đã giải thể · gone",
-    "not-yet": "chưa bắt đầu · not yet",
-    "codeless": "không còn mã · without a code",
-}
-_FORMS = {"old": "QCVN 102", "qd20": "QĐ 20/2020", "irregular": "khác · irregular"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,7 +54,7 @@ def list_(
             tell(json.dumps(one, ensure_ascii=False))
             continue
         others = " ".join(c["code"] for c in one["codes"] if c["code"] != one["organ"]) or "–"
-        state = "" if one["state"] == "active" else f"  [{_STATES[one['state']]}]"
+        state = "" if one["state"] == "active" else f"  [{STATES[one['state']]}]"
         heir = f" → {one['successor']}" if one["successor"] else ""
         tell(f"{one['organ']:<16} {others:<16} {one['link']:<4}  {one['name']}{state}{heir}")
     if not json_lines:
@@ -78,7 +72,7 @@ def show(
 ) -> None:
     """Một cơ quan: hai dạng mã, cấp trên, kế thừa, khả năng · one organ with all that is known of it."""
     one = wiring.Organs(configured(config, var)).one(code)
-    tell(json.dumps(one, ensure_ascii=False) if json_lines else "\n".join(_page(one)))
+    tell(json.dumps(one, ensure_ascii=False) if json_lines else "\n".join(whole(one)))
 
 
 @organs.command("check")
@@ -91,9 +85,9 @@ def check(
     """Kiểm tra danh sách · check a list; every fault with row and column.  Exit 1 where there are errors."""
     checked = wiring.check_organs(configured(config, var), file)
     if json_lines:
-        tell(json.dumps(_checked(file, checked), ensure_ascii=False))
+        tell(json.dumps(checked_as_json(file, checked), ensure_ascii=False))
     else:
-        _tell_checked(file, checked)
+        tell_checked(file, checked)
     if checked.verdict == "refused":
         raise typer.Exit(1)
 
@@ -111,9 +105,9 @@ def diff(
     """So sánh · what FILE would change of the directory in force, or FILE2 of FILE.  Exit 0: nothing; 1: something."""
     found = wiring.diff_organs(configured(config, var), file, other)
     if json_lines:
-        tell(json.dumps(different(found), ensure_ascii=False))
+        tell(json.dumps(different_as_json(found), ensure_ascii=False))
     else:
-        tell("\n".join(_different(found)))
+        tell("\n".join(differences(found)))
     if found:
         raise typer.Exit(1)
 
@@ -148,7 +142,7 @@ def reload(config: ConfigOption = None, var: VarOption = None) -> None:
 
 def _import(settings: Config, file: Path, *, yes: bool, leave_out: bool) -> int:
     plan = wiring.plan_import(settings, file)
-    _tell_checked(file, plan.checked)
+    tell_checked(file, plan.checked)
     if plan.difference is None:
         tell("không nhập · not imported: hãy sửa các lỗi trên · mend the errors above")
         return 1
@@ -161,9 +155,9 @@ def _import(settings: Config, file: Path, *, yes: bool, leave_out: bool) -> int:
     if not plan.difference:
         tell("danh mục đã như vậy rồi, không ghi gì · the directory is so already, nothing is written")
         return 0
-    tell("\n".join(_different(plan.difference)))
+    tell("\n".join(differences(plan.difference)))
     for concern in run(lambda: wiring.concerns_of(settings, plan)):
-        tell(_concern(concern))
+        tell(concerned(concern))
     if not yes and not _agreed():
         tell("không nhập · not imported")
         return 1
@@ -199,146 +193,8 @@ def _reload(settings: Config) -> int:
     return 0
 
 
-def _concern(concern: wiring.Concern) -> str:
-    said = []
-    if concern.open_copies:
-        said.append(f"{concern.open_copies} bản giao chưa xong · copies not ended")
-    if concern.clients:
-        said.append(f"phần mềm kết nối · clients {', '.join(concern.clients)}")
-    return f"! {concern.party:<16} {concern.name}: bị bỏ nhưng còn · is removed, but has {'; '.join(said)}"
-
-
 def _agreed() -> bool:
     if not sys.stdin.isatty():
         tell("cần --yes khi không có ai trả lời · --yes is needed where nobody can answer")
         return False
     return typer.confirm("Nhập? · Import?")
-
-
-# --- pages --------------------------------------------------------------------------------------------
-
-
-def _page(one: dict[str, Any]) -> list[str]:
-    lines = [f"{one['organ']}  {one['name']}", f"  trạng thái · state: {_STATES[one['state']]}"]
-    for held in one["codes"]:
-        span = _span(held["since"], held["until"])
-        lines.append(f"  mã · code: {held['code']:<16} {_FORMS[held['form']]}{span}")
-    known = {held["form"] for held in one["codes"]}
-    lines += [
-        f"  mã · code: {'–':<16} {_FORMS[form]}: danh mục chưa có, không suy ra từ mã kia · "
-        "not in the directory, and never computed from the other"
-        for form in ("old", "qd20")
-        if form not in known
-    ]
-    for former in one["former_names"]:
-        until = f" (đến · until {_day(former['until'])})" if former["until"] else ""
-        lines.append(f"  tên cũ · former name: {former['name']}{until}")
-    lines += [f"  trực thuộc · below: {above['organ']}  {above['name']}" for above in one["ancestors"]]
-    if one["children"]:
-        lines.append(f"  cơ quan trực thuộc · organs below: {one['children']}")
-    if one["ends"] or one["successor"]:
-        since = f" từ · since {_day(one['ends'])}" if one["ends"] else ""
-        lines.append(f"  kế thừa · succeeded by: {one['successor'] or '– (giải thể · gone)'}{since}")
-    if reaches := one.get("reaches"):
-        way = " → ".join((one["asked"], *reaches["through"], reaches["code"]))
-        lines.append(
-            f"  văn bản gửi tới mã này đến · documents to this code reach: {reaches['name']} ({way})"
-        )
-    for former in one["heir_of"]:
-        since = f" từ · since {_day(former['since'])}" if former["since"] else ""
-        lines.append(f"  kế thừa của · took over: {former['organ']}  {former['name']}{since}")
-    takes = one["takes"]
-    size = (
-        f"{takes['max_bytes']} byte" if takes["max_bytes"] else "không giới hạn riêng · no limit of its own"
-    )
-    lines.append(f"  liên kết · link: {one['link']}")
-    lines.append(
-        f"  tiếp nhận · takes: {' '.join(takes['kinds'])}, loại · business {' '.join(map(str, takes['business']))}, "
-        f"dạng · dialects {' '.join(takes['dialects'])}, {size}"
-    )
-    if one["max_bytes"]:
-        lines.append(f"  gửi tối đa · may send: {one['max_bytes']} byte")
-    lines.append(f"  phần mềm kết nối · clients: {', '.join(one['clients']) or '–'}")
-    return lines
-
-
-def _tell_checked(file: Path, checked: wiring.CheckedList) -> None:
-    report = checked.listed.report
-    for remark in report.remarks:
-        weight = "LỖI · ERROR" if remark.severity == "error" else "lưu ý · note"
-        tell(f"{weight}  {remark.told}")
-    if checked.problem:
-        tell(f"LỖI · ERROR  danh mục không lập được · no directory can be made: {checked.problem}")
-    tell(f"{file}: {report.told}")
-
-
-def _checked(file: Path, checked: wiring.CheckedList) -> dict[str, Any]:
-    report = checked.listed.report
-    return {
-        "file": str(file),
-        "verdict": checked.verdict,
-        "rows": report.rows,
-        "ids": report.ids,
-        "organs": report.parties,
-        "problem": checked.problem,
-        "findings": [
-            {
-                "kind": str(remark.kind),
-                "severity": str(remark.severity),
-                "row": remark.row,
-                "column": remark.column,
-                "code": remark.code,
-                "name": remark.name,
-                "message_vi": remark.vi,
-                "message_en": remark.en,
-            }
-            for remark in report.remarks
-        ],
-    }
-
-
-def different(found: wiring.Difference) -> dict[str, Any]:
-    """A difference as JSON."""
-    return {
-        "added": [{"organ": party.key, "name": party.name} for party in found.added],
-        "removed": [{"organ": party.key, "name": party.name} for party in found.removed],
-        "renamed": [{"organ": now.key, "before": was.name, "after": now.name} for was, now in found.renamed],
-        "changed": [
-            {
-                "organ": one.party.key,
-                "name": one.party.name,
-                "fields": {
-                    name: {"before": before, "after": after} for name, (before, after) in one.fields.items()
-                },
-            }
-            for one in found.changed
-        ],
-    }
-
-
-def _different(found: wiring.Difference) -> list[str]:
-    if not found:
-        return ["không có gì khác · nothing is different"]
-    lines = [f"+ {party.key:<16} {party.name}" for party in found.added]
-    lines += [f"- {party.key:<16} {party.name}" for party in found.removed]
-    lines += [f"~ {now.key:<16} {was.name} → {now.name}" for was, now in found.renamed]
-    for one in found.changed:
-        for name, (before, after) in one.fields.items():
-            lines.append(f"* {one.party.key:<16} {name}: {before or '–'} → {after or '–'}")
-    lines.append(
-        f"{len(found.added)} thêm · added, {len(found.removed)} bỏ · removed, "
-        f"{len(found.renamed)} đổi tên · renamed, {len(found.changed)} thay đổi · changed"
-    )
-    return lines
-
-
-def _span(since: str | None, until: str | None) -> str:
-    first = f"  từ · since {_day(since)}" if since else ""
-    return first + (f"  đến · until {_day(until)}" if until else "")
-
-
-def _day(text: str | None) -> str:
-    if not text:
-        return ""
-    at = datetime.fromisoformat(text).astimezone(VIETNAM)
-    return f"{at:%d/%m/%Y}" if at.hour == at.minute == at.second == 0 else f"{at:%d/%m/%Y %H:%M:%S}"
