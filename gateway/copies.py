@@ -103,6 +103,8 @@ class Copies:
             )
             why = self._why(status, valid.report)
             after, statements = receipt.report(handover, status, now, why)
+            heir = route.by_heir(handover.recipient, submission.party)
+            statements = [replace(s, reasons=s.reasons + heir) for s in statements]
             if after != handover:
                 after = self._register.attest_copy(draft, about.submission, after, statements, now)
                 draft.handovers.append(replace(after, version=handover.version + 1))
@@ -121,7 +123,7 @@ class Copies:
             own = await self._world.ledger.load(submission.document)
             if fresh is None or own is None or own.submission.state in FINAL_SUBMISSIONS:
                 return ()
-            again = validate.match(valid.received, valid.report, [fresh])
+            again = validate.match(valid.received, valid.report, [fresh], handover.recipient)
             if isinstance(again, Refusal):  # the copy has ended in between
                 return await self._decision.refuse(valid.received, work, again)
             about, handover = again.about, again.handover

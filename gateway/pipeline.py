@@ -263,20 +263,25 @@ class Pipeline:
             if not report.description.strip():
                 return _because("status-reason-missing")
             return await self._amendments.recalled(received, report)
+        reporter = received.submission.party
         answer = amend.answer_of(report)
         if answer is not None:
-            return await self._answers.match(received, report, answer, await self._named(received, report))
+            return await self._answers.match(received, report, answer, await self._named(reporter, report))
         status = validate.read_status(report)
         if isinstance(status, Refusal):
             return status
-        matched = validate.match(received, report, await self._named(received, report))
+        matched = validate.match(received, report, await self._named(reporter, report))
+        for holder in self._world.directory.predecessors(reporter, self._world.clock.now()):
+            # Who has the duties of a merged party reports on what that one had.
+            if not isinstance(matched, Refusal) or matched.reason != "document-unknown":
+                break
+            matched = validate.match(received, report, await self._named(holder, report), holder)
         if isinstance(matched, Refusal):
             return matched
         return validate.possible(matched.handover, status) or matched
 
-    async def _named(self, received: Received, report: StatusReport) -> list[Dossier]:
-        """The documents that *report* may name and of which its reporter had a copy, oldest first."""
-        reporter = received.submission.party
+    async def _named(self, reporter: PartyKey, report: StatusReport) -> list[Dossier]:
+        """The documents that *report* may name and of which *reporter* had a copy, oldest first."""
         about = report.about.canonical()
         # Our own id, which every delivery carries, names one document and no other.
         ours = await self._world.ledger.load(DocumentId(about.official_id), reporter)

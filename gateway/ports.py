@@ -415,6 +415,11 @@ class Directory(Protocol):
         """The party that was registered under *key*."""
         ...
 
+    def predecessors(self, key: PartyKey, at: datetime) -> Sequence[PartyKey]:
+        """The parties whose duties *key* has at the instant *at*, because they were merged into it, or into one of
+        them; those merged into it directly first."""
+        ...
+
     def parties(self) -> Sequence[Party]:
         """All parties, by key."""
         ...

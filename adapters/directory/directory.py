@@ -79,8 +79,11 @@ class OrganDirectory:
                             f"{validity.code} is held by {holder.key} and {party.key} at one time"
                         )
                 holders.append((validity, party))
-        for ending in self._endings.values():
+        self._heritage: dict[PartyKey, list[Ending]] = {}
+        for ending in sorted(self._endings.values(), key=lambda e: e.party):
             self._check(ending)
+            if ending.into is not None:
+                self._heritage.setdefault(ending.into, []).append(ending)
         self._check_parents()
 
     def find(self, code: OrganCode, at: datetime) -> Found:
@@ -103,6 +106,20 @@ class OrganDirectory:
     def party(self, key: PartyKey) -> Party | None:
         """The party that was registered under *key*, also one that ended since."""
         return self._parties.get(key)
+
+    def predecessors(self, key: PartyKey, at: datetime) -> Sequence[PartyKey]:
+        """The parties whose duties *key* has at the instant *at*, the nearest first."""
+        found: list[PartyKey] = []
+        nearest = [key]
+        while nearest:
+            nearest = [
+                ending.party
+                for heir in nearest
+                for ending in self._heritage.get(heir, ())
+                if ending.since is None or ending.since <= at
+            ]
+            found += nearest
+        return found
 
     def parties(self) -> Sequence[Party]:
         """All parties, by key."""

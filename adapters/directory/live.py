@@ -37,6 +37,10 @@ class LiveDirectory:
         """``Directory.party``."""
         return self._current.party(key)
 
+    def predecessors(self, key: PartyKey, at: datetime) -> Sequence[PartyKey]:
+        """``Directory.predecessors``."""
+        return self._current.predecessors(key, at)
+
     def parties(self) -> Sequence[Party]:
         """``Directory.parties``."""
         return self._current.parties()

@@ -67,6 +67,17 @@ class MemoryDirectory:
         """The party that was registered under *key*."""
         return next((p for p in self._parties if p.key == key), None)
 
+    def predecessors(self, key: PartyKey, at: datetime) -> Sequence[PartyKey]:
+        """The parties whose duties *key* has at the instant *at*, the nearest first."""
+        found: list[PartyKey] = []
+        asked = [key]
+        while asked:
+            heir = asked.pop(0)
+            ended = [p for p, (into, since) in self._successors.items() if into == heir and _past(since, at)]
+            found += sorted(ended)
+            asked += sorted(ended)
+        return found
+
     def parties(self) -> Sequence[Party]:
         """All parties, by key."""
         return sorted(self._parties, key=lambda p: p.key)

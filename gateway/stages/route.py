@@ -114,6 +114,15 @@ def explain(succession: Successor, at: datetime) -> EventReason:
     return EventReason(code=SUCCEEDED, detail=detail, message_vi=vi, message_en=en)
 
 
+def by_heir(holder: PartyKey, reporter: PartyKey) -> tuple[EventReason, ...]:
+    """What evidence says besides where *reporter* reports on what *holder* had, which was merged into it."""
+    if holder == reporter:
+        return ()
+    vi = f"Đơn vị kế thừa {reporter} báo thay {holder}, cơ quan đã sáp nhập."
+    en = f"Reported by {reporter}, into which {holder} was merged."
+    return (EventReason(code=SUCCEEDED, detail=f"{holder} → {reporter}", message_vi=vi, message_en=en),)
+
+
 def _is_own(code: OrganCode, party: Party) -> bool:
     return any(validity.code == code for validity in party.codes)
 

@@ -20,7 +20,7 @@ from gateway.model.document import (
 from gateway.model.envelope import Attachment, Business, Edoc, Envelope, StatusReport
 from gateway.model.finding import Finding, Severity, worst
 from gateway.model.handover import HandOver
-from gateway.model.ids import OrganCode, normalised
+from gateway.model.ids import OrganCode, PartyKey, normalised
 from gateway.model.journey import HandOverState, Status, next_status
 from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Verdict
@@ -112,11 +112,15 @@ def read_status(report: StatusReport) -> Status | Refusal:
     return status
 
 
-def match(received: Received, report: StatusReport, found: Sequence[Dossier]) -> ValidStatus | Refusal:
+def match(
+    received: Received, report: StatusReport, found: Sequence[Dossier], holder: PartyKey | None = None
+) -> ValidStatus | Refusal:
     """The one copy that *report* is about.  None is an answer, and so are several.
 
-    *found* are the documents that the reference may mean and of which the reporter had a copy.
+    *found* are the documents that the reference may mean and of which *holder* had a copy: the reporter itself, or
+    a party that was merged into it.
     """
+    holder = holder or received.submission.party
     if not found:
         return Refusal(reason=Reason("document-unknown"))
     if not are_versions(found):
@@ -124,7 +128,7 @@ def match(received: Received, report: StatusReport, found: Sequence[Dossier]) ->
     seen = [
         (dossier, copy)
         for dossier in found
-        if (copy := dossier.of(received.submission.party)) is not None and copy.state not in NEVER_HAD
+        if (copy := dossier.of(holder)) is not None and copy.state not in NEVER_HAD
     ]
     if not seen:
         return Refusal(reason=Reason("document-unknown"))

@@ -176,6 +176,17 @@ def _name(directory: Directory, code: str, at: datetime) -> str:
             return ""
 
 
+def test_whose_duties_a_party_has_is_known_from_the_day_of_each_merger_on(make: Make) -> None:
+    """Directory.predecessors: "merged into it, or into one of them; those merged into it directly first"."""
+    parties = [a_party(key) for key in "ABCDE"]
+    directory = make(parties, ended={"A": ("C", T1), "B": ("C", None), "C": ("D", T2), "E": (None, T1)})
+    assert list(directory.predecessors(PartyKey("D"), NOW)) == ["C", "A", "B"]
+    assert list(directory.predecessors(PartyKey("D"), T1)) == []
+    assert list(directory.predecessors(PartyKey("C"), T1)) == ["A", "B"]
+    assert list(directory.predecessors(PartyKey("C"), T0)) == ["B"]
+    assert list(directory.predecessors(PartyKey("A"), NOW)) == []
+
+
 def test_a_party_is_found_by_the_key_it_was_registered_under_for_ever(make: Make) -> None:
     """Directory.party: "The party that was registered under *key*", whatever codes it has later."""
     party = a_party("A", a_code("A", until=T1), a_code("B", since=T1))

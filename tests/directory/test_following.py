@@ -52,6 +52,7 @@ async def test_what_was_prepared_is_in_force_after_the_swap_for_every_question(
     assert [party.key for party in live.parties()] == ["B"]
     assert live.party(PartyKey("B")) == live.find(OrganCode("B"), NOW)
     assert live.clients() == (Client(id=ClientId("b"), acts_for=frozenset({PartyKey("B")})),)
+    assert live.predecessors(PartyKey("B"), NOW) == []
     assert live.client(ClientId("b")) == live.clients()[0]
     assert await following.state() == "ok, 1 organs, in force since noon"
 

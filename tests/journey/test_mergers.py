@@ -161,6 +161,36 @@ async def test_a_merged_organ_may_still_report_on_what_it_had() -> None:
     assert town.events(ticket, JUSTICE) == ["ContentConsignment", "ContentHandover", "ConsignmentAcceptance"]
 
 
+async def test_the_successor_reports_on_what_the_merged_organ_had_and_it_is_said_who_reports() -> None:
+    town = await a_town()
+    ticket = await _sent(town, JUSTICE)
+    town.directory.merge(PartyKey(JUSTICE), PartyKey(HEALTH))
+    assert (await town.report(HEALTH, "03")).reason is None
+    assert town.events(ticket, JUSTICE) == ["ContentConsignment", "ContentHandover", "ConsignmentAcceptance"]
+    reason, body = _receipt(town, ticket, JUSTICE, "ConsignmentAcceptance")
+    assert reason == SUCCEEDED
+    assert f"{JUSTICE} → {HEALTH}" in body
+    assert (await town.copy(ticket, JUSTICE)).status == "03"
+    (back,) = town.deliveries(PROVINCE)
+    assert back.headers["vanthu-sender"] == HEALTH
+
+
+async def test_nobody_reports_for_an_organ_that_was_not_merged_into_it() -> None:
+    town = await a_town()
+    ticket = await _sent(town, JUSTICE)
+    town.directory.merge(PartyKey(JUSTICE), PartyKey(LABOUR))
+    await town.report(HEALTH, "03")
+    assert (await town.copy(ticket, JUSTICE)).status == ""
+
+
+async def test_what_the_successor_had_itself_comes_before_what_it_took_over() -> None:
+    town = await a_town()
+    ticket = await _sent(town, JUSTICE, HEALTH)
+    town.directory.merge(PartyKey(JUSTICE), PartyKey(HEALTH))
+    await town.report(HEALTH, "03")
+    assert ((await town.copy(ticket, HEALTH)).status, (await town.copy(ticket, JUSTICE)).status) == ("03", "")
+
+
 async def test_a_party_that_bears_another_code_goes_on_under_its_registered_one() -> None:
     town = await a_town()
     labour = town.directory.party(PartyKey(LABOUR))
