@@ -25,6 +25,7 @@ from gateway.model.envelope import Business
 from gateway.model.ids import DocumentId, OrganCode
 from gateway.model.party import Party, Successor
 from gateway.wiring.audit import must_have_store
+from gateway.wiring.evidence_log import stamper_of
 from gateway.wiring.ground import Ground, lay, open_the_store
 from gateway.wiring.sealing import look
 
@@ -263,6 +264,8 @@ def check(config: Config) -> Iterator[str]:
     yield f"danh mục · directory: {report.told}"
     for remark in report.remarks:
         yield f"  {remark.told}"
+    authority = stamper_of(config) is not None
+    yield f"dấu thời gian · time-stamps: {config.sections.evidence.authority if authority else 'không có · none'}"
     seals = look(config)
     yield f"con dấu · seals: {f'phông chữ · font {seals.font}' if seals.visible else 'không hiển thị · not shown'}"
     queues = sum(1 for p in ground.directory.parties() if p.link == "amqp")

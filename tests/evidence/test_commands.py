@@ -186,6 +186,17 @@ def test_bytes_that_are_no_longer_kept_are_said_to_be_gone(var: Path, tmp_path: 
     assert vanthu("evidence", "verify", out, "--var", var)[0] == 0
 
 
+@pytest.mark.parametrize(("authority", "code"), [("ftp://tsa", 2), ("tsa", 2), ("https://tsa/x", 0), ("", 0)])
+def test_an_authority_that_is_no_address_is_told_before_the_start(
+    tmp_path: Path, authority: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'[evidence]\nauthority = "{authority}"\n[seal]\nvisible = false\n')
+    assert obey(["check-config", "--config", str(file), "--var", str(tmp_path / "var")]) == code
+    if code:
+        assert "evidence.authority" in capsys.readouterr().err
+
+
 # --- kill -9 ----------------------------------------------------------------------------------------
 
 
