@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from gateway import wiring
-from gateway.cli.log import RootOption
+from gateway.cli.log import VERDICTS, RootOption
 from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run, sentence, tell
 from gateway.errors import Refused
 from gateway.model.evidence import in_words
@@ -104,8 +104,7 @@ def verify(
 
     async def go() -> wiring.ContainerReport:
         report = await wiring.verify_container(settings, file, root)
-        verdict = "intact" if report.is_intact else "broken"
-        await wiring.note(settings, operator(), "evidence verify", str(file), verdict)
+        await wiring.note(settings, operator(), "evidence verify", str(file), report.verdict)
         return report
 
     report = run(go)
@@ -119,7 +118,7 @@ def as_json(file: Path, report: wiring.ContainerReport) -> dict[str, Any]:
     story, told, head = report.story, report.manifest, report.head
     return {
         "file": str(file),
-        "verdict": "intact" if report.is_intact else "broken",
+        "verdict": report.verdict,
         "document": story.document if story else None,
         "message_id": story.message_id if story else None,
         "code": told.code if told else "",
@@ -162,8 +161,7 @@ def as_json(file: Path, report: wiring.ContainerReport) -> dict[str, Any]:
 
 
 def _told(file: Path, report: wiring.ContainerReport) -> str:
-    verdict = "NGUYÊN VẸN · INTACT" if report.is_intact else "KHÔNG NGUYÊN VẸN · NOT INTACT"
-    lines = [f"{file}: {verdict}"]
+    lines = [f"{file}: {VERDICTS[report.verdict]}"]
     lines += [f"  {f.severity} {f.code}: {sentence(f)}" for f in report.findings]
     if report.more:
         lines.append(f"  … {report.more} lỗi nữa · more")

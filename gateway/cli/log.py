@@ -19,6 +19,13 @@ RootOption = Annotated[
 ]
 
 
+VERDICTS = {
+    "intact": "NGUYÊN VẸN · INTACT",
+    "untrusted": "NGUYÊN VẸN, NHƯNG NGƯỜI KÝ CHƯA ĐƯỢC TIN CẬY (--root) · INTACT, BUT NOBODY TRUSTED HAS SIGNED IT",
+    "broken": "KHÔNG NGUYÊN VẸN · NOT INTACT",
+}
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the verbs of this file."""
     log = typer.Typer(
@@ -55,7 +62,7 @@ def verify(
 def _told(report: wiring.LogReport) -> str:
     head = report.state.head
     lines = [
-        "NGUYÊN VẸN · INTACT" if report.is_sound else "KHÔNG NGUYÊN VẸN · NOT INTACT",
+        VERDICTS[report.verdict],
         f"  {report.leaves} bằng chứng đã đánh số · numbered, {report.waiting} đang chờ số · waiting",
         f"  {report.evidence} chữ ký trong chuỗi của {report.documents} văn bản · signatures, in the chains of documents",
         f"  {report.heads} đầu sổ đã ký · signed heads, {report.stamped} có dấu thời gian · time-stamped",

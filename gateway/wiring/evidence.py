@@ -19,7 +19,6 @@ from adapters.signing.container.archive import packed
 from adapters.signing.container.checking import ContainerReport, check_container
 from adapters.signing.container.packing import Bundle, members
 from adapters.signing.notary import XadesNotary
-from adapters.signing.stamps.token import check_token
 from adapters.store import FileVault, Store, VaultOptions
 from gateway.config import Config
 from gateway.errors import Refused, Unavailable
@@ -83,7 +82,7 @@ def _judge(file: Path, roots: Sequence[x509.Certificate]) -> ContainerReport:
         if not file.is_file():
             raise Refused("file-unreadable", str(file))
         with file.open("rb") as opened:
-            return check_container(opened, roots, check_token)
+            return check_container(opened, roots)
     except OSError as error:
         raise Refused("file-unreadable", f"{file}: {error.strerror}") from error
 

@@ -65,7 +65,7 @@ async def check_log(config: Config, *, root: Path | None = None) -> LogReport:
         checks = Checks(
             evidence=partial(verify_evidence, roots=roots),
             head=partial(verify_head, roots=roots),
-            stamp=lambda body, token: check_token(body, token, roots)[1],
+            stamp=partial(check_token, roots=roots),
         )
         return await LogAudit(store.ledger, store.records, store.log_records, checks).run()
     finally:

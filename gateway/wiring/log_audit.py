@@ -17,6 +17,7 @@ from typing import Any
 from adapters.signing.chains import broken_chains
 from adapters.signing.evidence_check import EvidenceCheck, Standing
 from adapters.signing.head_check import HeadCheck
+from adapters.signing.stamps.token import StampCheck
 from gateway.errors import Unavailable
 from gateway.model.document import Dossier
 from gateway.model.evidence import EvidenceRecord
@@ -55,8 +56,9 @@ class LogReport:
 
     @property
     def verdict(self) -> str:
-        """``intact`` or ``broken``."""
-        return "intact" if self.is_sound else "broken"
+        """``intact``; ``untrusted`` where nothing is wrong but that nobody trusted has signed; else ``broken``."""
+        codes = {f.code for f in self.findings}
+        return "intact" if not codes else "untrusted" if codes == {"signer-unknown"} else "broken"
 
     def as_json(self) -> dict[str, Any]:
         """The report as the command's contract has it."""
@@ -76,6 +78,11 @@ class LogReport:
             "more": self.more,
         }
 
+    def find_unknown(self, signer: str, where: str) -> None:
+        """*signer*, first met at *where*, leads to no trusted root; each is told once."""
+        if not any(f.code == "signer-unknown" and f.detail == signer for f in self.findings):
+            self.find("signer-unknown", where, signer)
+
     def find(self, code: str, where: str, detail: str = "") -> None:
         """Note one thing that does not hold; beyond a thousand they are counted."""
         if len(self.findings) < MOST_FINDINGS:
@@ -86,11 +93,11 @@ class LogReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
-    """How signatures are judged.  ``stamp``: why a time-stamp over a body does not hold; empty if it does."""
+    """How signatures are judged; ``stamp`` takes a body and the time-stamp over it."""
 
     evidence: Callable[[bytes], EvidenceCheck]
     head: Callable[[bytes], HeadCheck]
-    stamp: Callable[[bytes, bytes], str]
+    stamp: Callable[[bytes, bytes], StampCheck]
 
 
 class LogAudit:
@@ -166,7 +173,9 @@ class LogAudit:
         report.heads += 1
         where = f"head {head.size} {head.signed_at:%Y-%m-%dT%H:%M:%SZ}"
         check = await asyncio.to_thread(self._checks.head, head.body)
-        if check.standing is not Standing.PASSED:
+        if check.standing is Standing.UNKNOWN:
+            report.find_unknown(check.signer, where)
+        if check.standing is Standing.FAILED:
             report.find("head-unsound", where, check.reason)
         elif (check.size, check.root, check.sha256) != (head.size, head.root, head.sha256):
             report.find("head-unsound", where, f"it says {check.size} {check.root}")
@@ -180,8 +189,11 @@ class LogAudit:
             report.find("log-nodes-wrong", where, f"{before.size} → {head.size}")
         if head.stamp is not None:
             report.stamped += 1
-            if why := self._checks.stamp(head.body, head.stamp):
-                report.find("stamp-unsound", where, why)
+            stamp = await asyncio.to_thread(self._checks.stamp, head.body, head.stamp)
+            if stamp.standing is Standing.FAILED:
+                report.find("stamp-unsound", where, stamp.reason)
+            elif stamp.standing is Standing.UNKNOWN:
+                report.find_unknown(stamp.signer, where)
 
     async def _is_consistent(self, before: HeadRecord, head: HeadRecord) -> bool:
         """Whether the kept subtrees, from which proofs are made, prove it, too."""
@@ -220,7 +232,9 @@ class LogAudit:
         for record, check in zip(records, checks, strict=True):
             report.evidence += 1
             where = f"{document} {record.recipient or ''} {record.sequence}"
-            if check.standing is not Standing.PASSED:
+            if check.standing is Standing.UNKNOWN:
+                report.find_unknown(check.signer, where)
+            if check.standing is Standing.FAILED:
                 report.find("evidence-unsound", where, check.reason)
             elif not _is_as_told(record, check):
                 report.find("evidence-unsound", where, "It is filed as something else than it says.")

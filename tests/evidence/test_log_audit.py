@@ -15,7 +15,8 @@ from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
 from adapters.memory import MemoryVault
-from adapters.signing import verify_evidence, verify_head
+from adapters.signing import Standing, verify_evidence, verify_head
+from adapters.signing.stamps.token import StampCheck
 from adapters.store import Options, Store
 from gateway.cli import app
 from gateway.wiring.log_audit import Checks, LogAudit, LogReport
@@ -27,7 +28,7 @@ ROOTS = (pki().root,)
 CHECKS = Checks(
     evidence=partial(verify_evidence, roots=ROOTS),
     head=partial(verify_head, roots=ROOTS),
-    stamp=lambda body, token: "" if token == b"good" else "It is over something else.",
+    stamp=lambda body, token: StampCheck(standing=Standing.PASSED if token == b"good" else Standing.FAILED),
 )
 
 
@@ -71,8 +72,9 @@ async def test_nobody_trusted_signed_it(store: AnyStore, tmp_path: Path) -> None
     checks = Checks(
         evidence=partial(verify_evidence, roots=()), head=partial(verify_head, roots=()), stamp=CHECKS.stamp
     )
-    codes = [f.code for f in (await audit(store, checks)).findings]
-    assert sorted(set(codes)) == ["evidence-unsound", "head-unsound"]
+    report = await audit(store, checks)
+    assert [f.code for f in report.findings] == ["signer-unknown"], "once, not once for every piece"
+    assert report.verdict == "untrusted"
 
 
 async def test_a_time_stamp_over_something_else_is_told(store: AnyStore, tmp_path: Path) -> None:  # noqa: F811
@@ -246,4 +248,5 @@ def test_the_command_takes_another_root_and_refuses_what_is_none(var: Path, tmp_
     assert verify("--var", var, "--root", root)[0] == 0
     stranger = tmp_path / "stranger.pem"
     stranger.write_bytes(pki().stranger("x").certificate.public_bytes(Encoding.PEM))
-    assert verify("--var", var, "--root", stranger)[0] == 1
+    code, said = verify("--var", var, "--root", stranger)
+    assert (code, "NOBODY TRUSTED HAS SIGNED IT" in said) == (1, True)

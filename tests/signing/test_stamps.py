@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from adapters.signing import Standing
 from adapters.signing.stamps.authority import HttpStamper, Options
 from adapters.signing.stamps.token import NotGranted, check_token, granted, request
 from gateway.errors import Unavailable
@@ -66,7 +67,8 @@ def a_token() -> bytes:
 
 
 def test_a_good_token_proves_its_time() -> None:
-    assert check_token(BODY, a_token(), [authority()[0].certificate]) == (AT, "")
+    check = check_token(BODY, a_token(), [authority()[0].certificate])
+    assert (check.standing, check.at, check.reason) == (Standing.PASSED, AT, "")
 
 
 def test_openssl_agrees(tmp_path: Path) -> None:
@@ -89,27 +91,26 @@ def test_openssl_agrees(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "by", "why"),
+    ("body", "by", "why", "standing"),
     [
-        (b"something else", lambda: [authority()[0].certificate], "over something else"),
-        (BODY, list, "no trusted root"),
-        (BODY, lambda: [pki().root], "no trusted root"),
+        (b"something else", lambda: [authority()[0].certificate], "over something else", Standing.FAILED),
+        (BODY, list, "no trusted root", Standing.UNKNOWN),
+        (BODY, lambda: [pki().root], "no trusted root", Standing.UNKNOWN),
     ],
 )
 def test_a_token_over_something_else_or_by_nobody_proves_nothing(
-    body: bytes, by: Callable[[], list[object]], why: str
+    body: bytes, by: Callable[[], list[object]], why: str, standing: Standing
 ) -> None:
-    at, said = check_token(body, a_token(), by())  # type: ignore[arg-type]  # certificates, all of them
-    assert at is None
-    assert why in said
+    check = check_token(body, a_token(), by())  # type: ignore[arg-type]  # certificates, all of them
+    assert (check.standing, check.at) == (standing, None)
+    assert why in check.reason
 
 
 def test_a_certificate_that_may_do_other_things_may_not_stamp() -> None:
     signer = authority()[0].issue("A signer")
     token = granted(answered(request(BODY, 1), signer), 1)
-    at, said = check_token(BODY, token, [authority()[0].certificate])
-    assert at is None
-    assert said
+    check = check_token(BODY, token, [authority()[0].certificate])
+    assert (check.standing, check.at) == (Standing.FAILED, None)
 
 
 def test_the_nonce_must_come_back() -> None:
@@ -131,9 +132,9 @@ def test_no_changed_byte_of_a_token_goes_unnoticed(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(token) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda value: value != token[at]))
     bent = token[:at] + bytes((byte,)) + token[at + 1 :]
-    proved, why = check_token(BODY, bent, [authority()[0].certificate])
-    if not why:
-        assert proved == AT
+    check = check_token(BODY, bent, [authority()[0].certificate])
+    if check.standing is Standing.PASSED:
+        assert check.at == AT
         assert _signed_parts(bent) == _signed_parts(token)
 
 
@@ -145,7 +146,7 @@ def _signed_parts(token: bytes) -> tuple[bytes, bytes]:
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=300))
 def test_whatever_the_bytes_the_check_answers(data: bytes) -> None:
-    assert check_token(BODY, data, [])[0] is None
+    assert check_token(BODY, data, []).standing is Standing.FAILED
     with pytest.raises(NotGranted):
         granted(data, 1)
 
@@ -183,7 +184,7 @@ def reply(body: bytes) -> web.Response:
 async def test_a_token_comes_over_http_and_holds() -> None:
     async with served(lambda asked: reply(answered(asked))) as client:
         token = await client.stamp(BODY)
-    assert check_token(BODY, token, [authority()[0].certificate]) == (AT, "")
+    assert check_token(BODY, token, [authority()[0].certificate]).at == AT
 
 
 @pytest.mark.parametrize(

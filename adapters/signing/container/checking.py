@@ -10,7 +10,7 @@ it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -25,6 +25,7 @@ from adapters.signing.container.story import Story, tell
 from adapters.signing.evidence_check import EvidenceCheck, Standing, verify_evidence
 from adapters.signing.evidence_reading import Said, read_evidence
 from adapters.signing.head_check import HeadCheck, verify_head
+from adapters.signing.stamps.token import check_token
 from adapters.signing.xades_check import NOT_OURS, SignedFiles, path_to_root, sentence, verify_files
 from gateway.model.finding import Finding, Severity
 from gateway.model.merkle import is_included, leaf_hash
@@ -33,9 +34,7 @@ _UNSEALED = ("mimetype", m.LISTING, m.SIGNATURES)
 LARGEST_EVIDENCE = 4 * 1024 * 1024
 LARGEST_SEAL = 32 * 1024 * 1024
 MOST_FINDINGS = 200
-
-CheckStamp = Callable[[bytes, bytes, Sequence[x509.Certificate]], tuple[datetime | None, str]]
-"""The time that a token (second) proves for a body (first), and why not, empty if it does."""
+UNKNOWN = "signer-unknown"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,9 +57,23 @@ class ContainerReport:
     proved: int = 0
 
     @property
+    def verdict(self) -> str:
+        """``intact``; ``untrusted`` where nothing is wrong but that nobody trusted has signed; else ``broken``.
+
+        A remark is nothing wrong.
+        """
+        wrong = {f.code for f in self.findings if f.severity is Severity.ERROR}
+        return "intact" if not wrong else "untrusted" if wrong == {UNKNOWN} else "broken"
+
+    @property
     def is_intact(self) -> bool:
-        """Whether nothing is wrong; a remark is not."""
-        return not any(f.severity is Severity.ERROR for f in self.findings)
+        """Whether the verdict is ``intact``."""
+        return self.verdict == "intact"
+
+    def find_unknown(self, signer: str, where: str) -> None:
+        """*signer*, first met at *where*, leads to no trusted root; each is told once."""
+        if not any(f.code == UNKNOWN and f.detail == signer[:300] for f in self.findings):
+            self.find(UNKNOWN, where, signer)
 
     def find(self, code: str, where: str, detail: str = "", severity: Severity = Severity.ERROR) -> None:
         """Note something; beyond two hundred things they are counted."""
@@ -72,9 +85,7 @@ class ContainerReport:
             self.more += 1
 
 
-def check_container(
-    file: BinaryIO, roots: Sequence[x509.Certificate], check_stamp: CheckStamp
-) -> ContainerReport:
+def check_container(file: BinaryIO, roots: Sequence[x509.Certificate]) -> ContainerReport:
     """Judge the container in *file*.  Raises nothing but ``OSError``, whatever the bytes are."""
     report = ContainerReport()
     try:
@@ -82,7 +93,7 @@ def check_container(
     except Malformed as malformed:
         report.find("container-malformed", malformed.where, malformed.why)
         return report
-    return _Check(archive, roots, check_stamp, report).run()
+    return _Check(archive, roots, report).run()
 
 
 class _Check:
@@ -92,13 +103,11 @@ class _Check:
         self,
         archive: Archive,
         roots: Sequence[x509.Certificate],
-        check_stamp: CheckStamp,
         report: ContainerReport,
     ) -> None:
         self._archive = archive
         self._entries = {entry.name: entry for entry in archive.entries}
         self._roots = roots
-        self._check_stamp = check_stamp
         self._report = report
         self._digests: dict[str, str] = {}
         self._signers: set[str] = set()
@@ -149,8 +158,7 @@ class _Check:
         self._report.sealed_by, self._report.sealed_at = signer.name, signer.signed_at
         way = path_to_root(signer.certificates, self._roots, signer.signed_at)
         if not way:
-            why = "The signer's certificate leads to no trusted root."
-            self._report.find("container-seal-unsound", m.SIGNATURES, why)
+            self._report.find_unknown(signer.name, m.SIGNATURES)
         elif not set(signer.certificates) <= set(way):
             # every byte counts: a certificate that is needed for nothing could be anything
             self._report.find("container-seal-unsound", m.SIGNATURES, "It carries a certificate too many.")
@@ -195,7 +203,9 @@ class _Check:
             xml = self._read(name, LARGEST_EVIDENCE) or b""
             check = verify_evidence(xml, self._roots)
             one: Said | None = None
-            if check.standing is not Standing.PASSED:
+            if check.standing is Standing.UNKNOWN:
+                self._report.find_unknown(check.signer, name)
+            elif check.standing is Standing.FAILED:
                 self._report.find("evidence-unsound", name, check.reason)
             if check.standing is not Standing.FAILED:
                 self._signers.add(check.signer)
@@ -248,10 +258,11 @@ class _Check:
             self._report.find("evidence-unproved", m.HEAD, f"{len(pieces)}", Severity.WARNING)
             return
         head = self._report.head = verify_head(xml, self._roots)
-        if head.standing is not Standing.PASSED:
-            self._report.find("head-unsound", m.HEAD, head.reason)
         if head.standing is Standing.FAILED:
+            self._report.find("head-unsound", m.HEAD, head.reason)
             return
+        if head.standing is Standing.UNKNOWN:
+            self._report.find_unknown(head.signer, m.HEAD)
         self._signers.add(head.signer)
         proofs = {p.file: p for p in self._proofs()}
         root = bytes.fromhex(head.root)
@@ -278,10 +289,13 @@ class _Check:
             self._report.find("proof-unsound", name, "there is a proof without its evidence")
         token = self._read(m.STAMP, LARGEST_EVIDENCE)
         if token is not None:
-            at, why = self._check_stamp(xml, token, self._roots)
-            self._report.stamped_at = at if not why else None
-            if why:
-                self._report.find("stamp-unsound", m.STAMP, why)
+            stamp = check_token(xml, token, self._roots)
+            self._report.stamped_at = stamp.at
+            if stamp.standing is Standing.FAILED:
+                self._report.find("stamp-unsound", m.STAMP, stamp.reason)
+            elif stamp.standing is Standing.UNKNOWN:
+                # the evidence holds by itself; the time-stamp only adds to it, for those who trust its authority
+                self._report.find(UNKNOWN, m.STAMP, stamp.signer, Severity.WARNING)
 
     def _proofs(self) -> tuple[m.Proof, ...]:
         try:

@@ -11,6 +11,7 @@ from datetime import timedelta
 import aiohttp
 from cryptography import x509
 
+from adapters.signing.evidence_check import Standing
 from adapters.signing.stamps.token import LARGEST_TOKEN, NotGranted, check_token, granted, request
 from gateway.errors import Unavailable
 
@@ -45,9 +46,9 @@ class HttpStamper:
 
     def _taken(self, body: bytes, answer: bytes, nonce: int) -> bytes:
         token = granted(answer, nonce)
-        _, why = check_token(body, token, self._options.roots())
-        if why:
-            raise NotGranted(why)
+        check = check_token(body, token, self._options.roots())
+        if check.standing is not Standing.PASSED:
+            raise NotGranted(check.reason)
         return token
 
     async def _ask(self, asked: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha1, sha256, sha384, sha512
 from typing import Any
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from adapters.signing.evidence_check import Standing
 from adapters.signing.keys import Digest, Mechanism, Scheme
 from adapters.signing.xades_check import path_to_root
 
@@ -64,19 +66,31 @@ def granted(answer: bytes, nonce: int) -> bytes:
         raise NotGranted(f"The answer cannot be read ({type(exc).__name__}).") from exc
 
 
-def check_token(body: bytes, token: bytes, roots: Sequence[x509.Certificate]) -> tuple[datetime | None, str]:
-    """The time at which *token* proves *body* to exist, and why it does not: empty if it does.  Raises nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StampCheck:
+    """What a token is worth: ``at`` is the time that it proves, where it passed; ``UNKNOWN`` means that it holds,
+    but by an authority (``signer``) whom nobody trusts here."""
+
+    standing: Standing
+    reason: str = ""
+    at: datetime | None = None
+    signer: str = ""
+
+
+def check_token(body: bytes, token: bytes, roots: Sequence[x509.Certificate]) -> StampCheck:
+    """Whether *token* proves the time of *body*.  Raises nothing, whatever it is."""
     if len(token) > LARGEST_TOKEN:
-        return None, "The token is too large."
+        return StampCheck(standing=Standing.FAILED, reason="The token is too large.")
     try:
-        return _checked(body, token, roots), ""
+        return _checked(body, token, roots)
     except NotGranted as exc:
-        return None, str(exc)
+        return StampCheck(standing=Standing.FAILED, reason=str(exc))
     except Exception as exc:  # asn1crypto lets anything out of hostile bytes
-        return None, f"The token cannot be read ({type(exc).__name__})."
+        why = f"The token cannot be read ({type(exc).__name__})."
+        return StampCheck(standing=Standing.FAILED, reason=why)
 
 
-def _checked(body: bytes, token: bytes, roots: Sequence[x509.Certificate]) -> datetime:
+def _checked(body: bytes, token: bytes, roots: Sequence[x509.Certificate]) -> StampCheck:
     content = cms.ContentInfo.load(token, strict=True)
     if content.dump(force=True) != token:
         raise NotGranted("The token is not written in the one way that DER allows.")
@@ -112,9 +126,11 @@ def _checked(body: bytes, token: bytes, roots: Sequence[x509.Certificate]) -> da
         raise NotGranted("The token's signature value is wrong.")
     # 4. And that certificate leads to somebody whom we trust.
     at: datetime = info["gen_time"].native
+    authority = certificates[0].subject.rfc4514_string()
     if not path_to_root(certificates, roots, at):
-        raise NotGranted("The authority's certificate leads to no trusted root.")
-    return at
+        why = "The authority's certificate leads to no trusted root."
+        return StampCheck(standing=Standing.UNKNOWN, reason=why, signer=authority)
+    return StampCheck(standing=Standing.PASSED, at=at, signer=authority)
 
 
 def _info(content: Any) -> Any:
