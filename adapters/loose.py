@@ -7,29 +7,39 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import tempfile
 from pathlib import Path
+from typing import ClassVar
+from weakref import WeakSet
 
 from gateway.errors import Unavailable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_ENOUGH = 10_000
 _NO_SUCH_FLAG = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 
 
 class LooseFile:
     """``gateway.model.payload.Loose``, to be written once from its beginning to its end.
 
-    Every method raises ``Unavailable``: ``disk-full``, or ``store-away`` where the disk fails otherwise.
+    Every method raises ``Unavailable``: ``disk-full``, or ``store-away`` where the disk fails otherwise.  One is
+    a descriptor; where loose files hold half of all that the process may have, a new one is ``too-busy``.
     """
+
+    _living: ClassVar[WeakSet[LooseFile]] = WeakSet()
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size
+        self._living.add(self)
 
     @classmethod
     def in_folder(cls, folder: Path | None = None) -> LooseFile:
         """A new one on the disk of *folder* (the system's folder for temporary files by default)."""
         place = str(folder or tempfile.gettempdir())
+        if len(cls._living) >= _most():
+            raise Unavailable("too-busy", f"{len(cls._living)} large files are in hand")
         try:
             return cls(_nameless(place))
         except OSError as error:
@@ -92,6 +102,11 @@ def unlinked(folder: str) -> int:
     descriptor, name = tempfile.mkstemp(prefix="loose-", dir=folder)
     os.unlink(name)
     return descriptor
+
+
+def _most() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _ENOUGH if soft == resource.RLIM_INFINITY else min(_ENOUGH, soft // 2)
 
 
 def _away(error: OSError) -> Unavailable:

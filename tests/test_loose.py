@@ -39,6 +39,30 @@ def test_where_there_are_no_nameless_files_one_loses_its_name_at_once(tmp_path: 
     assert (file.read(0, 9), list(tmp_path.iterdir())) == (b"abc", [])
 
 
+def test_they_leave_half_of_the_descriptors_to_others(tmp_path: Path) -> None:
+    """Somebody who sends many large files at once makes the large ones wait, and nothing else fail."""
+    script = """
+import resource, sys
+from pathlib import Path
+from adapters.loose import LooseFile
+from gateway.errors import Unavailable
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+held = []
+try:
+    while True:
+        held.append(LooseFile.in_folder(Path(sys.argv[1])))
+except Unavailable as busy:
+    print(busy.reason, len(held))
+del held[0]
+held.append(LooseFile.in_folder(Path(sys.argv[1])))
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert told.stdout.split() == ["too-busy", "32"], told.stderr
+    assert told.returncode == 0, told.stderr
+
+
 def test_a_full_disk_and_a_missing_folder_are_said_so(tmp_path: Path) -> None:
     script = """
 import resource, signal, sys

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import shutil
 import signal
 import uuid
@@ -61,6 +62,7 @@ log = structlog.get_logger("service")
 
 OK = "ok"
 READY_WITHIN_S = 15.0
+FILES = 16_384
 FULLEST_DISK = 95.0
 """Per cent of the disk in use at which readiness complains."""
 Wrap = Callable[[World], World]
@@ -72,6 +74,7 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
     *wrap* may replace ports; the crash tests use it.
     """
     keep_memory_private()
+    _allow_files()
     config = load(Path(facts["config"]) if facts["config"] else None, var=Path(facts["var"]))
     set_up(config.sections.log, config.var / "log" / f"worker-{facts['number']}.log")
     hear_what_dies()
@@ -311,6 +314,14 @@ async def _all_there(listens: Callable[[], bool]) -> None:
                 await asyncio.sleep(0.05)
     except TimeoutError:
         log.warning("not every queue is consumed yet")
+
+
+def _allow_files() -> None:
+    """More descriptors than the customary 1,024, if the system grants them: connections and large files need some."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _optional(config: Config, name: str) -> Path | None:
