@@ -203,6 +203,7 @@ class PaceSection:
     documents: int = 16
     parcels: int = 64
     backlog: int = 2000
+    urgent_per_minute: int = 120
     tick_ms: int = 500
     lease_s: float = 10.0
     grace_s: float = 20.0
@@ -361,7 +362,7 @@ def _explained(source: Path | None, error: ValidationError) -> str:
 
 
 _POSITIVE = (
-    ("pace", ("workers", "documents", "parcels", "backlog", "tick_ms", "lease_s")),
+    ("pace", ("workers", "documents", "parcels", "backlog", "urgent_per_minute", "tick_ms", "lease_s")),
     ("patience", ("first_s", "longest_s", "crowded_s", "expiry_days", "deaths", "original_hours")),
     ("limits", ("header_bytes", "document_bytes", "large_file_bytes", "message_bytes", "recipients")),
     ("uploads", ("per_party", "bytes_per_party", "keep_hours")),

@@ -77,7 +77,11 @@ class Decision:
     async def put_off(self, work: Work, reason: Reason | None, *, is_sure: bool = False) -> Errands:
         """Leave *work* to whoever leases it after the back-off."""
         due = self._world.clock.now() + deliver.back_off(
-            self._policy.patience, work.attempts, self._world.ids.jitter(), reason
+            self._policy.patience,
+            work.attempts,
+            self._world.ids.jitter(),
+            reason,
+            is_urgent=work.priority.is_urgent,
         )
         later = Postponed(key=work.key, due_at=due, reason=reason, is_sure=is_sure)
         await self._world.ledger.commit(Change(fence=self._us.fence(work), postponed=(later,)))

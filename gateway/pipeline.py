@@ -16,7 +16,7 @@ which ``gateway.worker`` runs at once; if it dies, another finds the same work i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -43,7 +43,7 @@ from gateway.model.document import (
     ValidStatus,
     Waiting,
 )
-from gateway.model.envelope import Business, DocumentReference, Edoc, StatusReport
+from gateway.model.envelope import Business, DocumentReference, Edoc, Priority, StatusReport
 from gateway.model.evidence import EventName
 from gateway.model.handover import Delivery, HandOver, Receipt
 from gateway.model.ids import ClientId, DocumentId, PartyKey
@@ -76,10 +76,13 @@ class Pipeline:
 
     # --- 1 receive ----------------------------------------------------------------------------------
 
-    async def receive(self, arrival: Arrival) -> tuple[Ticket, Errands]:
+    async def receive(
+        self, arrival: Arrival, may_hurry: Callable[[PartyKey], bool] = lambda party: True
+    ) -> tuple[Ticket, Errands]:
         """Know who sends, look at the header, keep the bytes, register (T1).
 
-        The ticket is durable.  Raises ``Unavailable`` where nothing could be stored.
+        *may_hurry* is asked for each urgent document whether its party's quota has room for it; what is beyond
+        counts as ordinary.  The ticket is durable.  Raises ``Unavailable`` where nothing could be stored.
         """
         now = self._world.clock.now()
         directory = self._world.directory
@@ -107,12 +110,16 @@ class Pipeline:
 
         if arrival.payload.body is not None:
             await self._world.vault.put(arrival.payload.body)
+        priority = receive.urgency(arrival, marks)
+        if priority.is_urgent and not may_hurry(party.key):
+            priority = Priority.ORDINARY
         submission = receive.register(
             arrival,
             admitted,
             marks,
             realm=self._us.realm,
             document=self._world.ids.document(),
+            priority=priority,
             now=now,
         )
         work = Work(
@@ -120,7 +127,7 @@ class Pipeline:
             kind=WorkKind.DOCUMENT,
             document=submission.document,
             due_at=now,
-            is_urgent=submission.is_urgent,
+            priority=submission.priority,
             attempts=1,
             owner=self._us.owner,
         )
@@ -357,7 +364,8 @@ class Pipeline:
             await self._world.vault.put(outbound.rendered.body)
         now = self._world.clock.now()
         valid = outbound.routed.signed.valid
-        submission = valid.received.submission.after(SubmissionEvent.ACCEPT)
+        accepted = valid.received.submission.after(SubmissionEvent.ACCEPT)
+        submission = replace(accepted, due=valid.edoc.due)
         draft = self._register.open(submission.document)
         draft.note(
             now,

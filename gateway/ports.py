@@ -59,9 +59,10 @@ class Ledger(Protocol):
     async def lease(
         self, owner: Owner, limit: int, kinds: frozenset[WorkKind] = frozenset(WorkKind)
     ) -> Sequence[Work]:
-        """Take up to *limit* pieces of work that are due and free, urgent first, then the longest due.
+        """Take up to *limit* pieces of work that are due and free, the most urgent first, then the longest due.
 
-        Fresh work, work whose owner is dead, and work postponed until now are all just due.  Each
+        Of the deliveries to one party none is leased while a more urgent one waits for a place in its queue (was
+        postponed as ``queue-full`` and is not done): the next place goes to the most urgent.  Fresh work, work whose owner is dead, and work postponed until now are all just due.  Each
         attempt is counted before the work is returned.  No work is leased to two living owners.
         """
         ...
@@ -111,7 +112,7 @@ class Inboxes(Protocol):
     """What waits for parties that fetch by HTTP.  Items are put by ``Ledger.commit``."""
 
     async def peek(self, party: PartyKey, limit: int) -> Sequence[InboxItem]:
-        """Items of *party* not yet taken nor expired, urgent first, then oldest; locked ones too."""
+        """Items of *party* not yet taken nor expired, the most urgent first, then oldest; locked ones too."""
         ...
 
     async def item(self, party: PartyKey, item: str) -> InboxItem | None:

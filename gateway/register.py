@@ -202,7 +202,7 @@ class Register:
             due_at=now,
             party=handover.recipient,
             recipient=handover.recipient,
-            is_urgent=submission.is_urgent,
+            priority=submission.priority,
             attempts=1 if owner else 0,
             owner=owner,
         )
@@ -268,10 +268,12 @@ class Register:
             return
         parcel = receipt.send(issued, submission, code, sender)
         if sender.link is Link.HTTP:
-            draft.items.append(receipt.inbox_item(parcel, now + self._receipts_last, now))
+            draft.items.append(
+                receipt.inbox_item(parcel, submission.priority, now + self._receipts_last, now)
+            )
             return
         owner = self._us.owner if self._has_room() else None
-        work = receipt.work_for(parcel, recipient, now, owner)
+        work = receipt.work_for(parcel, recipient, submission.priority, now, owner)
         draft.work.append(work)
         if owner:
             draft.errands.append(Errand(work=work, parcel=parcel))
@@ -293,13 +295,14 @@ class Register:
                 ("vanthu-sender", sender),
                 ("vanthu-sha256", payload.sha256),
                 ("vanthu-recipient", handover.addressed_as),
+                *([("vanthu-due", str(submission.due))] if submission.due else []),
                 ("vanthu-version", receipt.VERSION),
             ),
             sha256=payload.sha256,
             size=payload.size,
             payload=payload,
             evidence=None,
-            is_urgent=submission.is_urgent,
+            priority=submission.priority,
             available_at=now,
             expires_at=submission.expires_at,
         )

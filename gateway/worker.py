@@ -23,6 +23,7 @@ from gateway.model.ids import DocumentId, Owner, PartyKey
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
 from gateway.ports import Ledger, Lives
+from gateway.quota import UrgentQuota
 from gateway.world import Errand, Errands
 
 log = structlog.get_logger("worker")
@@ -33,24 +34,25 @@ class Pace:
     """How much at once, and how often.
 
     ``documents``: between T1 and T2.  ``parcels``: at the outlet.  ``backlog``: parcels in hand beyond which
-    new ones are left in the store.  ``tick``: how often due work is looked for.  ``lease``: how long a
-    life lasts without a beat.
+    new ones are left in the store.  ``urgent_per_minute``: of one party; what is beyond counts as ordinary.
+    ``tick``: how often due work is looked for.  ``lease``: how long a life lasts without a beat.
     """
 
     documents: int = 16
     parcels: int = 64
     backlog: int = 2000
+    urgent_per_minute: int = 120
     tick: timedelta = timedelta(milliseconds=500)
     lease: timedelta = timedelta(seconds=10)
     grace: timedelta = timedelta(seconds=20)
 
 
 class Gate:
-    """A bound on how many are inside; who waits enters urgent first, then in the order of coming."""
+    """A bound on how many are inside; who waits enters the most urgent first, then in the order of coming."""
 
     def __init__(self, places: int) -> None:
         self._free = places
-        self._waiting: list[tuple[bool, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = count()
 
     @property
@@ -59,21 +61,21 @@ class Gate:
         return self._free
 
     @asynccontextmanager
-    async def place(self, *, urgent: bool = False) -> AsyncIterator[None]:
+    async def place(self, priority: int = 0) -> AsyncIterator[None]:
         """Hold one place."""
-        await self.enter(urgent=urgent)
+        await self.enter(priority)
         try:
             yield
         finally:
             self.leave()
 
-    async def enter(self, *, urgent: bool = False) -> None:
+    async def enter(self, priority: int = 0) -> None:
         """Take a place, or wait for one."""
         if self._free > 0:
             self._free -= 1
             return
         ready = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (not urgent, next(self._numbers), ready))
+        heapq.heappush(self._waiting, (-priority, next(self._numbers), ready))
         try:
             await ready
         except asyncio.CancelledError:
@@ -102,6 +104,7 @@ class Worker:
         self._pace = pace
         self._documents = Gate(pace.documents)
         self._parcels = Gate(pace.parcels)
+        self._quota = UrgentQuota(pace.urgent_per_minute)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._suspects = asyncio.Lock()
@@ -114,10 +117,10 @@ class Worker:
         """Take *arrival* in when there is a place for it (``Intake.submit``)."""
         if self._draining:
             raise Unavailable("draining")
-        await self._documents.enter(urgent=arrival.is_urgent)
+        await self._documents.enter(int(arrival.is_urgent))
         errands: Errands = ()
         try:
-            ticket, errands = await self._pipeline.receive(arrival)
+            ticket, errands = await self._pipeline.receive(arrival, self._may_hurry)
         finally:
             # the place goes on to the document's own errand, where there is one
             if not any(e.work.kind is WorkKind.DOCUMENT for e in errands):
@@ -125,6 +128,9 @@ class Worker:
         for errand in errands:
             self._begin(errand, has_place=True)
         return ticket
+
+    def _may_hurry(self, party: PartyKey) -> bool:
+        return self._quota.takes(party, asyncio.get_running_loop().time())
 
     def screen(self, head: bytes) -> None:
         """``Intake.screen``."""
@@ -248,7 +254,7 @@ class Worker:
     async def _run(self, errand: Errand, *, holds_place: bool = False) -> None:
         gate = self._documents if errand.work.kind is WorkKind.DOCUMENT else self._parcels
         if not holds_place:
-            await gate.enter(urgent=errand.work.is_urgent)
+            await gate.enter(errand.work.priority)
         try:
             after = await self._try(errand)
         finally:

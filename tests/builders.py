@@ -92,7 +92,7 @@ def a_submission(**changes: Any) -> Submission:
         size=1000,
         kind=Kind.EDOC,
         link=Link.AMQP,
-        is_urgent=False,
+        priority=Priority.ORDINARY,
         state=SubmissionState.RECEIVED,
         received_at=NOON,
         expires_at=NOON + timedelta(days=30),

@@ -203,6 +203,8 @@ def delivery_message(delivery: Delivery, body: bytes, content_type: str, now: da
     }
     if delivery.addressed_as:
         headers["vanthu-recipient"] = delivery.addressed_as
+    if delivery.due is not None:
+        headers["vanthu-due"] = str(delivery.due)
     if delivery.attempt > 1:
         headers["vanthu-attempt"] = delivery.attempt
     return _persistent(
@@ -214,6 +216,8 @@ def delivery_message(delivery: Delivery, body: bytes, content_type: str, now: da
         kind=delivery.kind.value,
         now=now,
         expiration=min(delivery.expires_at - now, _LONGEST_TTL),
+        # spec: RabbitMQ 4, quorum queues - above 4 is "high", two of which pass for one other; 3.x ignores it
+        priority=4 + delivery.priority if delivery.priority.is_urgent else None,
     )
 
 
@@ -251,6 +255,7 @@ def _persistent(
     kind: str,
     now: datetime,
     expiration: timedelta | None,
+    priority: int | None = None,
 ) -> aio_pika.Message:
     return aio_pika.Message(
         body,
@@ -262,6 +267,7 @@ def _persistent(
         timestamp=now,
         type=kind,
         expiration=expiration,
+        priority=priority,
     )
 
 

@@ -9,10 +9,10 @@ from datetime import date
 from itertools import pairwise
 from uuid import UUID
 
-from adapters.envelope.dates import is_stamp, read_date
+from adapters.envelope.dates import is_stamp, read_date, read_due
 from adapters.envelope.parse import Node
 from adapters.envelope.rules import Findings
-from gateway.model.envelope import Business
+from gateway.model.envelope import Business, Priority
 from gateway.model.ids import normalised
 
 _HEADER = "edXMLEnvelope/edXMLHeader/MessageHeader"
@@ -39,6 +39,11 @@ def _due(message: Node, found: Findings) -> None:
     dated = None if info is None else read_date(info.value("PromulgationDate"))
     if due is not None and dated is not None and due < dated:
         found.add("EDX-040", f"{_HEADER}/DueDate", f"{due:%Y/%m/%d} < {dated:%Y/%m/%d}")
+    other = message.first("OtherInfo")
+    if other is not None and other.value("Priority") == str(Priority.EXPRESS_TIMED.value):
+        told = read_due(message.value("DueDate"))
+        if told is None or told.hour is None:
+            found.add("EDX-047", f"{_HEADER}/DueDate")
 
 
 def _official_id(message: Node, found: Findings) -> None:

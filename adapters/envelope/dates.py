@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, time
+
+from gateway.model.envelope import Due
 
 _YEAR_FIRST = re.compile(r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})(?:[ T]\d.*)?", re.DOTALL | re.ASCII)
 _DAY_FIRST = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})(?:[ T]\d.*)?", re.DOTALL | re.ASCII)
+_HOUR = re.compile(r"[ T](\d{1,2})[:h](\d{2})(?::(\d{2})(?:\.\d+)?)?\Z", re.ASCII)
 _STAMP = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", re.ASCII)
 
 
@@ -22,6 +25,22 @@ def read_date(text: str) -> date | None:
     except ValueError:  # no such day
         pass
     return None
+
+
+def read_due(text: str) -> Due | None:
+    """The deadline in *text*: a date as ``read_date`` reads it, and the hour behind it, if one is told.  Midnight
+    is what producers write who mean no hour."""
+    day = read_date(text)
+    if day is None:
+        return None
+    found = _HOUR.search(text)
+    hour = None
+    if found is not None:
+        try:
+            hour = time(int(found[1]), int(found[2]), int(found[3] or 0))
+        except ValueError:  # no such hour
+            hour = None
+    return Due(day, None if hour == time() else hour)
 
 
 def as_written(text: str) -> str:

@@ -9,7 +9,7 @@ from datetime import date
 
 from adapters.envelope.business import itself, official_id, read_business, refer
 from adapters.envelope.compare import compare
-from adapters.envelope.dates import read_date
+from adapters.envelope.dates import read_date, read_due
 from adapters.envelope.files import Files
 from adapters.envelope.grammar import EDOC
 from adapters.envelope.header import priority_of
@@ -55,6 +55,7 @@ def read_edoc(root: Node, message: Node, files: Files, found: Findings, *, recip
             reference for each in message.all("ResponseFor") if (reference := refer(each)) is not None
         ),
         sphere=_below(message, "OtherInfo", "SphereOfPromulgation"),
+        due=read_due(message.value("DueDate")),
         skeleton=_skeleton(root),
     )
 

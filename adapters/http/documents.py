@@ -57,6 +57,8 @@ class Documents:
                 "sha256": submission.sha256,
                 "size": submission.size,
                 "urgent": submission.is_urgent,
+                "priority": int(submission.priority),
+                "due": str(submission.due) if submission.due else None,
                 "received_at": instant(submission.received_at),
                 "expires_at": instant(submission.expires_at),
                 "recipients": [_copy(copy, seen.dossier) for copy in seen.copies],

@@ -98,6 +98,7 @@ def _shown(item: InboxItem, now: datetime) -> dict[str, object]:
         "sha256": item.sha256,
         "size": item.size,
         "urgent": item.is_urgent,
+        "priority": int(item.priority),
         "available_at": instant(item.available_at),
         "expires_at": instant(item.expires_at),
         "locked_until": instant(item.locked_until) if is_locked else None,

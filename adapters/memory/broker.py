@@ -178,6 +178,8 @@ class MemoryOutlet:
         }
         if delivery.addressed_as:
             headers["vanthu-recipient"] = delivery.addressed_as
+        if delivery.due is not None:
+            headers["vanthu-due"] = str(delivery.due)
         if delivery.attempt > 1:
             headers["vanthu-attempt"] = delivery.attempt
         return Letter(

@@ -51,6 +51,7 @@ class MemoryStore:
         self._evidence: dict[EvidenceId, EvidenceRecord] = {}
         self._issued: dict[DocumentId, list[EvidenceRecord]] = {}
         self._work: dict[str, Work] = {}
+        self._crowded: set[str] = set()
         self._sure: dict[str, int] = {}  # how many attempts at a piece of work surely brought nothing
         self._relations: dict[Relation, None] = {}
         self._alive_until: dict[Owner, datetime] = {}
@@ -102,8 +103,19 @@ class MemoryStore:
         for holder in {work.owner for work in self._work.values() if work.owner}:
             if not self._is_alive(holder, now):
                 self._release(holder)
-        due = [w for w in self._work.values() if w.owner is None and w.due_at <= now and w.kind in kinds]
-        due.sort(key=lambda w: (not w.is_urgent, w.due_at, w.key))
+        hurried: dict[PartyKey | None, int] = {}
+        for w in self._work.values():
+            if w.kind is WorkKind.DELIVERY and w.priority.is_urgent and w.key in self._crowded:
+                hurried[w.party] = max(w.priority, hurried.get(w.party, 0))
+        due = [
+            w
+            for w in self._work.values()
+            if w.owner is None
+            and w.due_at <= now
+            and w.kind in kinds
+            and (w.kind is not WorkKind.DELIVERY or w.priority >= hurried.get(w.party, 0))
+        ]
+        due.sort(key=lambda w: (-w.priority, w.due_at, w.key))
         leased = [replace(work, owner=owner, attempts=work.attempts + 1) for work in due[:limit]]
         self._work.update({work.key: work for work in leased})
         return leased
@@ -185,7 +197,7 @@ class MemoryStore:
         waiting = [
             i for i in self._items.get(party, {}).values() if i.taken_at is None and i.expires_at > now
         ]
-        waiting.sort(key=lambda i: (not i.is_urgent, i.available_at, i.id))
+        waiting.sort(key=lambda i: (-i.priority, i.available_at, i.id))
         return waiting[: max(limit, 0)]
 
     async def item(self, party: PartyKey, item: str) -> InboxItem | None:
@@ -328,6 +340,7 @@ class MemoryStore:
             self._work.setdefault(work.key, work)
         for later in change.postponed:
             if later.key in self._work:
+                (self._crowded.add if later.reason == "queue-full" else self._crowded.discard)(later.key)
                 self._work[later.key] = replace(self._work[later.key], due_at=later.due_at, owner=None)
                 self._sure[later.key] = self._sure.get(later.key, 0) + later.is_sure
         for key in (*change.forgets, *change.withdraws):

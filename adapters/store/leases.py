@@ -10,16 +10,30 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import BindParameter, Connection, Dialect, bindparam, delete, literal_column, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Dialect,
+    bindparam,
+    delete,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from adapters.store import rows, tables
 from adapters.store.rows import micros
 from adapters.store.sql import Bulk, One, upsert
 from gateway.model.change import Work, WorkKind
+from gateway.model.envelope import Priority
 from gateway.model.ids import Owner
 
 MOURNING = timedelta(days=1)
 """How long a dead owner is remembered, so that what it wrote with its last breath is set free, too."""
+
+
+_LANES = sorted(rows.lane_of(priority) for priority in Priority)
 
 
 class Leases:
@@ -45,11 +59,20 @@ class Leases:
         unknown = w.c.owner.is_not(None) & w.c.owner.not_in(select(v.c.owner))
         self._release_unknown = One(dialect, update(w).values(owner=None).where(unknown))
         kinds: list[BindParameter[str]] = [bindparam(f"kind{n}") for n in range(len(WorkKind))]
+        u = tables.work.alias("u")
+        overtaken = select(u.c.key).where(
+            u.c.party == w.c.party,
+            u.c.lane < w.c.lane,
+            u.c.lane < literal_column(str(rows.lane_of(Priority.ORDINARY))),
+            u.c.kind == literal_column(f"'{WorkKind.DELIVERY.value}'"),
+            u.c.reason == "queue-full",
+        )
         self._free = One(
             dialect,
             select(w)
             .where(w.c.owner.is_(None), w.c.lane == bindparam("lane"), w.c.due_at <= bindparam("now"))
             .where(w.c.kind.in_(kinds))
+            .where(or_(w.c.kind != WorkKind.DELIVERY.value, ~overtaken.exists()))
             .order_by(w.c.due_at, w.c.key)
             .limit(bindparam("most"))
             .with_for_update(skip_locked=True),
@@ -105,7 +128,7 @@ class Leases:
         asked += asked[-1:] * (len(WorkKind) - len(asked))
         named = {f"kind{n}": kind for n, kind in enumerate(asked)}
         found: list[Work] = []
-        for lane in (0, 1):
+        for lane in _LANES:
             if left := limit - len(found):
                 free = self._free.run(connection, lane=lane, now=now, most=left, **named)
                 found += map(rows.work_of, free)

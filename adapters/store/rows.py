@@ -14,7 +14,7 @@ from typing import Any
 from gateway.errors import Reason
 from gateway.model.change import AuditEntry, Event, Relation, Work, WorkKind
 from gateway.model.document import Header, Submission
-from gateway.model.envelope import Business, DocumentReference, Kind
+from gateway.model.envelope import Business, DocumentReference, Due, Kind, Priority
 from gateway.model.evidence import EventName, EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem, ItemType
 from gateway.model.ids import (
@@ -50,6 +50,11 @@ def instant(number: int) -> datetime:
     return _EPOCH + timedelta(microseconds=number)
 
 
+def lane_of(priority: Priority) -> int:
+    """What sorts the most urgent first: 1 ordinary, 0 khẩn (as the first release wrote them), −1 … −3 beyond."""
+    return 1 - priority
+
+
 def identity(realm: str, party: str, message_id: str, slot: str) -> str:
     """The four parts that make a submission unique, as one key.  Lengths keep the parts apart."""
     parts = (realm, party, message_id, slot)
@@ -76,7 +81,7 @@ def submission_row(s: Submission, identity: str, delete_after: int | None) -> Ro
         s.size,
         s.kind.value,
         s.link.value,
-        int(s.is_urgent),
+        int(s.priority),
         s.state.value,
         micros(s.received_at),
         micros(s.expires_at),
@@ -87,6 +92,7 @@ def submission_row(s: Submission, identity: str, delete_after: int | None) -> Ro
         s.traceparent,
         s.version,
         delete_after,
+        str(s.due) if s.due else None,
     )
 
 
@@ -103,7 +109,7 @@ def submission_of(row: Row) -> Submission:
         size=row[8],
         kind=Kind(row[9]),
         link=Link(row[10]),
-        is_urgent=bool(row[11]),
+        priority=Priority(row[11]),
         state=SubmissionState(row[12]),
         received_at=instant(row[13]),
         expires_at=instant(row[14]),
@@ -112,6 +118,7 @@ def submission_of(row: Row) -> Submission:
         head=row[18],
         traceparent=row[19],
         version=row[20],
+        due=Due.parse(row[22]) if row[22] else None,
     )
 
 
@@ -224,7 +231,7 @@ def item_row(i: InboxItem, realm: str) -> Row:
         payload.sha256 if payload else None,
         payload.size if payload else None,
         i.evidence,
-        0 if i.is_urgent else 1,
+        lane_of(i.priority),
         micros(i.available_at),
         micros(i.expires_at),
         i.lock,
@@ -247,7 +254,7 @@ def item_of(row: Row) -> InboxItem:
         size=row[8],
         payload=_payload(row[9], row[10]),
         evidence=EvidenceId(row[11]) if row[11] is not None else None,
-        is_urgent=row[12] == 0,
+        priority=Priority(1 - row[12]),
         available_at=instant(row[13]),
         expires_at=instant(row[14]),
         lock=row[15],
@@ -333,7 +340,7 @@ def work_row(w: Work) -> Row:
         w.party,
         w.recipient,
         w.evidence,
-        0 if w.is_urgent else 1,
+        lane_of(w.priority),
         w.attempts,
         w.owner,
         None,
@@ -366,7 +373,7 @@ def work_of(row: Row) -> Work:
         party=PartyKey(row[4]) if row[4] is not None else None,
         recipient=PartyKey(row[5]) if row[5] is not None else None,
         evidence=EvidenceId(row[6]) if row[6] is not None else None,
-        is_urgent=row[7] == 0,
+        priority=Priority(1 - row[7]),
         attempts=row[8],
         owner=Owner(row[9]) if row[9] is not None else None,
     )

@@ -50,7 +50,7 @@ submissions = Table(
     _needed("size", BigInteger),
     _needed("kind"),
     _needed("link"),
-    _needed("is_urgent", SmallInteger),
+    _needed("is_urgent", SmallInteger),  # the degree: 0 ordinary … 4
     _needed("state"),
     _needed("received_at", INSTANT),
     _needed("expires_at", INSTANT),
@@ -61,6 +61,7 @@ submissions = Table(
     _needed("traceparent"),
     _needed("version", Integer),
     _absent("delete_after", INSTANT),
+    _absent("due"),  # YYYY-MM-DD, or with the hour
 )
 Index("submissions_identity", submissions.c.identity, unique=True)
 Index("submissions_by_message_id", submissions.c.message_id)
@@ -130,7 +131,7 @@ items = Table(
     _absent("payload_sha256"),
     _absent("payload_size", BigInteger),
     _absent("evidence"),
-    _needed("lane", SmallInteger),  # 0 urgent, 1 ordinary: so that urgent ones sort first
+    _needed("lane", SmallInteger),  # 1 ordinary, 0 … -3 urgent: the most urgent sorts first
     _needed("available_at", INSTANT),
     _needed("expires_at", INSTANT),
     _needed("lock"),
@@ -257,6 +258,10 @@ _free = work.c.owner.is_(None)
 Index("work_free", work.c.lane, work.c.due_at, work.c.key, sqlite_where=_free, postgresql_where=_free)
 _owned = work.c.owner.is_not(None)
 Index("work_owned", work.c.owner, sqlite_where=_owned, postgresql_where=_owned)
+
+# Usually all but empty: who asks whether somebody more urgent waits for the same party looks here.
+_hurried = (work.c.kind == "delivery") & (work.c.lane < 1)
+Index("work_hurried", work.c.party, work.c.lane, sqlite_where=_hurried, postgresql_where=_hurried)
 
 Index("work_by_kind", work.c.kind)  # to count what is undone without reading it all
 

@@ -16,7 +16,7 @@ from adapters.signing.keyring import KeyRing
 from adapters.signing.keyring import Options as KeyOptions
 from adapters.signing.notary import XadesNotary
 from gateway.model.document import Submission
-from gateway.model.envelope import Kind
+from gateway.model.envelope import Kind, Priority
 from gateway.model.evidence import EventName, EvidenceParty
 from gateway.model.handover import HandOver
 from gateway.model.ids import ClientId, DocumentId, MessageId, OrganCode, PartyKey, Realm, delivery_id
@@ -49,7 +49,7 @@ def chain(notary: XadesNotary) -> Callable[[], None]:
         size=316_000,
         kind=Kind.EDOC,
         link=Link.AMQP,
-        is_urgent=False,
+        priority=Priority.ORDINARY,
         state=SubmissionState.ACCEPTED,
         received_at=NOW,
         expires_at=NOW + timedelta(days=30),

@@ -18,8 +18,9 @@ from rich.table import Table
 
 from gateway import wiring
 from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run
+from gateway.cli.page import PRIORITIES
 from gateway.errors import Refused
-from gateway.model.envelope import Business
+from gateway.model.envelope import Business, Due, Priority
 from gateway.model.ids import DocumentId, OrganCode
 
 _SUBJECTS = {Business.RECALL: "Thu hồi văn bản", Business.UPDATE: "Cập nhật văn bản"}
@@ -195,6 +196,8 @@ def _show(one: dict[str, Any]) -> None:
     console.print(
         f"  nhận lúc · submitted {_local(s['received_at'])}   hạn · expires {_local(s['expires_at'])}"
     )
+    due = f"   thời hạn · due {_due(s['due'])}" if s["due"] else ""
+    console.print(f"  độ khẩn · priority {PRIORITIES[Priority(s['priority'])]}{due}")
     copies = Table(title="Bản giao · copies")
     for heading in (
         "Nơi nhận · recipient",
@@ -262,6 +265,11 @@ _DOES = {
     ("replace", True): "thay thế · replaces",
     ("replace", False): "bị thay thế bởi · replaced by",
 }
+
+
+def _due(text: str) -> str:
+    due = Due.parse(text)
+    return f"{due.day:%d/%m/%Y}" if due.hour is None else f"{due.hour:%H:%M} {due.day:%d/%m/%Y}"
 
 
 def _local(text: str | None) -> str:

@@ -83,7 +83,7 @@ def show(
 ) -> None:
     """Trình bày một văn bản cho người đọc · one file as a page for people."""
     settings = configured(config, None)
-    checked = run(lambda: wiring.show_edxml(settings, file))
+    checked = run(lambda: wiring.check_edxml(settings, file))
     tell(page.shown(checked))
     if not checked.is_file:
         raise typer.Exit(_NO_FILE)

@@ -11,7 +11,7 @@ from gateway.model.envelope import Business, DocumentReference, Edoc, Priority, 
 from gateway.model.finding import Finding, Severity
 
 _WIDTH = 100
-_LABEL = 36
+_LABEL = 34
 _VERDICTS = {
     "ok": "HỢP LỆ · in order",
     "warnings": "HỢP LỆ, CÓ CẢNH BÁO · in order, with warnings",
@@ -28,7 +28,7 @@ _BUSINESS = {
     Business.UPDATE: "cập nhật · update",
     Business.REPLACE: "thay thế · replacement",
 }
-_PRIORITY = {
+PRIORITIES = {
     Priority.ORDINARY: "thường · ordinary",
     Priority.URGENT: "khẩn · urgent",
     Priority.VERY_URGENT: "thượng khẩn · very urgent",
@@ -45,19 +45,6 @@ _STATUS = {
     "13": "yêu cầu lấy lại · asks to take it back",
     "15": "đồng ý cập nhật, lấy lại · agrees to update or recall",
     "16": "từ chối cập nhật, lấy lại · refuses update or recall",
-}
-_DETAILS = {
-    "Place": "Nơi ban hành · place",
-    "Content": "Nội dung · content",
-    "SignerInfo": "Người ký · signer",
-    "DueDate": "Thời hạn · due",
-    "SteeringType": "Loại chỉ đạo · steering",
-    "ToPlaces": "Nơi nhận ghi trên văn bản · copies",
-    "PageAmount": "Số trang · pages",
-    "BussinessDocReason": "Lý do · reason",
-    "StaffInfo": "Người xử lý · staff",
-    "TraceHeader": "Vết trung chuyển · way",
-    "Timestamp": "Thời điểm · at",
 }
 
 
@@ -87,7 +74,6 @@ def shown(checked: wiring.Checked) -> str:
     lines = chain(
         [f"{checked.file}", f"{_VERDICTS[checked.verdict]}", ""],
         body,
-        _details(checked.details),
         _files(checked),
         _findings(checked.findings),
     )
@@ -104,37 +90,12 @@ def _edoc(edoc: Edoc) -> Iterator[str]:
     yield from _field("Loại văn bản · type", edoc.type_name)
     yield from _field("Trích yếu · subject", edoc.subject)
     yield from _field("Lĩnh vực · sphere", edoc.sphere)
-    yield from _field("Độ khẩn · priority", _PRIORITY[edoc.priority or Priority.ORDINARY])
+    yield from _field("Độ khẩn · priority", PRIORITIES[edoc.priority or Priority.ORDINARY])
+    if edoc.due is not None:
+        yield from _field("Thời hạn · due", str(edoc.due))
     yield from _field("Mã văn bản · document id", edoc.official_id)
     for reference in edoc.responds_to:
         yield from _field("Trả lời · answers", _reference(reference))
-    yield from _amends(edoc)
-
-
-def _amends(edoc: Edoc) -> Iterator[str]:
-    """What it does to documents before it."""
-    amends = edoc.amends
-    if edoc.business is Business.RECALL:
-        for original in amends.originals[:1]:
-            yield from _field("Thu hồi văn bản · recalls", _reference(original))
-    elif edoc.business is Business.UPDATE:
-        for original in amends.originals[:1]:
-            yield from _field("Cập nhật văn bản · updates", _reference(original))
-        for label, organs in (
-            ("Thêm nơi nhận · adds", amends.added),
-            ("Bớt nơi nhận · removes", amends.removed),
-        ):
-            yield from _field(label, ", ".join(organ.code for organ in organs))
-    for one in amends.replaces:
-        organs_named = ", ".join(one.organs) or "mọi nơi nhận · all"
-        yield from _field("Thay thế văn bản · replaces", f"{_reference(one.original)} ({organs_named})")
-
-
-def _details(details: tuple[tuple[str, str], ...]) -> Iterator[str]:
-    before = ""
-    for name, text in details:
-        yield from _field("" if name == before else _DETAILS.get(name, name), text)
-        before = name
 
 
 def _status(report: StatusReport) -> Iterator[str]:
@@ -146,10 +107,8 @@ def _status(report: StatusReport) -> Iterator[str]:
 
 def _reference(reference: DocumentReference) -> str:
     dated = "" if reference.dated is None else f", {reference.dated:%d/%m/%Y}"
-    named = f"{reference.code}{dated}, {reference.organ}" if reference.code or dated else ""
-    if not named:
-        return reference.official_id or reference.organ
-    return f"{named} [{reference.official_id}]" if reference.official_id else named
+    named = f" [{reference.official_id}]" if reference.official_id else ""
+    return f"{reference.code or '?'}{dated}, {reference.organ}{named}"
 
 
 def _field(label: str, text: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from gateway.errors import Reason
 from gateway.model.document import Header, Submission
-from gateway.model.envelope import Business
+from gateway.model.envelope import Business, Priority
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem
 from gateway.model.ids import DocumentId, EvidenceId, Owner, PartyKey
@@ -48,7 +48,7 @@ class Work:
     party: PartyKey | None = None
     recipient: PartyKey | None = None
     evidence: EvidenceId | None = None
-    is_urgent: bool = False
+    priority: Priority = Priority.ORDINARY
     attempts: int = 0
     owner: Owner | None = None
 

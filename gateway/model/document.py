@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from gateway.errors import Reason
-from gateway.model.envelope import Business, DocumentReference, Edoc, Kind, StatusReport
+from gateway.model.envelope import Business, DocumentReference, Due, Edoc, Kind, Priority, StatusReport
 from gateway.model.finding import Finding
 from gateway.model.handover import HandOver
 from gateway.model.ids import (
@@ -36,6 +36,8 @@ class Submission:
     ``slot`` is empty for what owns its message id.  A refusal that must not use the id up (no
     ``user_id``, the same id with other bytes, …) stands beside it under ``<reason>:<sha256>``.
 
+    ``priority`` is the degree by which it goes before others: what the envelope says, else what the lane does;
+    ordinary for what is beyond the party's quota of urgent ones.  ``due`` is known from T2 on.
     ``received_at`` is T1's instant: EN 319 522's SubmissionTime and the time of our seal.  ``payload``
     is ``None`` where nothing was kept (refused on its header).  ``head`` is the SHA-256 of the
     evidence with sequence 0, once there is one.  ``version`` counts writes from 1.
@@ -50,7 +52,7 @@ class Submission:
     size: int
     kind: Kind
     link: Link
-    is_urgent: bool
+    priority: Priority
     state: SubmissionState
     received_at: datetime
     expires_at: datetime
@@ -59,7 +61,13 @@ class Submission:
     head: str = ""
     traceparent: str = ""
     slot: str = ""
+    due: Due | None = None
     version: int = 1
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it goes before ordinary ones."""
+        return self.priority.is_urgent
 
     def after(self, event: SubmissionEvent, reason: Reason | None = None) -> Submission:
         """The next version of the row, moved by *event*; raises ``WrongStep`` where the table knows no such move."""

@@ -6,7 +6,7 @@ spec: QCVN 102:2016/BTTTT; lengths and cardinalities are rules (``schemas/rules.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, time, timedelta, timezone
 from enum import IntEnum, StrEnum
 
 from gateway.model.ids import OfficialId, OrganCode, normalised
@@ -42,6 +42,35 @@ class Priority(IntEnum):
     def is_urgent(self) -> bool:
         """Whether the document takes the urgent lane."""
         return self is not Priority.ORDINARY
+
+
+_VIETNAM = timezone(timedelta(hours=7))
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A deadline: a day, and the hour where one is told (as "hỏa tốc hẹn giờ" needs it), in Vietnam's time."""
+
+    day: date
+    hour: time | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Due:
+        """What ``str`` gave: ``2016-03-05``, or ``2016-03-05T16:30:00+07:00``."""
+        if "T" not in text:
+            return cls(date.fromisoformat(text))
+        at = datetime.fromisoformat(text).astimezone(_VIETNAM)
+        return cls(at.date(), at.time())
+
+    def __str__(self) -> str:
+        return self.day.isoformat() if self.hour is None else self.ends_at.isoformat()
+
+    @property
+    def ends_at(self) -> datetime:
+        """The instant after which it is over: the hour, or the end of the day."""
+        if self.hour is None:
+            return datetime.combine(self.day, time.max, _VIETNAM)
+        return datetime.combine(self.day, self.hour, _VIETNAM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +189,7 @@ class Edoc:
     responds_to: tuple[DocumentReference, ...] = ()
     amends: Amendment = Amendment()
     sphere: str = ""
+    due: Due | None = None
     skeleton: bytes = field(default=b"", repr=False, compare=False)
 
     @property

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.errors import Reason
-from gateway.model.envelope import Kind
+from gateway.model.envelope import Due, Kind, Priority
 from gateway.model.evidence import EventName
 from gateway.model.ids import (
     DeliveryId,
@@ -81,7 +81,8 @@ class Delivery:
     expires_at: datetime
     addressed_as: OrganCode = OrganCode("")
     attempt: int = 1
-    is_urgent: bool = False
+    priority: Priority = Priority.ORDINARY
+    due: Due | None = None
     as_claim: bool = False
 
 
@@ -149,10 +150,15 @@ class InboxItem:
     size: int
     payload: PayloadRef | None
     evidence: EvidenceId | None
-    is_urgent: bool
+    priority: Priority
     available_at: datetime
     expires_at: datetime
     lock: str = ""
     locked_until: datetime | None = None
     taken_at: datetime | None = None
     version: int = 1
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it goes before ordinary ones."""
+        return self.priority.is_urgent

@@ -150,7 +150,8 @@ def parcel(
         payload=handover.payload,
         expires_at=submission.expires_at,
         attempt=attempt,
-        is_urgent=submission.is_urgent,
+        priority=submission.priority,
+        due=submission.due,
         as_claim=as_claim,
     )
 
@@ -203,10 +204,19 @@ def returned(handover: HandOver, cause: str, now: datetime) -> Moved:
 _SOON = frozenset({"queue-full", "original-not-here", "original-in-flight"})
 
 
-def back_off(patience: Patience, attempts: int, jitter: float, reason: Reason | None = None) -> timedelta:
+def back_off(
+    patience: Patience,
+    attempts: int,
+    jitter: float,
+    reason: Reason | None = None,
+    *,
+    is_urgent: bool = False,
+) -> timedelta:
     """How long to wait after *attempts* tries that ended for *reason*: doubling, capped, the upper half drawn
-    by *jitter* in [0, 1)."""
+    by *jitter* in [0, 1).  What is urgent asks a full queue again at the first pause, each time."""
     doublings = min(max(attempts - 1, 0), 20)
     cap = min(patience.crowded, patience.longest) if reason in _SOON else patience.longest
+    if is_urgent and reason == "queue-full":
+        cap = min(patience.first, cap)
     whole: timedelta = min(patience.first * (1 << doublings), cap)
     return whole / 2 + whole / 2 * jitter

@@ -14,6 +14,7 @@ from hashlib import sha256
 from gateway.errors import Reason
 from gateway.model.change import Work, WorkKind
 from gateway.model.document import Submission
+from gateway.model.envelope import Priority
 from gateway.model.evidence import (
     EventName,
     EventReason,
@@ -162,8 +163,11 @@ def send(
     )
 
 
-def work_for(receipt: Receipt, recipient_key: PartyKey | None, now: datetime, owner: Owner | None) -> Work:
-    """The work of bringing *receipt* to a queue, leased by *owner* (free where ``None``)."""
+def work_for(
+    receipt: Receipt, recipient_key: PartyKey | None, priority: Priority, now: datetime, owner: Owner | None
+) -> Work:
+    """The work of bringing *receipt* to a queue, leased by *owner* (free where ``None``); as urgent as the
+    document that it is about."""
     return Work(
         key=f"receipt:{receipt.id}",
         kind=WorkKind.RECEIPT,
@@ -172,12 +176,13 @@ def work_for(receipt: Receipt, recipient_key: PartyKey | None, now: datetime, ow
         party=receipt.party,
         recipient=recipient_key,
         evidence=receipt.id,
+        priority=priority,
         attempts=1,
         owner=owner,
     )
 
 
-def inbox_item(receipt: Receipt, expires_at: datetime, now: datetime) -> InboxItem:
+def inbox_item(receipt: Receipt, priority: Priority, expires_at: datetime, now: datetime) -> InboxItem:
     """*receipt* as it waits in the inbox of an HTTP party."""
     return InboxItem(
         id=receipt.id,
@@ -190,7 +195,7 @@ def inbox_item(receipt: Receipt, expires_at: datetime, now: datetime) -> InboxIt
         size=len(receipt.body),
         payload=None,
         evidence=receipt.id,
-        is_urgent=False,
+        priority=priority,
         available_at=now,
         expires_at=expires_at,
     )

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from gateway.errors import Reason
 from gateway.model.claim import CLAIM_TYPE
 from gateway.model.document import Refusal, Submission
-from gateway.model.envelope import Kind, Marks
+from gateway.model.envelope import Kind, Marks, Priority
 from gateway.model.ids import ClientId, DocumentId, MessageId, PartyKey, Realm
 from gateway.model.journey import SubmissionState
 from gateway.model.party import Client, Found, Gone, Party, Successor
@@ -204,6 +204,15 @@ def identify(marks: Marks, named: Found, admitted: Admitted, routed_as: Kind | N
     return None
 
 
+def urgency(arrival: Arrival, marks: Marks) -> Priority:
+    """How urgent it is: the envelope decides, and where it is silent the lane."""
+    return _of_lane(arrival) if marks.priority is None else marks.priority
+
+
+def _of_lane(arrival: Arrival) -> Priority:
+    return Priority.URGENT if arrival.is_urgent else Priority.ORDINARY
+
+
 def register(
     arrival: Arrival,
     admitted: Admitted,
@@ -211,10 +220,10 @@ def register(
     *,
     realm: Realm,
     document: DocumentId,
+    priority: Priority,
     now: datetime,
 ) -> Submission:
-    """The row that T1 writes: received, not yet judged.  The envelope decides on urgency."""
-    urgent = arrival.is_urgent if marks.priority is None else marks.priority.is_urgent
+    """The row that T1 writes: received, not yet judged."""
     return Submission(
         document=document,
         realm=realm,
@@ -225,7 +234,7 @@ def register(
         size=arrival.payload.size,
         kind=marks.kind,
         link=arrival.link,
-        is_urgent=urgent,
+        priority=priority,
         state=SubmissionState.RECEIVED,
         received_at=now,
         expires_at=admitted.expires_at,
@@ -262,7 +271,7 @@ def turn_away(
         size=arrival.payload.size,
         kind=kind,
         link=arrival.link,
-        is_urgent=arrival.is_urgent,
+        priority=_of_lane(arrival),
         state=SubmissionState.REFUSED,
         received_at=now,
         expires_at=now + policy.patience.expiry,

@@ -14,6 +14,7 @@ from gateway.model.document import (
     Examined,
     Received,
     Refusal,
+    Submission,
     Valid,
     ValidStatus,
 )
@@ -71,9 +72,7 @@ def judge(
             found.append(_error("pdf-unreadable", name))
     if edoc.business is not Business.RECALL:  # a recall is not sealed, and need not be
         found += _main_unsigned(edoc, examined, acceptance)
-    priority = edoc.priority
-    if lane_is_urgent is not None and priority is not None and priority.is_urgent != lane_is_urgent:
-        found.append(Finding(code="priority-differs", severity=Severity.WARNING))
+    found += _urgency(received.submission, edoc, lane_is_urgent)
     first = next((f for f in found if f.severity is Severity.ERROR), None)
     if first is not None:
         return Refusal(reason=Reason(first.code), findings=tuple(found), detail=first.where)
@@ -84,6 +83,18 @@ def judge(
         findings=tuple(found),
         originals=originals,
     )
+
+
+def _urgency(submission: Submission, edoc: Edoc, lane_is_urgent: bool | None) -> list[Finding]:
+    found = []
+    priority = edoc.priority
+    if priority is not None and priority.is_urgent and not submission.is_urgent:
+        found.append(Finding(code="urgent-over-quota", severity=Severity.WARNING))
+    elif lane_is_urgent is not None and priority is not None and priority.is_urgent != lane_is_urgent:
+        found.append(Finding(code="priority-differs", severity=Severity.WARNING))
+    if edoc.due is not None and edoc.due.ends_at < submission.received_at:
+        found.append(Finding(code="deadline-past", severity=Severity.WARNING, detail=str(edoc.due)))
+    return found
 
 
 def _main_unsigned(edoc: Edoc, examined: Sequence[Examined], acceptance: Acceptance) -> list[Finding]:

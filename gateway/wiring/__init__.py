@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gateway.wiring.audit import note
     from gateway.wiring.control import ask_reload
     from gateway.wiring.desk import Letter, check, open_store, send
-    from gateway.wiring.envelopes import Checked, check_edxml, convert_edxml, show_edxml, write_file
+    from gateway.wiring.envelopes import Checked, check_edxml, convert_edxml, write_file
     from gateway.wiring.evidence import Exported, export_evidence, verify_container
     from gateway.wiring.evidence_log import check_log
     from gateway.wiring.importing import Concern, ImportPlan, concerns_of, plan_import, write_import
@@ -54,7 +54,6 @@ __all__ = [
     "plan_import",
     "quiet",
     "send",
-    "show_edxml",
     "sign",
     "verify",
     "verify_container",
@@ -91,7 +90,6 @@ _WHERE = {
     "plan_import": "importing",
     "quiet": "logs",
     "send": "desk",
-    "show_edxml": "envelopes",
     "sign": "papers",
     "verify": "papers",
     "verify_container": "evidence",

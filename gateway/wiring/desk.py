@@ -185,6 +185,8 @@ class Books:
                 "state": str(s.state),
                 "received_at": _text(s.received_at),
                 "expires_at": _text(s.expires_at),
+                "priority": int(s.priority),
+                "due": str(s.due) if s.due else None,
             },
             "copies": [
                 {

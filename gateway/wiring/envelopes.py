@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from adapters.envelope import convert, details, parse
+from adapters.envelope import convert, parse
 from adapters.envelope.canonical import Document
 from adapters.envelope.content import content_of
 from adapters.envelope.edxml import EdxmlEnvelopes, Options
@@ -36,8 +36,7 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What a look at one file found.  ``is_file`` is false where there was none to look at; ``details`` are what
-    it says besides, by the element's name, for people."""
+    """What a look at one file found.  ``is_file`` is false where there was none to look at."""
 
     file: Path
     is_file: bool = True
@@ -49,7 +48,6 @@ class Checked:
     attachments: tuple[FileFacts, ...] = ()
     findings: tuple[Finding, ...] = ()
     envelope: Envelope | None = field(default=None, repr=False)
-    details: tuple[tuple[str, str], ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -87,24 +85,6 @@ async def check_edxml(config: Config, file: Path) -> Checked:
     except Refused as why:
         return replace(bare, is_file=False, findings=(_as_finding(why),))
     return await _checked(config, bare, ref)
-
-
-async def show_edxml(config: Config, file: Path) -> Checked:
-    """``check_edxml``, with everything that people want to know of the file."""
-    bare = Checked(file=file)
-    try:
-        ref = _taken(file, config.policy.limits.document_bytes)
-    except Refused as why:
-        return replace(bare, is_file=False, findings=(_as_finding(why),))
-    checked = await _checked(config, bare, ref)
-    match checked.envelope:
-        case Edoc() as edoc:
-            return replace(checked, details=details.of_edoc(convert.outline(edoc)))
-        case StatusReport():
-            body = await InHand().read(_as_edxml(ref))
-            return replace(checked, details=details.of_status(parse.parse(body, parse.Bounds())))
-        case _:
-            return checked
 
 
 async def convert_edxml(config: Config, file: Path, *, to_json: bool) -> tuple[bytes, Checked]:
@@ -163,8 +143,6 @@ def _as_edxml(ref: PayloadRef) -> PayloadRef:
     content = content_of(ref)
     if not convert.is_json(content.head()):
         return ref
-    if ref.size > convert.LARGEST_JSON:
-        raise Refused("json-too-costly", f"{ref.size} bytes")
     return PayloadRef.of(convert.write_edxml(convert.read_json(content.read(0, ref.size))))
 
 

@@ -233,7 +233,13 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         ),
         metrics,
     )
-    consumer = Consumer(ConsumerOptions(), link, worker, topology[0].parties, claim_secret)
+    consumer = Consumer(
+        ConsumerOptions(urgent_per_minute=sections.pace.urgent_per_minute),
+        link,
+        worker,
+        topology[0].parties,
+        claim_secret,
+    )
     service = Service(
         [
             Named("inspector", _Closed(inspector.start, inspector.close)),
@@ -353,6 +359,7 @@ def _pace(config: Config) -> Pace:
         documents=pace.documents,
         parcels=pace.parcels,
         backlog=pace.backlog,
+        urgent_per_minute=pace.urgent_per_minute,
         tick=timedelta(milliseconds=pace.tick_ms),
         lease=timedelta(seconds=pace.lease_s),
         grace=timedelta(seconds=pace.grace_s),

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.cli import obey
 from tests.envelope.edxml import a_status, an_attachment, an_edxml
-from tests.vectors.edxml.producers import PDF, b64, businesses, edocs, office, statuses, zipped
+from tests.vectors.edxml.producers import PDF, b64, edocs, office, statuses, zipped
 
 KEYS = [
     *("file", "verdict", "kind", "business", "from", "to"),
@@ -173,14 +173,12 @@ def test_people_get_lines_and_a_page(asked: Asked) -> None:
     code, out = asked("show", path)
     assert code == 0
     for text in (
-        *("UBND tỉnh Tây Ninh (000.00.00.H53)", "517/QĐ-UBND", "04/03/2016", "517-QD-UBND.pdf", "khẩn"),
-        *("TM., Chủ tịch, Trần Văn Mẫu", "2016/03/31", "Như Điều 3; Lưu: VT"),
-        "2016/03/04 08:30:00, 000.00.00.H53",
+        "UBND tỉnh Tây Ninh (000.00.00.H53)",
+        "517/QĐ-UBND",
+        "04/03/2016",
+        "517-QD-UBND.pdf",
+        "khẩn",
     ):
-        assert text in out
-    for name, text in (("recall", "516/QĐ-UBND"), ("update", "000.00.14.H53"), ("replace", "515/QĐ-UBND")):
-        code, out = asked("show", _written("b.edxml", businesses()[name]))
-        assert code == 0
         assert text in out
     code, out = asked("show", _written("s.edxml", a_status()))
     assert code == 0

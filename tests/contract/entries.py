@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.model.change import Change, Event, Work, WorkKind
 from gateway.model.document import Header
-from gateway.model.envelope import DocumentReference
+from gateway.model.envelope import DocumentReference, Priority
 from gateway.model.evidence import EventName, EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem, ItemType
 from gateway.model.ids import DocumentId, OfficialId, OrganCode, Owner, PartyKey, delivery_id, evidence_id
@@ -86,7 +86,7 @@ def an_item(id: str = "item-1", **changes: Any) -> InboxItem:
         size=2000,
         payload=PayloadRef(sha256="cd" * 32, size=2000),
         evidence=None,
-        is_urgent=False,
+        priority=Priority.ORDINARY,
         available_at=NOON,
         expires_at=NOON + timedelta(days=30),
     )

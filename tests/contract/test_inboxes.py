@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from adapters.memory import FixedClock
 from gateway.model.change import Change, Committed, Stale
+from gateway.model.envelope import Priority
 from gateway.model.handover import InboxItem, ItemType
 from gateway.model.ids import EvidenceId, PartyKey
 from tests.builders import COMMUNE, DEPARTMENT, NOON
@@ -29,7 +30,7 @@ async def test_an_item_comes_back_as_it_was_put(store: AnyStore) -> None:
         headers=(("z", "Đã nhận"), ("a", "1"), ("z", "again")),
         payload=None,
         evidence=EvidenceId("e-1"),
-        is_urgent=True,
+        priority=Priority.URGENT,
         lock="token",
         locked_until=NOON + MINUTE,
         taken_at=NOON + timedelta(microseconds=7),
@@ -59,13 +60,19 @@ async def test_a_peek_shows_urgent_items_first_then_the_oldest(store: AnyStore) 
         an_item("c", available_at=NOON - MINUTE),
         an_item("e", available_at=NOON),
         an_item("d", available_at=NOON),
-        an_item("b", available_at=NOON, is_urgent=True),
-        an_item("a", available_at=NOON - MINUTE, is_urgent=True),
+        an_item("b", available_at=NOON, priority=Priority.URGENT),
+        an_item("a", available_at=NOON - MINUTE, priority=Priority.URGENT),
         an_item("theirs", party=PartyKey(DEPARTMENT)),
     )
     assert [i.id for i in await store.inboxes.peek(BOX, 10)] == ["a", "b", "c", "d", "e"]
     assert [i.id for i in await store.inboxes.peek(BOX, 3)] == ["a", "b", "c"]
     assert await store.inboxes.peek(BOX, 0) == []
+
+
+async def test_a_peek_shows_the_more_urgent_before_the_less(store: AnyStore) -> None:
+    """ "the most urgent first"; and the degree comes back as it was put."""
+    await put(store, *(an_item(str(p), available_at=NOON - (5 - p) * MINUTE, priority=p) for p in Priority))
+    assert [i.priority for i in await store.inboxes.peek(BOX, 10)] == sorted(Priority, reverse=True)
 
 
 async def test_a_peek_leaves_out_what_was_taken_or_has_expired(store: AnyStore, clock: FixedClock) -> None:

@@ -18,10 +18,11 @@ from gateway.model.change import (
     Known,
     Postponed,
     Stale,
+    Work,
     WorkKind,
 )
 from gateway.model.document import Namesake
-from gateway.model.envelope import Business, DocumentReference
+from gateway.model.envelope import Business, DocumentReference, Priority
 from gateway.model.ids import DocumentId, MessageId, OfficialId, OrganCode, PartyKey
 from gateway.model.journey import Answer, Ask, HandOverState, Request, SubmissionState
 from gateway.model.payload import PayloadRef
@@ -57,7 +58,7 @@ async def test_a_dossier_comes_back_as_it_was_written(store: AnyStore) -> None:
             reason=Reason("poison"),
             traceparent="00-aa-bb-01",
             slot="x:y",
-            is_urgent=True,
+            priority=Priority.URGENT,
         ),
         header=replace(a_header(dated=None), business=Business.UPDATE),
         handovers=(
@@ -496,15 +497,58 @@ async def test_urgent_work_is_leased_first_then_the_longest_due(store: AnyStore)
             work=(
                 some_work("delivery:c", due_at=NOON - MINUTE),
                 some_work("delivery:d", due_at=NOON),
-                some_work("delivery:a", due_at=NOON - MINUTE, is_urgent=True),
+                some_work("delivery:a", due_at=NOON - MINUTE, priority=Priority.URGENT),
                 some_work("delivery:e", due_at=NOON - 2 * MINUTE),
-                some_work("delivery:b", due_at=NOON, is_urgent=True),
-                some_work("delivery:z", due_at=NOON + MINUTE, is_urgent=True),
+                some_work("delivery:b", due_at=NOON, priority=Priority.URGENT),
+                some_work("delivery:z", due_at=NOON + MINUTE, priority=Priority.URGENT),
             )
         )
     )
     assert [w.key for w in await store.ledger.lease(ME, 3)] == ["delivery:a", "delivery:b", "delivery:e"]
     assert [w.key for w in await store.ledger.lease(ME, 3)] == ["delivery:c", "delivery:d"]
+
+
+async def test_the_more_urgent_go_before_the_less(store: AnyStore) -> None:
+    """ "the most urgent first": hỏa tốc hẹn giờ, hỏa tốc, thượng khẩn, khẩn, thường; however long they wait."""
+    await store.lives.beat(ME, MINUTE)
+    work = [
+        some_work(f"delivery:{p}", due_at=NOON - (5 - p) * MINUTE, priority=p, party=PartyKey("x"))
+        for p in Priority
+    ]
+    await store.ledger.commit(Change(work=tuple(work)))
+    leased = [*await store.ledger.lease(ME, 2), *await store.ledger.lease(ME, 9)]
+    assert [w.priority for w in leased] == sorted(Priority, reverse=True)
+
+
+async def test_the_next_place_in_a_full_queue_is_for_the_most_urgent(
+    store: AnyStore, clock: FixedClock
+) -> None:
+    """ "none is leased while a more urgent one waits for a place in its queue"; others to others are."""
+    await store.lives.beat(ME, 10 * MINUTE)
+
+    def to(party: str, key: str, priority: Priority = Priority.ORDINARY) -> Work:
+        return some_work(f"delivery:{key}", party=PartyKey(party), priority=priority, due_at=NOON)
+
+    urgent = [
+        to("full", "u1", Priority.URGENT),
+        to("full", "u3", Priority.EXPRESS),
+        to("away", "u4", Priority.URGENT),
+    ]
+    await store.ledger.commit(Change(work=tuple(urgent)))
+    await store.ledger.lease(ME, 9)
+    for work in urgent:
+        reason = Reason("queue-full" if work.party == "full" else "queue-missing")
+        later = Postponed(key=work.key, due_at=NOON + MINUTE, reason=reason)
+        await store.ledger.commit(Change(fence=Fence(key=work.key, owner=ME), postponed=(later,)))
+    await store.ledger.commit(Change(work=(to("full", "o1"), to("away", "o2"), to("other", "o3"))))
+    assert {w.key for w in await store.ledger.lease(ME, 9)} == {"delivery:o2", "delivery:o3"}
+    clock.advance(MINUTE)
+    assert [w.key for w in await store.ledger.lease(ME, 9)] == ["delivery:u3", "delivery:u4"]
+    assert await store.ledger.lease(ME, 9) == [], "one in hand still goes before the others"
+    await store.ledger.commit(Change(fence=Fence(key="delivery:u3", owner=ME), forgets=("delivery:u3",)))
+    assert [w.key for w in await store.ledger.lease(ME, 9)] == ["delivery:u1"]
+    await store.ledger.commit(Change(fence=Fence(key="delivery:u1", owner=ME), forgets=("delivery:u1",)))
+    assert [w.key for w in await store.ledger.lease(ME, 9)] == ["delivery:o1"]
 
 
 async def test_an_attempt_is_counted_before_the_work_is_returned(store: AnyStore, clock: FixedClock) -> None:

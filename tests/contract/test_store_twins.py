@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from adapters.memory import FixedClock, MemoryStore
 from adapters.store import Options, Store
 from gateway.model.change import Change, Fence, Postponed, Work, WorkKind
-from gateway.model.envelope import DocumentReference
+from gateway.model.envelope import DocumentReference, Priority
 from gateway.model.ids import DocumentId, OfficialId, OrganCode, Owner, PartyKey
 from gateway.model.journey import HandOverState, SubmissionState
 from tests.builders import COMMUNE, DEPARTMENT, NOON, PROVINCE, a_submission
@@ -69,22 +69,22 @@ copies = st.builds(
     st.sampled_from(HandOverState),
 )
 items = st.builds(
-    lambda id, party, version, taken, at, urgent: an_item(
-        id, party=party, version=version, taken_at=taken, expires_at=at, is_urgent=urgent
+    lambda id, party, version, taken, at, urgency: an_item(
+        id, party=party, version=version, taken_at=taken, expires_at=at, priority=urgency
     ),
     st.sampled_from(["i1", "i2"]),
     parties,
     versions,
     st.none() | instants,
     instants,
-    st.booleans(),
+    st.sampled_from(Priority),
 )
 pieces_of_work = st.builds(
-    lambda key, owner, at, urgent: some_work(key, owner=owner, due_at=at, is_urgent=urgent),
+    lambda key, owner, at, urgency: some_work(key, owner=owner, due_at=at, priority=urgency),
     keys,
     st.none() | owners,
     instants,
-    st.booleans(),
+    st.sampled_from(Priority),
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 import tracemalloc
 from typing import Any
 
@@ -268,16 +267,6 @@ def test_files_that_are_not_what_they_say_are_refused(change: dict[str, Any]) ->
     reason, detail = refusal(made)
     assert reason == "json-invalid"
     assert detail.startswith("$.attachments[0]")
-
-
-def test_json_of_very_many_parts_is_refused_before_it_is_read() -> None:
-    began = time.process_time()
-    for part in (b"{},", b"[],", b"1,", b'"a":1,'):
-        assert refusal(b'{"attachments":[' + part * 600_000 + b"1]}") == (
-            "json-too-costly",
-            "more than 500000 parts",
-        )
-    assert time.process_time() - began < 1
 
 
 def test_json_may_begin_with_a_mark_and_blanks() -> None:

@@ -143,6 +143,11 @@ BROKEN = {
             + "</TraceHeaderList>"
         )
     ],
+    "EDX-047": [
+        an_edxml(other="<OtherInfo><Priority>4</Priority></OtherInfo>"),
+        an_edxml(other="<OtherInfo><Priority>4</Priority></OtherInfo>", more="<DueDate>2016/03/31</DueDate>"),
+        an_edxml(other="<OtherInfo><Priority>4</Priority></OtherInfo>", more="<DueDate>2016/03/31 00:00:00</DueDate>"),
+    ],
     "EDX-049": [an_edxml(attached=b"no PDF", name="a.txt")],
     "EDX-052": [an_edxml(traces=_traced(f"<BussinessDocType>{text}</BussinessDocType>")) for text in ("4", "mới")],
     "EDX-053": [an_edxml(traces=_traced("<BussinessDocType>1</BussinessDocType>"))],

@@ -41,6 +41,7 @@ async def test_peeking_shows_everything_the_amqp_contract_would_carry(caller: Ca
         "sha256": sha256(EDXML).hexdigest(),
         "size": len(EDXML),
         "urgent": False,
+        "priority": 0,
         "available_at": "2016-03-04T08:00:00.000+07:00",
         "expires_at": "2016-04-03T08:00:00.000+07:00",
         "locked_until": None,

@@ -333,9 +333,9 @@ class OnDisk:
         return sum(path.stat().st_size for path in files)
 
 
-def with_header(before: int, mark: str = "") -> bytes:
+def with_header(before: int, mark: str = "", after: int = MIB) -> bytes:
     """A document whose header is complete after *before* bytes and a little."""
-    return b"<edXML>" + b" " * before + mark.encode() + b"<edXMLHeader/>" + b"y" * MIB
+    return b"<edXML>" + b" " * before + mark.encode() + b"<edXMLHeader/>" + b"y" * after
 
 
 @pytest.mark.parametrize("size", [1000, 7_001, 100_000, 300_000, 2 * MIB])
@@ -347,7 +347,7 @@ async def test_nothing_is_on_the_disk_before_the_whole_header_was_seen(
     disk = OnDisk(tmp_path)
     caller = await serve(uploads=disk.uploads)
     tables.header_ends_with = b"<edXMLHeader/>"
-    body = with_header(30_000, mark)
+    body = with_header(30_000, mark, after=100 * size if size < 10_000 else MIB)
     path = await begin(caller, body)
     seen = 0
     status, told = 200, {}

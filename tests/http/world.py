@@ -13,7 +13,7 @@ from adapters.memory import CountingIds, FixedClock, MemoryDirectory, MemoryLog,
 from gateway.errors import Reason, Refused, Unavailable
 from gateway.model.change import AuditEntry, Change, Event, Outcome, Relation, Work, WorkKind
 from gateway.model.document import Dossier, Submission
-from gateway.model.envelope import DocumentReference, Kind
+from gateway.model.envelope import DocumentReference, Kind, Priority
 from gateway.model.evidence import EventName, EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem, ItemType
 from gateway.model.ids import (
@@ -99,7 +99,7 @@ class Tables:
             size=len(EDXML),
             kind=Kind.EDOC,
             link=Link.HTTP,
-            is_urgent=False,
+            priority=Priority.ORDINARY,
             state=SubmissionState.ACCEPTED,
             received_at=now,
             expires_at=now + timedelta(days=30),
@@ -148,7 +148,7 @@ class Tables:
             size=ref.size,
             payload=ref if ride_along else ref.bare(),
             evidence=None,
-            is_urgent=is_urgent,
+            priority=Priority(int(is_urgent)),
             available_at=now,
             expires_at=now + timedelta(days=30),
         )
@@ -271,7 +271,7 @@ class TableDesk:
 
     async def peek(self, party: PartyKey, limit: int) -> Sequence[InboxItem]:
         waiting = [i for i in self._tables.items.values() if i.party == party and i.taken_at is None]
-        return sorted(waiting, key=lambda i: (not i.is_urgent, i.available_at, i.id))[:limit]
+        return sorted(waiting, key=lambda i: (-i.priority, i.available_at, i.id))[:limit]
 
     async def lock(self, party: PartyKey, item: str, lasting: timedelta) -> InboxItem:
         found, now = self._own(party, item), self._tables.clock.now()

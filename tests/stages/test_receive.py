@@ -211,19 +211,16 @@ def test_routing_key_and_content_must_be_of_one_kind():
 
 
 @pytest.mark.parametrize(
-    ("priority", "lane", "urgent"),
-    [(Priority.EXPRESS, False, True), (Priority.ORDINARY, True, False), (None, True, True)],
+    ("priority", "lane", "decided"),
+    [
+        (Priority.EXPRESS, False, Priority.EXPRESS),
+        (Priority.ORDINARY, True, Priority.ORDINARY),
+        (None, True, Priority.URGENT),
+        (None, False, Priority.ORDINARY),
+    ],
 )
-def test_the_envelope_decides_on_urgency(priority, lane, urgent):
-    row = receive.register(
-        b.an_arrival(is_urgent=lane),
-        _admitted(),
-        b.marks(priority=priority),
-        realm=Realm("H53"),
-        document=DocumentId("d"),
-        now=b.NOON,
-    )
-    assert row.is_urgent is urgent
+def test_the_envelope_decides_on_urgency_and_where_it_is_silent_the_lane(priority, lane, decided):
+    assert receive.urgency(b.an_arrival(is_urgent=lane), b.marks(priority=priority)) is decided
 
 
 def _turn(arrival, *, uses_id):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import time, timedelta
+
 import pytest
 
 from gateway.model.document import Dossier, Refusal, Valid, ValidStatus
-from gateway.model.envelope import Business, Priority
+from gateway.model.envelope import Business, Due, Priority
 from gateway.model.finding import Finding, Severity
 from gateway.model.journey import HandOverState, Status
 from gateway.model.policy import Acceptance, Attitude
@@ -18,9 +20,11 @@ def _finding(severity: Severity, code: str = "pdf-encrypted") -> Finding:
     return Finding(code=code, severity=severity)
 
 
-def _judge(*examined, edoc=None, findings=(), acceptance=None, lane=None):
+def _judge(*examined, edoc=None, findings=(), acceptance=None, lane=None, submission=None):
     return validate.judge(
-        b.received(),
+        b.received(priority=(edoc or b.an_edoc()).priority or Priority.ORDINARY)
+        if submission is None
+        else submission,
         edoc or b.an_edoc(),
         examined,
         findings,
@@ -111,6 +115,34 @@ def test_a_lane_that_differs_from_the_priority_is_a_warning(priority, lane, warn
     answer = _judge(b.examined(Verdict.VALID), edoc=b.an_edoc(priority=priority), lane=lane)
     assert isinstance(answer, Valid)
     assert ("priority-differs" in [f.code for f in answer.findings]) is warned
+
+
+def _codes(answer) -> list[str]:
+    assert isinstance(answer, Valid)
+    return [f.code for f in answer.findings]
+
+
+def test_what_is_beyond_the_quota_is_told_once():
+    """Whatever the lane, also after the work was resumed and the lane is no longer known."""
+    for lane in (True, False, None):
+        edoc = b.an_edoc(priority=Priority.EXPRESS)
+        answer = _judge(b.examined(Verdict.VALID), edoc=edoc, lane=lane, submission=b.received())
+        assert _codes(answer) == ["urgent-over-quota"]
+
+
+@pytest.mark.parametrize(
+    ("due", "is_past"),
+    [
+        (None, False),
+        (Due(b.NOON.date()), False),  # the whole day counts
+        (Due(b.NOON.date() - timedelta(days=1)), True),
+        (Due(b.NOON.date(), time(11, 59)), True),  # 05:00 UTC is noon in Vietnam
+        (Due(b.NOON.date(), time(12, 0)), False),
+    ],
+)
+def test_a_deadline_that_is_past_on_arrival_is_a_warning(due, is_past):
+    answer = _judge(b.examined(Verdict.VALID), edoc=b.an_edoc(due=due))
+    assert ("deadline-past" in _codes(answer)) is is_past
 
 
 def test_an_envelope_that_breaks_a_rule_is_refused_with_its_findings():
