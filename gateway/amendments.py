@@ -38,8 +38,6 @@ from gateway.stages.amend import Step
 from gateway.stages.receipt import Statement
 from gateway.world import TRIES, Errand, Errands, Us, World
 
-NOT_HERE = Reason("original-not-here")
-
 MOMENT = timedelta(microseconds=1)
 
 REMEMBERED = 1000
@@ -125,7 +123,7 @@ class Amendments:
             found = await self._sent(received, name)
             if found:
                 return amend.meant(found)
-        return amend.meant(())
+        return amend.not_here(names)
 
     async def _sent(self, received: Received, name: DocumentReference) -> list[Dossier]:
         """What the sender has sent under *name*, oldest first; our own document id is a name, too."""
@@ -185,7 +183,8 @@ class Amendments:
                 continue
             here[found[-1].submission.document] = found[-1]
         if not any(map(amend.is_decided, here.values())):
-            return amend.undecided(next(iter(here.values()))) if here else Waiting(cause=NOT_HERE)
+            names = [one.original for one in edoc.amends.replaces]
+            return amend.undecided(next(iter(here.values()))) if here else amend.not_here(names)
         return tuple(here.values()), tuple(missing)
 
     def relations(self, valid: Valid, copies: Sequence[HandOver]) -> tuple[Relation, ...]:

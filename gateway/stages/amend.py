@@ -62,6 +62,12 @@ def candidates(found: Sequence[Dossier]) -> str:
     return f"{len(found)}: {', '.join(d.submission.document for d in found[:5])}"
 
 
+def not_here(names: Sequence[DocumentReference]) -> Waiting:
+    """Nothing is known under *names*; people are told which ones."""
+    told = (name.official_id or f"{name.code} {name.dated or ''}".strip() for name in names[:3])
+    return Waiting(cause=Reason("original-not-here"), detail="; ".join(dict.fromkeys(told))[:200])
+
+
 def undecided(original: Dossier) -> Waiting:
     """The original is here, but nothing has been decided about it."""
     return Waiting(cause=Reason("original-not-here"), detail=str(original.submission.document))

@@ -178,6 +178,8 @@ async def test_a_recall_whose_document_never_comes_ends_with_evidence(as_status)
         await town.pass_time(timedelta(hours=6))
     assert await ended_as(town, recall) == (SubmissionState.REFUSED, "original-unknown")
     assert town.events(recall) == [REJECTED]
+    (rejection,) = town.receipts(about=recall)
+    assert "517/QĐ-UBND" in rejection.body.decode(), "it says what was waited for"
     await are_whole(town, recall)
 
 
