@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.directory import Ending, Options, RemarkKind, Report, load_organs, read_organs
@@ -374,6 +374,7 @@ def test_what_is_no_ordinary_file_is_not_read(tmp_path: Path) -> None:
         assert fault.row == 0
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=300) | st.text(max_size=300).map(lambda t: f"organ_id,name,until,parent\n{t}".encode())
 )
