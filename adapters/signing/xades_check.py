@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -261,6 +262,7 @@ def _written(
     return files_signature(files_info(method, files, own), value, key_info(ders), own)
 
 
+@lru_cache(maxsize=1024)  # the same few certificates come with every piece of a log
 def _issued(issuer: x509.Certificate, subject: x509.Certificate, below: int) -> bool:
     """Whether *issuer* is an authority that may stand above *below* others, and signed *subject*."""
     try:

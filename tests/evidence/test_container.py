@@ -167,18 +167,18 @@ def test_no_changed_byte_between_the_files_goes_unnoticed(container: bytes) -> N
     """Every one of them, names, directory and end as well."""
     places = sorted(_structure(container))
     assert len(places) > 1500
-    assert [at for at in places if not _noticed(container, at, at % 8)] == []
+    assert next((at for at in places if not _noticed(container, at, at % 8)), None) is None
 
 
 def test_no_changed_byte_of_a_file_goes_unnoticed(container: bytes) -> None:
     """Some of each file; of the seal, which nothing else covers, many.  VANTHU_EVERY_BYTE=1 takes all."""
-    sparse, dense = (1, 1) if os.environ.get("VANTHU_EVERY_BYTE") else (797, 47)
+    sparse, dense = (1, 1) if os.environ.get("VANTHU_EVERY_BYTE") else (1597, 97)
     places: list[int] = []
     for entry in Archive(io.BytesIO(container)).entries:
         step = dense if entry.name == m.SIGNATURES else sparse
         places += range(entry.offset + (entry.offset % step), entry.offset + entry.size, step)
         places += (entry.offset, entry.offset + entry.size - 1)
-    assert [at for at in places if not _noticed(container, at, at % 8)] == []
+    assert next((at for at in places if not _noticed(container, at, at % 8)), None) is None
 
 
 @pytest.mark.parametrize("more", [b"\0", b"PK\5\6" + bytes(18), b"x" * 5000])
