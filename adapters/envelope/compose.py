@@ -20,10 +20,10 @@ from datetime import date, datetime
 from hashlib import sha256
 
 from adapters.envelope.attachments import PDF_TYPE, ZIP_TYPE, is_pdf, wrap
-from adapters.envelope.dates import write_date
+from adapters.envelope.dates import VIETNAM, write_date
 from adapters.envelope.grammar import EDOC, STATUS
 from adapters.envelope.parse import Node
-from adapters.envelope.strict import GAP, VIETNAM, as_stamp, fill, skeleton, trace
+from adapters.envelope.strict import GAP, as_stamp, fill, skeleton, trace
 
 _UPDATES, _REPLACES = 2, 3
 

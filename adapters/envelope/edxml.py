@@ -22,13 +22,14 @@ from adapters.envelope import files, header, parse, stream
 from adapters.envelope.attachments import TooHeavy, wrap
 from adapters.envelope.carve import CarvedWrongly, Carver
 from adapters.envelope.content import Content, Spool
+from adapters.envelope.dates import VIETNAM
 from adapters.envelope.edoc import read_edoc
 from adapters.envelope.grammar import EDOC, STATUS
 from adapters.envelope.parse import HEADER, QCVN, Node
 from adapters.envelope.rules import Findings, Rulebook
 from adapters.envelope.shape import check
 from adapters.envelope.status import read_status
-from adapters.envelope.strict import VIETNAM, fill, trace
+from adapters.envelope.strict import fill, trace
 from adapters.loose import LooseFile
 from gateway.errors import Refused
 from gateway.model.envelope import Edoc, Envelope, Kind, Marks

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from adapters.envelope.dates import is_stamp, read_date
+from adapters.envelope.dates import is_stamp, read_date, read_stamp
 from adapters.envelope.grammar import Form, Shape
 from adapters.envelope.parse import QCVN, Node
 from adapters.envelope.rules import Findings
@@ -83,7 +83,7 @@ def _check_leaf(node: Node, shape: Shape, found: Findings, path: str) -> None:
         case Form.DATE if not _STANDARD_DATE.fullmatch(text) or read_date(text) is None:
             found.add("EDX-009" if read_date(text) else shape.rule, path, text)
         case Form.STAMP if not is_stamp(text):
-            found.add(shape.rule, path, text)
+            found.add("EDX-009" if read_stamp(text) else shape.rule, path, text)
         case form if (pattern := _PATTERNS.get(form)) is not None and not pattern.fullmatch(text):
             found.add(shape.rule, path, text)
         case _:

@@ -11,16 +11,15 @@ spec: edXML facts §1 - the ``edXML:`` prefix inside the envelope and none insid
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from io import BytesIO
 
 from pybase64 import b64encode
 
-from adapters.envelope.dates import as_written
+from adapters.envelope.dates import VIETNAM, as_written, stamp_as_written
 from adapters.envelope.grammar import Form, Shape
 from adapters.envelope.parse import QCVN, Node
 
-VIETNAM = timezone(timedelta(hours=7))
 GAP = "\0"
 """Stands in a skeleton for what is filled in later."""
 
@@ -127,6 +126,8 @@ def written(leaf: Node, shape: Shape) -> str:
     match shape.form:
         case Form.DATE:
             return as_written(text)
+        case Form.STAMP:
+            return stamp_as_written(text)
         case Form.CONTENT_ID:
             return f"cid:{bare_id(text)}" if text else ""
         case _:

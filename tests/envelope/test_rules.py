@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import schemas
+from adapters.envelope.dates import stamp_as_written
 from adapters.envelope.rules import rules
 from gateway.errors import ConfigError
 from gateway.model.envelope import Edoc, StatusReport
@@ -69,6 +70,7 @@ BROKEN = {
     "EDX-009": [
         an_edxml(promulgation="<PromulgationInfo><PromulgationDate>04/03/2016</PromulgationDate></PromulgationInfo>"),
         an_edxml(more="<DueDate>2016/03/04 00:00:00</DueDate>"),
+        a_status(timestamp="<Timestamp>04/03/2016 09:00:00</Timestamp>"),
     ],
     "EDX-017": [an_edxml(other="<OtherInfo><Direction>đi</Direction></OtherInfo>")],
     "EDX-022": [
@@ -324,3 +326,27 @@ def test_of_several_lists_of_replacements_none_is_overlooked() -> None:
         ("515/QĐ-UBND", 1),
         ("516/QĐ-UBND", 2),
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "written"),
+    [
+        ("2016/03/04 09:00:00", "2016/03/04 09:00:00"),
+        ("04/03/2016 09:00:00", "2016/03/04 09:00:00"),
+        ("2016-03-04 9:00", "2016/03/04 09:00:00"),
+        ("2016-03-04T09:00:00.123", "2016/03/04 09:00:00"),
+        ("2016-03-04T09:00:00+07:00", "2016/03/04 09:00:00"),
+        ("2016-03-04T02:00:00Z", "2016/03/04 09:00:00"),
+        ("2016-03-03T21:00:00-0500", "2016/03/04 09:00:00"),
+        ("2016/02/30 09:00:00", "2016/02/30 09:00:00"),
+        ("9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59-12:00"),
+        ("2016-03-04T09:00:00+99:00", "2016-03-04T09:00:00+99:00"),
+        ("2016/03/04", "2016/03/04"),
+        ("3/4/2016 8:30:00 AM", "3/4/2016 8:30:00 AM"),
+    ],
+)
+def test_instants_are_written_as_the_standard_has_them(told: str, written: str) -> None:
+    assert stamp_as_written(told) == written
+    trace = f"<TraceHeader><OrganId>H53</OrganId><Timestamp>{told}</Timestamp></TraceHeader>"
+    edoc = edoc_of(an_edxml(traces=f"<TraceHeaderList>{trace}</TraceHeaderList>"))
+    assert f">{written}</edXML:Timestamp>".encode() in edoc.skeleton
