@@ -35,12 +35,16 @@ class LooseFile:
         self._living.add(self)
 
     @classmethod
-    def in_folder(cls, folder: Path | None = None) -> LooseFile:
-        """A new one on the disk of *folder* (the system's folder for temporary files by default)."""
+    def in_folder(cls, folder: Path | None = None, *, leaving: int = 0) -> LooseFile:
+        """A new one on the disk of *folder* (the system's folder for temporary files by default), where more than
+        *leaving* bytes are free."""
         place = str(folder or tempfile.gettempdir())
         if len(cls._living) >= _most():
             raise Unavailable("too-busy", f"{len(cls._living)} large files are in hand")
         try:
+            disk = os.statvfs(place)
+            if disk.f_bavail * disk.f_frsize < leaving:
+                raise Unavailable("disk-full", f"the last {leaving} bytes are for others")
             return cls(_nameless(place))
         except OSError as error:
             raise _away(error) from error

@@ -84,3 +84,5 @@ except Unavailable as full:
     assert told.stdout.split() == ["disk-full", "1000000"], told.stderr
     with pytest.raises(Unavailable, match="store-away"):
         LooseFile.in_folder(tmp_path / "gone")
+    with pytest.raises(Unavailable, match="disk-full"):
+        LooseFile.in_folder(tmp_path, leaving=2**60)

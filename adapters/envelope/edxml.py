@@ -75,6 +75,7 @@ class Options:
     inline_bytes: int = _MIB  # more is read and written in pieces
     streams: int = 2
     folder: Path | None = None
+    leaving_bytes: int = 0  # of that folder's disk, for what must go on when it is nearly full
     severities: Mapping[str, Severity] = field(default_factory=dict)
 
 
@@ -186,7 +187,7 @@ class EdxmlEnvelopes:
         return Spool(in_memory=_RIDING, loose=self._loose)
 
     def _loose(self) -> LooseFile:
-        return LooseFile.in_folder(self._options.folder)
+        return LooseFile.in_folder(self._options.folder, leaving=self._options.leaving_bytes)
 
     def _judge(
         self,

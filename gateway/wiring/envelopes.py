@@ -61,14 +61,16 @@ class Checked:
                 return "ok"
 
 
-def envelope_options(config: Config, folder: Path | None = None) -> Options:
-    """The bounds and severities of *config*; large attachments lie in *folder* while they are in hand."""
+def envelope_options(config: Config, folder: Path | None = None, leaving_bytes: int = 0) -> Options:
+    """The bounds and severities of *config*; large attachments lie in *folder* while they are in hand, and leave
+    so many bytes of its disk to others."""
     limits = config.policy.limits
     return Options(
         header_bytes=limits.header_bytes,
         document_bytes=limits.document_bytes,
         large_file_bytes=limits.large_file_bytes,
         folder=folder,
+        leaving_bytes=leaving_bytes,
         recipients=limits.recipients,
         severities={rule: Severity(severity) for rule, severity in config.sections.rules.items()},
     )

@@ -120,7 +120,8 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         owner=Owner(f"{os.getpid()}-{uuid.uuid4().hex[:12]}"),
     )
     store = await open_the_store(config)
-    vault = FileVault(VaultOptions(folder=ground.vault))
+    shelves = VaultOptions(folder=ground.vault)
+    vault = FileVault(shelves)
     uploads = FileUploads(_uploads(config, ground.vault), vault, clock)
     ring = ring_of(config, directory=live, clock=clock)
     inspector = ProcessInspector(vault, bounds_of(config))
@@ -135,7 +136,9 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             lives=store.lives,
             records=store.records,
             vault=vault,
-            envelopes=EdxmlEnvelopes(envelope_options(config, vault.temporary), vault),
+            envelopes=EdxmlEnvelopes(
+                envelope_options(config, vault.temporary, shelves.min_free_bytes), vault
+            ),
             inspector=inspector,
             sealer=sealer_over(config, ring, vault=vault, clock=clock, folder=vault.temporary),
             directory=live,
