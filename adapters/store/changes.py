@@ -12,7 +12,7 @@ sees what the earlier one wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -51,10 +51,10 @@ class Changes:
         s, w, e = t.submissions.c, t.work.c, t.evidence.c
         self._known = Listed(dialect, select(s.identity, s.document, s.sha256, s.state), s.identity)
         # Locked in the order of their keys, so that two processes do not wait for each other.
-        self._fences = Listed(dialect, select(w.key, w.owner).order_by(w.key).with_for_update(), w.key)
+        # Work that is called off is locked with the fences: whoever settles it locks its fence first, too.
+        held = select(w.key, w.owner, w.attempts, w.sure).order_by(w.key).with_for_update()
+        self._fences = Listed(dialect, held, w.key)
         self._issued = Listed(dialect, select(e.id), e.id)
-        untouched = select(w.key).where(w.owner.is_(None), w.attempts == w.sure)
-        self._untouched = Listed(dialect, untouched.order_by(w.key).with_for_update(), w.key)
         self._writes = _Writes(dialect)
         self._versions = {
             table.name: One(
@@ -75,7 +75,7 @@ class Changes:
         """
         identities = [_identity(change) for change in changes]
         known = self._find_known(connection, identities)
-        owners = self._find_owners(connection, changes)
+        work = self._find_work(connection, changes)
         outcomes: list[Outcome | None] = []
         mine, shared = set[tuple[str, ...]](), set[tuple[str, ...]]()
         batch = _Batch()
@@ -86,9 +86,7 @@ class Changes:
             elif (found := known.get(identity)) is not None:
                 outcomes.append(found)
                 continue
-            elif ((fence := change.fence) is not None and owners.get(fence.key) != fence.owner) or (
-                careful and not self._holds(connection, change)
-            ):
+            elif not _may_be(change, work) or (careful and not self._holds(connection, change)):
                 outcomes.append(Stale())
                 continue
             else:
@@ -107,9 +105,11 @@ class Changes:
             for row in self._known.run(connection, asked)
         }
 
-    def _find_owners(self, connection: Connection, changes: Sequence[Change]) -> dict[str, str | None]:
-        asked = sorted({change.fence.key for change in changes if change.fence})
-        return {row[0]: row[1] for row in self._fences.run(connection, asked)}
+    def _find_work(self, connection: Connection, changes: Sequence[Change]) -> dict[str, Row]:
+        """The owner, the attempts and the sure ones among them, of all work on which a change depends."""
+        asked = {change.fence.key for change in changes if change.fence}
+        asked.update(key for change in changes for key in change.withdraws)
+        return {row[0]: row[1:] for row in self._fences.run(connection, sorted(asked))}
 
     def _holds(self, connection: Connection, change: Change) -> bool:
         for table, version, key in self._expected(change):
@@ -117,8 +117,6 @@ class Changes:
             found = self._versions[table].run(connection, **names).scalar()
             if found != (version - 1 or None):
                 return False
-        if len(list(self._untouched.run(connection, change.withdraws))) < len(change.withdraws):
-            return False
         return not any(self._issued.run(connection, [e.id for e in change.evidence]))
 
     def _expected(self, change: Change) -> Iterator[tuple[str, int, Sequence[str]]]:
@@ -126,7 +124,7 @@ class Changes:
             yield "submissions", submission.version, (submission.document,)
         if change.header:
             yield "headers", change.header.version, (change.header.document,)
-        for handover in sorted(change.handovers, key=lambda h: h.recipient):
+        for handover in sorted(change.handovers, key=lambda h: (h.document, h.recipient)):
             yield "handovers", handover.version, (handover.document, handover.recipient)
         for item in change.items:
             if item.version > 1:
@@ -233,6 +231,20 @@ class _Writes:
         if self._withdraw.run(connection, sorted(batch.withdraws, key=_first)) != len(batch.withdraws):
             raise Contradicted("work")
         self._relations.run(connection, sorted(batch.relations, key=_by_key))
+
+
+def _may_be(change: Change, work: Mapping[str, Row]) -> bool:
+    """Whether *change* has the right of its fence, and what it calls off is free and has brought nothing."""
+    fence = change.fence
+    if fence is not None and (fence.key not in work or work[fence.key][0] != fence.owner):
+        return False
+    for key in change.withdraws:
+        if key not in work:
+            return False
+        owner, attempts, sure = work[key]
+        if owner is not None or attempts != sure:
+            return False
+    return True
 
 
 def _touched(change: Change, identity: str) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:

@@ -34,6 +34,7 @@ from tests.contract.conftest import empty
 from tests.contract.entries import (
     D1,
     ME,
+    YOU,
     a_copy,
     a_header,
     accepted,
@@ -265,6 +266,28 @@ async def test_another_realm_sees_another_inbox_and_other_actions(url: str) -> N
     assert await theirs.inboxes.item(PartyKey(COMMUNE), "item-1") is None
     assert await theirs.inboxes.lock(PartyKey(COMMUNE), "item-1", "t", timedelta(minutes=1)) is None
     assert await theirs.ledger.commit(Change(items=(an_item(),))) == Committed()
+    await ours.close()
+    await theirs.close()
+
+
+async def test_of_a_recall_and_a_worker_in_two_processes_one_gets_the_work(url: str) -> None:
+    """What is called off was leased to nobody, and what is leased is not called off; nobody waits for the other."""
+    ours = await Store.open(Options(url=url, realm="H53"), now=lambda: NOON)
+    theirs = await Store.open(Options(url=url, realm="H53"), now=lambda: NOON)
+    keys = [f"delivery:{n}" for n in range(60)]
+    await ours.lives.beat(ME, timedelta(minutes=1))
+    await theirs.lives.beat(YOU, timedelta(minutes=1))
+    await ours.ledger.commit(Change(work=tuple(some_work(key) for key in keys)))
+    leasing = [theirs.ledger.lease(YOU, 3) for _ in range(20)]
+    calling = [
+        ours.ledger.commit(Change(withdraws=(key,), handovers=(a_copy(recipient=key),))) for key in keys
+    ]
+    *leased, outcomes = await asyncio.gather(*leasing, asyncio.gather(*calling))
+    taken = {work.key for some in leased for work in some}
+    called_off = {key for key, outcome in zip(keys, outcomes, strict=True) if outcome == Committed()}
+    assert not taken & called_off
+    left = await theirs.ledger.lease(YOU, 100)
+    assert {work.key for work in left} == set(keys) - taken - called_off
     await ours.close()
     await theirs.close()
 
