@@ -90,7 +90,7 @@ class SqlLedger:
         sent = union(
             select(h.c.document).where(by_official_id, h.c.business != _RECALL),
             select(h.c.document).where(by_code, h.c.business != _RECALL),
-        ).subquery("sent")
+        ).subquery("named")
         senders: list[BindParameter[str]] = [bindparam(f"sender{n}") for n in range(MOST_SENDERS)]
         self._originals = One(
             dialect,

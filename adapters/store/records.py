@@ -44,7 +44,7 @@ class SqlRecords:
         r = tables.relations
         either = union(
             select(r).where(r.c.document == document), select(r).where(r.c.other == document)
-        ).subquery("either")
+        ).subquery("named")
         self._relations = One(
             dialect,
             select(either).order_by(either.c.document, either.c.recipient, either.c.business, either.c.other),

@@ -27,7 +27,7 @@ from adapters.store.tables import metadata
 from gateway.errors import ConfigError, Unavailable
 from gateway.model.change import Change, Committed, Fence
 from gateway.model.envelope import DocumentReference
-from gateway.model.ids import EvidenceId, MessageId, OrganCode, PartyKey
+from gateway.model.ids import EvidenceId, MessageId, OfficialId, OrganCode, PartyKey
 from gateway.model.journey import HandOverState
 from tests.builders import COMMUNE, DEPARTMENT, NOON, PROVINCE
 from tests.contract.conftest import empty
@@ -134,6 +134,10 @@ async def test_no_question_of_the_hot_path_reads_a_whole_table(url: str) -> None
             await store.ledger.load(document)
             await store.ledger.load(document, party)
             await store.ledger.find(about, party)
+            await store.ledger.originals(about, [PartyKey(PROVINCE), party])
+            await store.ledger.namesakes(replace(about, official_id=OfficialId("x")))
+            await store.ledger.commit(Change(work=(some_work("delivery:x"),)))
+            await store.ledger.commit(Change(withdraws=("delivery:x",)))
             await store.ledger.lease(ME, 10)
             await store.lives.bury(ME)
             await store.lives.died("key")
@@ -143,6 +147,7 @@ async def test_no_question_of_the_hot_path_reads_a_whole_table(url: str) -> None
             await store.records.timeline(document)
             await store.records.evidence(document)
             await store.records.one_evidence(EvidenceId("e"))
+            await store.records.relations(document)
             await store.records.search("517")
             await store.records.copies(party)
         asked = [(s, p) for s, p in said if s.startswith(("SELECT", "UPDATE", "DELETE")) and " " in s]
