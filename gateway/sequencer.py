@@ -70,13 +70,14 @@ class Sequencer:
     # --- life ---------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Begin to look.  The owner's life must have begun."""
+        """Begin to look, after one ``tick``: by then the owner's life must have begun."""
         self._loops = [asyncio.create_task(self._number(), name="sequencer")]
         if self._stamper is not None:
             self._loops.append(asyncio.create_task(self._ask_for_stamps(self._stamper), name="stamps"))
 
     async def stop(self) -> None:
-        """End; who leads signs what has come since the last head.  May be called twice."""
+        """End; who leads signs what has come since the last head, also after its life was ended in the store
+        (unless another has taken over).  May be called twice."""
         loops, self._loops = self._loops, []
         for loop in loops:
             loop.cancel()
@@ -84,7 +85,9 @@ class Sequencer:
         if loops and self._leads:
             with suppress(Unavailable, TimeoutError):
                 async with asyncio.timeout(_LAST_HEAD_S):
-                    await self.turn(is_last=True)
+                    for _ in range(3):  # what was cancelled in its midst may still be written
+                        if await self.turn(is_last=True):
+                            break
 
     @property
     def failed(self) -> BaseException | None:
@@ -96,11 +99,11 @@ class Sequencer:
 
     async def _number(self) -> None:
         while True:
+            await asyncio.sleep(self._rhythm.tick.total_seconds())
             try:
                 await self.turn()
             except Unavailable as away:
                 log.warning("evidence not numbered", reason=away.reason)
-            await asyncio.sleep(self._rhythm.tick.total_seconds())
 
     # --- one look -----------------------------------------------------------------------------------
 

@@ -248,9 +248,10 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             Named("inspector", _Closed(inspector.start, inspector.close)),
             Named("management", _Closed(_nothing, management.close)),
             Named("publishing", publishing),
+            # stopped after the worker, so that what that one still finishes comes under the last head
+            Named("sequencer", sequencer),
             Named("worker", worker),
             Named("uploads", uploads),
-            Named("sequencer", sequencer),
             Named("http", http),
             Named("consumer", consumer),
         ]

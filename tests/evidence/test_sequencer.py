@@ -138,7 +138,7 @@ async def test_what_a_dead_life_still_writes_is_left_out(desk: Desk) -> None:
 
 
 async def test_who_stops_signs_what_came_since_the_last_head(desk: Desk) -> None:
-    rhythm = Rhythm(tick=timedelta(hours=1))
+    rhythm = Rhythm(tick=timedelta(milliseconds=5))
     life = Sequencer(
         desk.store.log,
         desk.store.log_records,
@@ -153,6 +153,7 @@ async def test_who_stops_signs_what_came_since_the_last_head(desk: Desk) -> None
     while not life._leads:
         await asyncio.sleep(0)
     await desk.document(2)
+    await desk.store.lives.bury(LIFE)  # the worker has stopped before
     await life.stop()
     await life.stop()
     assert [head.size for _, head in await desk.store.log_records.heads(0, 9)] == [7, 14]
