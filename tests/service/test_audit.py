@@ -39,6 +39,8 @@ def _notes(var: Path) -> Sequence[AuditEntry]:
         (["trace", "517/QĐ-UBND"], "trace", "517/QĐ-UBND"),
         (["verify", "none.pdf", "--json"], "verify", "1 files"),
         (["log", "verify"], "log verify", "0 leaves"),
+        (["evidence", "export", "517/QĐ-UBND", "--out", "none.asice"], "evidence export", "517/QĐ-UBND"),
+        (["evidence", "verify", "pyproject.toml"], "evidence verify", "pyproject.toml"),
         (["organs", "reload"], "organs-reload", "var"),
         (["sign", "none.pdf", "out.pdf", "--organ", "000.00.13.H53"], "sign", "none.pdf → out.pdf"),
     ],
