@@ -18,7 +18,7 @@ from urllib.request import urlopen
 from adapters.broker.node import PrivateNode
 
 VANTHU = (sys.executable, "-m", "gateway.cli")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 def until(seen: Callable[[], Any]) -> Any:
