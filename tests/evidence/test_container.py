@@ -14,7 +14,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -22,7 +22,7 @@ from cryptography.x509 import Certificate
 from lxml import etree
 
 from adapters.signing.container import manifest as m
-from adapters.signing.container.archive import Archive
+from adapters.signing.container.archive import Archive, Malformed
 from adapters.signing.container.checking import check_container
 from adapters.signing.stamps.token import granted, request
 from gateway.model.evidence import EVENTS_IN_WORDS, EventName, in_words
@@ -163,11 +163,22 @@ def _noticed(container: bytes, at: int, bit: int) -> bool:
     return not check(bytes(bent)).is_intact
 
 
+def _bends_the_form(container: bytes, at: int, bit: int) -> bool:
+    """The first of the checks says so; the others, which would take long for every byte, are not needed."""
+    bent = bytearray(container)
+    bent[at] ^= 1 << bit
+    try:
+        Archive(io.BytesIO(bytes(bent)))
+    except Malformed:
+        return True
+    return not check(bytes(bent)).is_intact
+
+
 def test_no_changed_byte_between_the_files_goes_unnoticed(container: bytes) -> None:
     """Every one of them, names, directory and end as well."""
     places = sorted(_structure(container))
     assert len(places) > 1500
-    assert next((at for at in places if not _noticed(container, at, at % 8)), None) is None
+    assert next((at for at in places if not _bends_the_form(container, at, at % 8)), None) is None
 
 
 def test_no_changed_byte_of_a_file_goes_unnoticed(container: bytes) -> None:
@@ -184,7 +195,7 @@ def test_no_changed_byte_of_a_file_goes_unnoticed(container: bytes) -> None:
 @pytest.mark.parametrize("more", [b"\0", b"PK\5\6" + bytes(18), b"x" * 5000])
 def test_bytes_before_or_behind_are_noticed(container: bytes, more: bytes) -> None:
     for bent in (container + more, more + container, container[: -len(more)], container[len(more) :]):
-        assert codes(check(bent)) == {"container-malformed"}
+        assert "container-malformed" in codes(check(bent))
 
 
 def test_a_comment_is_noticed(container: bytes) -> None:
@@ -209,6 +220,28 @@ def test_every_file_that_is_changed_dropped_or_renamed_is_named(files: dict[str,
 def test_a_file_more_is_named(files: Files) -> None:
     report = check(packed({**files, "evidence/note.xml": b"<note/>"}))
     assert ("container-file-unexpected", "evidence/note.xml") in [(f.code, f.where) for f in report.findings]
+
+
+@pytest.mark.parametrize("method", [ZIP_STORED, ZIP_DEFLATED], ids=["stored", "deflated"])
+def test_what_an_ordinary_program_took_out_changed_or_put_in_is_named_too(files: Files, method: int) -> None:
+    evidence = [name for name in files if name.startswith("evidence/")]
+    for name in (*evidence, m.HEAD, m.NAME, "document/received.xml"):
+        for bent in (
+            {n: b for n, b in files.items() if n != name},
+            {n: b + b" " if n == name else b for n, b in files.items()},
+            {n + (".x" if n == name else ""): b for n, b in files.items()},
+        ):
+            report = check(_zipped(bent, method))
+            assert not report.is_intact
+            assert "container-malformed" in codes(report)
+            assert any(name in f.where and f.code != "container-malformed" for f in report.findings), name
+
+
+def test_a_container_that_was_only_packed_again_is_told_so_and_nothing_else(files: Files) -> None:
+    report = check(_zipped(files, ZIP_DEFLATED))
+    assert codes(report) == {"container-malformed"}
+    assert report.story is not None
+    assert report.proved == report.pieces > 0
 
 
 def test_files_in_another_order_are_noticed(files: Files) -> None:
@@ -376,7 +409,7 @@ def test_a_time_stamp_over_the_head_is_checked_and_told(files: dict[str, bytes])
 # --- hostile ----------------------------------------------------------------------------------------
 
 
-def _zipped(names: dict[str, bytes], method: int = ZIP_DEFLATED) -> bytes:
+def _zipped(names: Files, method: int = ZIP_DEFLATED) -> bytes:
     out = io.BytesIO()
     with ZipFile(out, "w", method) as archive:
         for name, body in names.items():
@@ -402,7 +435,7 @@ def test_whatever_the_bytes_it_answers_at_once(bytes_: bytes) -> None:
     began = time.process_time()
     report = check(bytes_)
     assert time.process_time() - began < 1
-    assert codes(report) == {"container-malformed"}
+    assert "container-malformed" in codes(report)
 
 
 @pytest.mark.parametrize("name", ["../a", "/a", "a//b", "a/../b", "A\\b", "a\0b", "ủ", ".a"])

@@ -25,6 +25,7 @@ _PIECE = 1024 * 1024
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _LONGEST_NAME = 200
+_LONGEST_COMMENT = 0xFFFF
 
 # signature, version needed, flags, method, time, date (1 January 1980), crc, size, size, name, extra
 _LOCAL = Struct("<4s5H3I2H")
@@ -136,7 +137,7 @@ class Archive:
             _, *_, crc, _, size_, length, _, _, _, _, _, _ = _CENTRAL.unpack(fixed)
             name = directory[at + _CENTRAL.size : at + _CENTRAL.size + length]
             text = name.decode("ascii", "backslashreplace")[:_LONGEST_NAME]
-            if length > _LONGEST_NAME or not _NAME.fullmatch(text):
+            if length > _LONGEST_NAME or not is_name(text):
                 raise Malformed(text, "that is no name of ours")
             if text in seen:
                 raise Malformed(text, "it is there twice")
@@ -168,8 +169,34 @@ class Archive:
         return count, width, begin
 
 
+def is_name(name: str) -> bool:
+    """Whether a member may have this name: short, plain, and leading nowhere else."""
+    return len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) is not None
+
+
+def bounded_directory(file: BinaryIO) -> int:
+    """The size of a ZIP file in any form, of which a reader may take in the whole directory.
+
+    Raises ``Malformed`` where it is too large, or there is none.
+    """
+    size = file.seek(0, 2)
+    if not _END.size < size <= LARGEST:
+        raise Malformed("container", f"{size} bytes are no container")
+    begin = file.seek(max(0, size - _END.size - _LONGEST_COMMENT))
+    tail = file.read()
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or len(tail) - at < _END.size:
+        raise Malformed("container", "it is no ZIP file")
+    _, _, _, _, count, width, _, _ = _END.unpack_from(tail, at)
+    if tail[at - 20 : at - 16] == b"PK\6\7" and at >= 20:
+        raise Malformed("container", "it has the extension ZIP64")
+    if count > MOST_MEMBERS or width > _LARGEST_DIRECTORY or width > begin + at:
+        raise Malformed("container", f"{count} members are too many")
+    return size
+
+
 def _checked(name: str) -> bytes:
-    if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ValueError(f"no name for a member: {name}")
     return name.encode("ascii")
 

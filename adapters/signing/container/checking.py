@@ -1,11 +1,12 @@
 """Judges a container with nothing but root certificates: no store, no configuration, no network.
 
 Strategy: from the outside inwards, and each step names what it finds.  1. Is every byte of the archive
-accounted for?  2. Does the gateway's seal over the list of files hold?  3. Is every file the one that was
-sealed, none missing, none more?  4. Does every piece of evidence hold by itself, and the chains together, to
-their very ends?  5. Does the head commit to every piece?  6. Is the document the one that the evidence is
-about?  A step goes on where the one before it found something, so that a changed file is also told by what
-it was.
+accounted for?  (What another program has packed again is noted, and then read like any ZIP file, so that it is
+told which piece is missing.)  2. Does the gateway's seal over the list of files hold?  3. Is every file the one
+that was sealed, none missing, none more?  4. Does every piece of evidence hold by itself, and the chains
+together, to their very ends?  5. Does the head commit to every piece?  6. Is the document the one that the
+evidence is about?  A step goes on where the one before it found something, so that a changed file is also told
+by what it was.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from cryptography import x509
 from adapters.signing.chains import broken_chains
 from adapters.signing.container import manifest as m
 from adapters.signing.container.archive import Archive, Entry, Malformed
+from adapters.signing.container.rewritten import Rewritten
 from adapters.signing.container.story import Story, tell
 from adapters.signing.evidence_check import EvidenceCheck, Standing, verify_evidence
 from adapters.signing.evidence_reading import Said, read_evidence
@@ -88,11 +90,15 @@ class ContainerReport:
 def check_container(file: BinaryIO, roots: Sequence[x509.Certificate]) -> ContainerReport:
     """Judge the container in *file*.  Raises nothing but ``OSError``, whatever the bytes are."""
     report = ContainerReport()
+    archive: Archive | Rewritten
     try:
         archive = Archive(file)
     except Malformed as malformed:
         report.find("container-malformed", malformed.where, malformed.why)
-        return report
+        try:
+            archive = Rewritten(file)
+        except Malformed:
+            return report
     return _Check(archive, roots, report).run()
 
 
@@ -101,7 +107,7 @@ class _Check:
 
     def __init__(
         self,
-        archive: Archive,
+        archive: Archive | Rewritten,
         roots: Sequence[x509.Certificate],
         report: ContainerReport,
     ) -> None:
