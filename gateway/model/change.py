@@ -102,7 +102,8 @@ class Change:
     """Everything that one decision writes, all or nothing.
 
     ``original`` is the row of another submission that this decision ends.  ``withdraws`` are the keys of work
-    that is called off: it must be free, and no attempt at it may have brought anything to anybody.
+    that is called off: it must be free, and no attempt at it may have brought anything to anybody; no other part
+    of the change is about that work.
     """
 
     fence: Fence | None = None

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from adapters.memory import FixedClock, MemoryStore
 from adapters.store import Options, Store
-from gateway.model.change import Change, Fence, Postponed, Work, WorkKind
-from gateway.model.envelope import DocumentReference, Priority
+from gateway.model.change import Change, Fence, Postponed, Relation, Work, WorkKind
+from gateway.model.envelope import Business, DocumentReference, Priority
 from gateway.model.ids import DocumentId, OfficialId, OrganCode, Owner, PartyKey
 from gateway.model.journey import HandOverState, SubmissionState
 from tests.builders import COMMUNE, DEPARTMENT, NOON, PROVINCE, a_submission
@@ -53,13 +53,14 @@ submissions = st.builds(
     instants,
 )
 headers = st.builds(
-    lambda document, version, official_id, code: replace(
-        a_header(document, official_id=official_id, code=code), version=version
+    lambda document, version, official_id, code, business: replace(
+        a_header(document, official_id=official_id, code=code), version=version, business=business
     ),
     documents,
     versions,
     texts,
     texts,
+    st.sampled_from(Business),
 )
 copies = st.builds(
     lambda document, party, version, state: a_copy(document, party, version=version, state=state),
@@ -99,6 +100,13 @@ def seldom(strategy: st.SearchStrategy[Any]) -> Any:
     return st.sampled_from([False, False, True]).flatmap(lambda any: strategy if any else st.none())
 
 
+def _withdrawing_what_is_not_touched(change: Change) -> Change:
+    """What is called off is not made, postponed or forgotten by the same change."""
+    touched = {w.key for w in change.work} | {p.key for p in change.postponed} | set(change.forgets)
+    touched |= {change.fence.key} if change.fence else set()
+    return replace(change, withdraws=tuple(key for key in change.withdraws if key not in touched))
+
+
 changes = st.builds(
     Change,
     fence=seldom(st.builds(Fence, key=keys, owner=owners)),
@@ -109,9 +117,19 @@ changes = st.builds(
     events=few(st.builds(an_event, texts, documents, instants)),
     evidence=few(st.builds(some_evidence, documents, st.none() | parties, st.integers(0, 3)), lambda e: e.id),
     work=few(pieces_of_work, lambda w: w.key),
-    postponed=few(st.builds(Postponed, key=keys, due_at=instants), lambda p: p.key),
+    postponed=few(st.builds(Postponed, key=keys, due_at=instants, is_sure=st.booleans()), lambda p: p.key),
     forgets=few(keys, lambda key: key),
-)
+    withdraws=few(keys, lambda key: key),
+    relations=few(
+        st.builds(
+            Relation,
+            document=documents,
+            recipient=parties,
+            business=st.sampled_from(Business),
+            other=documents,
+        )
+    ),
+).map(_withdrawing_what_is_not_touched)
 references = st.builds(
     lambda organ, code, official_id: DocumentReference(
         organ=OrganCode(organ),
@@ -212,7 +230,12 @@ async def take(store: AnyStore, clock: FixedClock, step: Step) -> Any:
         case "lock":
             return await store.inboxes.lock(*of)
         case "find":
-            return list(await store.ledger.find(*of))
+            reference, party = of
+            return [
+                list(await store.ledger.find(reference, party)),
+                list(await store.ledger.originals(reference, [party])),
+                list(await store.ledger.namesakes(reference)),
+            ]
         case "search":
             return list(await store.records.search(of))
         case "pass":
@@ -227,6 +250,7 @@ async def everything(store: AnyStore) -> list[Any]:
         seen += [await store.ledger.load(document)]
         seen += [await store.ledger.load(document, party) for party in PARTIES]
         seen += [list(await store.records.timeline(document)), list(await store.records.evidence(document))]
+        seen += [list(await store.records.relations(document))]
     for party in PARTIES:
         seen += [list(await store.inboxes.peek(party, 10)), list(await store.records.copies(party))]
         seen += [await store.inboxes.item(party, id) for id in ("i1", "i2")]
