@@ -32,11 +32,10 @@ def read_business(
     node = _business(root)
     if node is None:
         return Business.NEW, Amendment()
-    text = node.value("BussinessDocType")
-    if text not in ("", "0", "1", "2", "3"):
-        found.add("EDX-052", f"{_WHERE}/BussinessDocType", text)
+    business = business_of(root)
+    if business is None:
+        found.add("EDX-052", f"{_WHERE}/BussinessDocType", node.value("BussinessDocType"))
         return None
-    business = Business(int(text or "0"))
     named = official_id(node)
     reason = node.value("BussinessDocReason")
     sender = message.first("From")
@@ -63,6 +62,13 @@ def read_business(
             if not named_ones or len(named_ones) < len(replaces):
                 found.add("EDX-055", _WHERE)
             return business, Amendment(reason=reason, replaces=named_ones)
+
+
+def business_of(root: Node) -> Business | None:
+    """The kind of business of the document *root*: new where nothing is said, ``None`` where it is no kind."""
+    node = _business(root)
+    text = "" if node is None else node.value("BussinessDocType")
+    return Business(int(text or "0")) if text in ("", "0", "1", "2", "3") else None
 
 
 def refer(node: Node) -> DocumentReference | None:

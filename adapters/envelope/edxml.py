@@ -25,6 +25,7 @@ from adapters.envelope.content import Content, Spool
 from adapters.envelope.dates import VIETNAM
 from adapters.envelope.edoc import read_edoc
 from adapters.envelope.grammar import EDOC, STATUS
+from adapters.envelope.outline import Reading, outline
 from adapters.envelope.parse import HEADER, QCVN, Node
 from adapters.envelope.rules import Findings, Rulebook
 from adapters.envelope.shape import check
@@ -107,6 +108,11 @@ class EdxmlEnvelopes:
 
     async def read(self, ref: PayloadRef) -> tuple[Envelope | None, tuple[Finding, ...]]:
         """``Envelopes.read``; besides, ``xml-too-costly`` where the document breaks a bound."""
+        reading = await self.examine(ref)
+        return reading.envelope, reading.findings
+
+    async def examine(self, ref: PayloadRef) -> Reading:
+        """The same, and what is known of a document that has no whole envelope; raises as ``read``."""
         if ref.size > self._options.document_bytes:
             raise Refused("xml-too-costly", f"{ref.size} bytes")
         if ref.size > self._options.inline_bytes:
@@ -150,7 +156,7 @@ class EdxmlEnvelopes:
     async def _body(self, ref: PayloadRef) -> bytes:
         return ref.body if ref.body is not None else await self._vault.read(ref)
 
-    async def _read_in_pieces(self, ref: PayloadRef) -> tuple[Envelope | None, tuple[Finding, ...]]:
+    async def _read_in_pieces(self, ref: PayloadRef) -> Reading:
         carver = self._carver(ref.sha256, self._spool)
         await stream.each(self._vault.open(ref), carver.feed)
         try:
@@ -163,9 +169,7 @@ class EdxmlEnvelopes:
         body = await self._body(ref)
         return await asyncio.to_thread(self._judge, body, {}, ref.size, self._spool, None)
 
-    def _read(
-        self, body: bytes, digest: str, *, light: int | None
-    ) -> tuple[Envelope | None, tuple[Finding, ...]]:
+    def _read(self, body: bytes, digest: str, *, light: int | None) -> Reading:
         if light is not None and body.count(b"&") > _INLINE_REFERENCES:
             raise TooHeavy
         spool = self._spool if light is None else self._spool_in_memory
@@ -196,7 +200,7 @@ class EdxmlEnvelopes:
         size: int,
         spool: Callable[[], Spool],
         light: int | None,
-    ) -> tuple[Envelope | None, tuple[Finding, ...]]:
+    ) -> Reading:
         """Read the document of *size* bytes of which *bodies* were cut out and *rest* is left."""
         root = self._parse(rest, bodies, light)
         found = Findings(self._book)
@@ -204,10 +208,11 @@ class EdxmlEnvelopes:
         kind = None if message is None else header.kind_of(message)
         if message is None or kind is None:
             found.add("EDX-001", "/".join(HEADER))
-            return None, found.all()
+            return Reading(envelope=None, findings=found.all())
         if kind is Kind.STATUS:
             check(root, STATUS, found)
-            return self._read_status(root, message, size, found), found.all()
+            status = self._read_status(root, message, size, found)
+            return Reading(envelope=status, findings=found.all(), outline=outline(root, message, kind))
         check(root, EDOC, found)
         bounds = files.Bounds(
             attachments=self._options.attachments,
@@ -220,7 +225,8 @@ class EdxmlEnvelopes:
         attached = files.Files(root, bodies, found, bounds, spool)
         edoc = read_edoc(root, message, attached, found, recipients=self._options.recipients)
         self._remember(attached.crcs)
-        return edoc, found.all()
+        known = outline(root, message, kind, attached.had)
+        return Reading(envelope=edoc, findings=found.all(), outline=known)
 
     def _remember(self, crcs: Mapping[str, int]) -> None:
         if len(self._crcs) > _REMEMBERED:

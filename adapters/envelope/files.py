@@ -57,7 +57,8 @@ def carries_files(root: Node) -> bool:
 
 class Files:
     """The files in *root*; *bodies* is what was carved out of it, by token; *spool* makes the place for one
-    file.  ``crcs``: the CRC-32 of what was unpacked, by SHA-256."""
+    file.  ``crcs``: the CRC-32 of what was unpacked, by SHA-256; ``had``: the files that could be had, also where
+    others could not."""
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Files:
         self._bodies = bodies
         self._spool = spool
         self.crcs: dict[str, int] = {}
+        self.had: list[Attachment] = []
         self._found = found
         self._bounds = bounds
         self._unpacked = 0
@@ -93,6 +95,7 @@ class Files:
         by_id = self._by_id(attached, f"{_ENCODED}/Attachment")
         order = self._by_id(references, f"{_MANIFEST}/Reference")
         if by_id is None or order is None:
+            self._alone([(f"{_ENCODED}/Attachment[{at}]", one) for at, one in enumerate(attached, 1)])
             return None
         for at, content_id in enumerate(order, 1):
             if content_id not in by_id:
@@ -106,6 +109,7 @@ class Files:
             for content_id, reference in order.items()
             if content_id in by_id
         ]
+        self._alone([(places[one], node) for one, node in by_id.items() if one not in order])
         if group is None or order.keys() != by_id.keys():
             return None
         group.items = _in_order(group, [by_id[content_id] for content_id in order])
@@ -123,6 +127,11 @@ class Files:
                 is_whole = False
             known[content_id] = node
         return known if is_whole else None
+
+    def _alone(self, attachments: Sequence[tuple[str, Node]]) -> None:
+        """Look at files to which nothing refers: the document is refused, but all is to be told at once."""
+        for place, attachment in attachments:
+            self._file(place, Node("Reference"), attachment)
 
     def _twice(self, files: Sequence[Attachment | None], places: dict[str, str]) -> None:
         names = Counter(file.name for file in files if file is not None)
@@ -166,7 +175,7 @@ class Files:
         payload = file.content.ref()
         if file.is_zipped:
             self.crcs[payload.sha256] = file.crc
-        return Attachment(
+        had = Attachment(
             content_id=content_id,
             name=name,
             payload=payload,
@@ -176,6 +185,8 @@ class Files:
             zipped_at=file.zipped_at,
             is_pdf=is_pdf(file.content.head()),
         )
+        self.had.append(had)
+        return had
 
     def _name(self, place: str, content_id: str, reference: Node, attachment: Node) -> str:
         named, referred = attachment.value("AttachmentName"), reference.value("AttachmentName")

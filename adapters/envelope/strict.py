@@ -23,6 +23,7 @@ from adapters.envelope.parse import QCVN, Node
 GAP = "\0"
 """Stands in a skeleton for what is filled in later."""
 
+_CID = "cid:"
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _XML_SPACE = "http://www.w3.org/XML/1998/namespace"
 
@@ -142,8 +143,12 @@ def fragment(node: Node) -> str:
 
 
 def bare_id(content_id: str) -> str:
-    """*content_id* without ``cid:``, which some producers write on one side only."""
-    return content_id.strip().removeprefix("cid:")
+    """*content_id* without ``cid:``, which some producers write on one side only.
+
+    spec: RFC 2392 §2 - the name of a URL's scheme, in any case (RFC 3986 §3.1)
+    """
+    text = content_id.strip()
+    return text[len(_CID) :] if text[: len(_CID)].lower() == _CID else text
 
 
 def _carry(out: list[str], node: Node, default: str, *, is_bare: bool) -> None:

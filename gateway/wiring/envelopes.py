@@ -131,14 +131,27 @@ async def _checked(config: Config, bare: Checked, ref: PayloadRef) -> Checked:
     try:
         ref = _as_edxml(ref)
         marks = _peeked(envelopes, config, ref)
-        envelope, findings = await envelopes.read(ref)
+        reading = await envelopes.examine(ref)
     except (Refused, Unavailable) as why:
         known = bare if marks is None else _of_marks(bare, marks)
         return replace(known, findings=(_as_finding(why),))
+    findings = reading.findings
     if (refusal := screen(marks, config.policy.acceptance)) is not None:
         findings = (_as_finding(Refused(refusal.reason, refusal.detail)), *findings)
-    known = replace(_of_marks(bare, marks), findings=findings)
-    return known if envelope is None else _of_envelope(known, envelope)
+    known = replace(
+        _of_marks(bare, marks),
+        findings=findings,
+        business=reading.outline.business,
+        recipients=reading.outline.recipients,
+        official_id=reading.outline.official_id or None,
+        attachments=tuple(_facts(one) for one in reading.outline.attachments),
+        envelope=reading.envelope,
+    )
+    match reading.envelope:
+        case Edoc() as edoc:  # in the order of the references
+            return replace(known, attachments=tuple(_facts(one) for one in edoc.attachments))
+        case _:
+            return known
 
 
 def _as_edxml(ref: PayloadRef) -> PayloadRef:
@@ -161,26 +174,6 @@ def _peeked(envelopes: EdxmlEnvelopes, config: Config, ref: PayloadRef) -> Marks
 
 def _of_marks(known: Checked, marks: Marks) -> Checked:
     return replace(known, kind=marks.kind, sender=marks.sender or None)
-
-
-def _of_envelope(known: Checked, envelope: Envelope) -> Checked:
-    if isinstance(envelope, StatusReport):
-        return replace(
-            known,
-            sender=envelope.reporter.code,
-            recipients=(envelope.about.organ,),
-            official_id=envelope.about.official_id or None,
-            envelope=envelope,
-        )
-    return replace(
-        known,
-        business=envelope.business,
-        sender=envelope.sender.code,
-        recipients=tuple(organ.code for organ in envelope.recipients),
-        official_id=envelope.official_id or None,
-        attachments=tuple(_facts(one) for one in envelope.attachments),
-        envelope=envelope,
-    )
 
 
 def _facts(attachment: Attachment) -> FileFacts:

@@ -126,6 +126,28 @@ def test_what_is_no_edxml_is_refused_with_its_reason_and_the_others_are_read(ask
         assert (line["to"], line["attachments"], line["document_id"]) == ([], [], None)
 
 
+def test_of_a_refused_document_everything_is_told_that_could_be_read(asked: Asked) -> None:
+    _, (line,) = asked.lines(
+        _written("a", edocs()["axis"].replace(b"Date>2016/03/04</", b"Date>2016/02/30</"))
+    )
+    assert (line["verdict"], line["business"], line["document_id"]) == (
+        *("refused", "new"),
+        "000.00.00.H53,2016/03/04,517/QĐ-UBND",
+    )
+    assert line["to"] == ["000.00.13.H53", "000.25.36.H53"]
+    assert [file["size"] for file in line["attachments"]] == [len(PDF)]
+
+
+def test_files_to_which_nothing_refers_are_looked_at_too(asked: Asked) -> None:
+    body = an_edxml(
+        references="".join(f"<Reference><ContentId>{i}</ContentId></Reference>" for i in (1, 3)),
+        attachments=an_attachment("1", "a.pdf", b64(PDF)) + an_attachment("2", "b.pdf", "%%%"),
+    )
+    _, (line,) = asked.lines(_written("a", body))
+    assert {"EDX-061", "EDX-062", "EDX-066"} <= {one["rule"] for one in line["findings"]}
+    assert [file["name"] for file in line["attachments"]] == ["a.pdf"]
+
+
 def test_a_file_that_is_not_there_is_told_and_the_others_are_read(asked: Asked, tmp_path: Path) -> None:
     code, lines = asked.lines("none.edxml", tmp_path, "/dev/zero", _written("fine.edxml", an_edxml()))
     assert code == 2

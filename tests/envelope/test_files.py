@@ -177,7 +177,7 @@ def test_large_garbage_is_no_base64(text: bytes) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=3000), st.sampled_from(["", "cid:"]), st.sampled_from(["", "cid:"]))
+@given(st.binary(max_size=3000), st.sampled_from(["", "cid:", "CID:"]), st.sampled_from(["", "cid:"]))
 def test_any_bytes_arrive_as_they_were(body: bytes, left: str, right: str) -> None:
     if not body or body.startswith(b"PK\x03\x04"):
         return
