@@ -16,7 +16,7 @@ from adapters.envelope.header import priority_of
 from adapters.envelope.parse import Node
 from adapters.envelope.rules import Findings
 from adapters.envelope.strict import GAP, skeleton
-from gateway.model.envelope import DocumentCode, Edoc, Organ
+from gateway.model.envelope import Business, DocumentCode, Edoc, Organ
 from gateway.model.ids import OrganCode
 
 _HEADER = "edXMLEnvelope/edXMLHeader/MessageHeader"
@@ -34,7 +34,9 @@ def read_edoc(root: Node, message: Node, files: Files, found: Findings, *, recip
     own = itself("" if sender is None else sender.code, message, code.full, dated)
     business = read_business(root, message, found, own)
     compare(root, message, found)
-    attachments = files.read()
+    # a recall carries what it recalls or nothing, and an update may change the recipients alone
+    may_lack = business is not None and business[0] in (Business.RECALL, Business.UPDATE)
+    attachments = files.read(may_lack=may_lack)
     if attachments and not any(one.is_pdf for one in attachments):
         found.add("EDX-049", "AttachmentEncoded")
     if sender is None or to is None or dated is None or business is None or attachments is None:

@@ -77,15 +77,15 @@ class Files:
         self._bounds = bounds
         self._unpacked = 0
 
-    def read(self) -> tuple[Attachment, ...] | None:
-        """The files in the order of their references; ``None`` where one can't be had.
+    def read(self, *, may_lack: bool = False) -> tuple[Attachment, ...] | None:
+        """The files in the order of their references; ``None`` where one can't be had.  *may_lack*: none is no fault.
 
         Raises ``TooHeavy`` where unpacking would hold the loop.
         """
         references = _references(self._root)
         group = self._root.first(_ENCODED)
         attached = [] if group is None else group.all("Attachment")
-        if not references and not attached:
+        if not references and not attached and not may_lack:
             self._found.add("EDX-060", _ENCODED)
             return ()
         most = max(len(references), len(attached))
