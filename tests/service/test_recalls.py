@@ -42,18 +42,20 @@ async def asked_and_answered(town: Town, business: int, number: int) -> None:
     office = town.offices[sender]
     for organ in (agrees, declines):
         recipient = town.offices[organ]
-        await recipient.until(lambda r=recipient: new in {d.correlation_id for d in taken(r)})
-        last = [d for d in taken(recipient) if d.correlation_id in (old, new)]
-        assert [d.correlation_id for d in last] == [old, new]
-        assert last[-1].type == "edoc"
+        await recipient.until(lambda r=recipient: {old, new} <= {d.correlation_id for d in taken(r)})
+        both = [d.correlation_id for d in taken(recipient) if d.correlation_id in (old, new)]
+        if business != 3:  # a replacement stands on its own: it may come first
+            assert both == [old, new]
     ours = number + 1000 if business == 3 else number
     answers = {3: ("03", "02")}.get(business, ("15", "16"))
     await report(town, agrees, answers[0], ours)
     await report(town, declines, answers[1], ours)
-    await office.until(lambda: {AGREED, DECLINED} <= set(office.events(f"new-{business}")))
-    assert events(office, f"new-{business}", agrees) == [CONSIGNED, HANDED, AGREED]
-    assert events(office, f"new-{business}", declines) == [CONSIGNED, HANDED, DECLINED]
-    assert events(office, f"new-{business}", silent) == [CONSIGNED]
+    for organ, wanted in (
+        (agrees, [CONSIGNED, HANDED, AGREED]),
+        (declines, [CONSIGNED, HANDED, DECLINED]),
+        (silent, [CONSIGNED]),
+    ):
+        await heard(office, f"new-{business}", organ, wanted)
     told = await document(town, old)
     requests = {c["organ"]: c["request"] for c in told["recipients"]}
     word = {1: "recall", 2: "update"}.get(business)
@@ -79,8 +81,7 @@ async def taken_back_by_status(town: Town) -> None:
     (asked,) = [d for d in taken(recipient) if d.type == "status" and d.correlation_id == old]
     assert asked.body == about
     await report(town, agrees, "15", 10)
-    await office.until(lambda: AGREED in office.events("new-13"))
-    assert events(office, "new-13", agrees) == [CONSIGNED, HANDED, AGREED]
+    await heard(office, "new-13", agrees, [CONSIGNED, HANDED, AGREED])
 
 
 async def never_seen(town: Town, node: PrivateNode) -> None:
@@ -101,7 +102,7 @@ async def never_seen(town: Town, node: PrivateNode) -> None:
         await sent(town, edoc(town, full, number=20, business=1, of=old), "new-20")
         await office.until(lambda: "ContentConsignmentFailure" in office.events("new-20"))
         await (await channel.get_queue(queue, ensure=False)).purge()
-    assert office.events("old-20")[-1] == "ContentConsignmentFailure"
+    await heard(office, "old-20", full, ["ContentConsignmentFailure"])
     why = {
         r.correlation_id: r.headers.get("vanthu-reason")
         for r in office.receipts
@@ -169,6 +170,12 @@ def events(office: Office, message_id: str, recipient: str) -> list[str]:
         if r.correlation_id == message_id and r.headers.get("vanthu-recipient") == recipient
     }
     return [mine[sequence] for sequence in sorted(mine)]
+
+
+async def heard(office: Office, message_id: str, recipient: str, wanted: list[str]) -> None:
+    """Wait for the receipts about *recipient*'s copy: they may come in another order than that of their chain."""
+    await office.until(lambda: len(events(office, message_id, recipient)) >= len(wanted))
+    assert events(office, message_id, recipient) == wanted
 
 
 def code_of(delivery: Any) -> str:
