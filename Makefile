@@ -9,7 +9,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) -m tools.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-sign bench-envelope judge-dss lock clean
+.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-sign bench-envelope judge-dss simulate lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -60,6 +60,12 @@ sabotage: setup-test ## break each promise in a copy and demand that its test no
 fuzz: setup-check ## hostile bytes for the readers of PDF, CMS, certificates, edXML and its JSON (SECONDS=600 TARGET=pdf SEED=1 PLANT=hang)
 	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGET),--target $(TARGET)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT)) $(ARGS)
+
+SEEDS ?= 10000
+FIRST_SEED ?= 0
+
+simulate: setup-test ## live through many seeds of deaths and faults in virtual time (SEEDS=10000 FIRST_SEED=0 ARGS="--seed 4711" or --self-check)
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --first-seed $(FIRST_SEED) $(ARGS)
 
 CORPUS ?= ../shared/corpus
 

@@ -1,0 +1,49 @@
+"""A small part of ``make simulate``: the books of some seeds balance, a seed replays, and planted bugs are found."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulation.runs import Order, live
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
+QUICKLY_FOUND = (
+    "acknowledged_before_commit",
+    "evidence_forgotten",
+    "second_delivery_id",
+    "recall_overtakes",
+    "receipt_lost",
+    "the_same_message_twice",
+)
+
+
+def test_whatever_dies_or_fails_in_some_seeds_the_books_balance():
+    outcomes = live(Order(0, 20))
+    assert [(one.seed, one.problems) for one in outcomes if one.problems] == []
+    assert sum(one.deaths for one in outcomes) > 10
+
+
+def test_a_seed_replays_call_by_call():
+    (once,), (again,) = (live(Order(4, 1, tells_all=True)) for _ in range(2))
+    assert once.told == again.told
+    assert (once.calls, once.moves, once.reached) == (again.calls, again.moves, again.reached)
+
+
+@pytest.mark.parametrize("plant", QUICKLY_FOUND)
+def test_a_planted_bug_is_found(plant):
+    assert any(live(Order(first, 1, plant))[0].problems for first in range(60))
+
+
+def test_a_seed_that_does_not_balance_says_how_to_replay_it():
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", "1", "--first-seed", "2", "--jobs", "1"]
+    done = subprocess.run(
+        [*command, "--plant", "acknowledged_before_commit"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert 'replay: make simulate ARGS="--seed 2 --plant acknowledged_before_commit"' in done.stdout

@@ -1,0 +1,318 @@
+"""A town in virtual time: lives that come and go, the broker's consumers, agencies at both ends."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter, deque
+from collections.abc import Coroutine
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from adapters.memory import (
+    CountingIds,
+    MemoryEnvelopes,
+    MemoryInspector,
+    MemoryNotary,
+    MemoryOutlet,
+    MemorySealer,
+    MemoryVault,
+)
+from gateway.desk import InboxDesk, Shelf
+from gateway.errors import Unavailable
+from gateway.model.change import Change, WorkKind
+from gateway.model.ids import OrganCode, Owner, PartyKey, Realm
+from gateway.model.policy import Patience, Policy
+from gateway.model.submission import Arrival, Ticket
+from gateway.pipeline import Pipeline
+from gateway.register import Register
+from gateway.worker import Pace, Worker
+from gateway.world import Us, World
+from tests.builders import COMMUNE
+from tests.journey.steps import Silence
+from tests.journey.town import CLAIM_SECRET, Town, _directory
+from tests.simulation.loop import LIFE, Mortal, VirtualLoop
+from tests.simulation.watched import JumpyClock, WatchedBroker, WatchedStore
+from tests.simulation.weather import Weather
+
+POLICY = Policy(
+    patience=Patience(
+        longest=timedelta(seconds=60), crowded=timedelta(seconds=15), original=timedelta(minutes=4)
+    )
+)
+PACE = Pace(tick=timedelta(seconds=2), lease=timedelta(seconds=10), grace=timedelta())
+GIVES_UP_S = 30.0
+"""After so long without an answer the broker takes a message to be unacknowledged."""
+
+
+@dataclass(slots=True, eq=False)
+class Life:
+    """One worker process."""
+
+    owner: Owner
+    clock: JumpyClock
+    mortal: Mortal = field(default_factory=Mortal)
+    context: Context = field(default_factory=copy_context)
+    waiting: list[asyncio.Future[Any]] = field(default_factory=list)
+    worker: Worker = None  # type: ignore[assignment]
+    desk: InboxDesk = None  # type: ignore[assignment]
+
+
+class Lost(Exception):
+    """The connection to a life broke before it answered."""
+
+
+class Complaints:
+    """Stands in for the worker's log: what it calls an exception is a bug of ours."""
+
+    def __init__(self, town: SimTown) -> None:
+        self._town = town
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Expected."""
+
+    info = warning
+
+    def exception(self, event: str, **fields: Any) -> None:
+        """Never expected."""
+        self._town.wrong(f"{event} {fields.get('work')}: {sys.exc_info()[1]!r}")
+
+
+class SimTown(Town):
+    """The gateway, its agencies and the weather of one seed."""
+
+    def __init__(self, seed: int, *, is_doubtful: bool = False) -> None:
+        self.random = Random(seed)
+        self.loop = VirtualLoop(self.random.random)
+        self.trace: deque[tuple[Any, ...]] = deque(maxlen=60)
+        self.told: list[str] = []
+        self.problems: list[str] = []
+        self.directory = _directory(())
+        self.store_clock = JumpyClock(self.loop)
+        self.clock = self.store_clock  # type: ignore[assignment]
+        self.store = WatchedStore(self.store_clock, self.wrong)
+        room = self.random.choice((1, 3, 100, 100))
+        self.broker = WatchedBroker(list(self.directory.parties()), self.store, self.wrong, deliveries=room)
+        self.vault = MemoryVault()
+        self.ids = CountingIds(clock=self.store_clock)  # type: ignore[arg-type]
+        self.outlet = MemoryOutlet(  # type: ignore[assignment]
+            self.broker, self.vault, self.store_clock, claim_secret=CLAIM_SECRET, public_url="http://gateway"
+        )
+        self.weather = Weather(self.random, self, is_doubtful=is_doubtful)
+        self.alive: list[Life] = []
+        self.buried: list[Life] = []
+        self.inbound: list[Arrival] = []
+        self.in_flight = 0
+        self.tickets: dict[str, list[Ticket]] = {}
+        self.births = 0
+        self.wanted = self.random.choice((1, 1, 2, 3))
+        self.counts: Counter[str] = Counter()
+
+    # --- what is told -------------------------------------------------------------------------------
+
+    def wrong(self, what: str) -> None:
+        """A promise is broken."""
+        if len(self.problems) < 20:
+            self.problems.append(what)
+        self.tell(f"WRONG: {what}")
+
+    def tell(self, what: str) -> None:
+        """A line for the trace of this seed."""
+        self.told.append(f"{self.loop._moment:8.2f}  {what}")
+
+    def describe(self, port: str, method: str, args: Any) -> tuple[str, str]:
+        """In which state something was, and what was being done to it, when a life ended at a port call."""
+        if method == "commit":
+            return self._of_change(args[0])
+        if method == "hand_over":
+            parcel = args[0]
+            copy = self.store.copy_of(parcel.document, parcel.party)
+            kind = "deliver" if hasattr(parcel, "attempt") else "receipt"
+            return (copy.state.value if copy and kind == "deliver" else "-"), kind
+        if method in ("load", "evidence") and args:
+            submission = self.store._submissions.get(args[0])
+            return (submission.state.value if submission else "-"), "look"
+        return "-", method
+
+    def _of_change(self, change: Change) -> tuple[str, str]:
+        if change.submission is not None:
+            before = self.store._submissions.get(change.submission.document)
+            return (before.state.value if before else "-"), f"to {change.submission.state.value}"
+        if change.handovers:
+            after = change.handovers[-1]
+            before_copy = self.store.copy_of(after.document, after.recipient)
+            request = f" {after.request.value}" if after.request.value else ""
+            return (before_copy.state.value if before_copy else "-"), f"to {after.state.value}{request}"
+        if change.postponed:
+            return "leased", "put off"
+        return ("leased" if change.forgets else "-"), "forget" if change.forgets else "note"
+
+    # --- lives --------------------------------------------------------------------------------------
+
+    async def bear(self) -> Life:
+        """Start one more worker."""
+        self.births += 1
+        owner = Owner(f"life-{self.births}")
+        skew = 0.0 if self.weather.is_calm else self.random.choice((0.0, 0.0, -3.0, 5.0))
+        life = Life(owner, JumpyClock(self.loop, self.store_clock.skew + skew))
+        life.context.run(LIFE.set, life.mortal)
+        us = Us(realm=Realm("H53"), organ=OrganCode("000.00.00.G00"), owner=owner)
+        port = self.weather.port
+        vault = self.vault
+        ledger, lives = port(life, "ledger", self.store), port(life, "lives", self.store)
+        records = port(life, "records", self.store)
+        envelopes = port(life, "envelopes", MemoryEnvelopes(vault))
+        envelopes.peek = MemoryEnvelopes(vault).peek
+        world = World(
+            ledger=ledger,  # type: ignore[arg-type]
+            lives=lives,  # type: ignore[arg-type]
+            records=records,  # type: ignore[arg-type]
+            vault=port(life, "vault", vault),  # type: ignore[arg-type]
+            envelopes=envelopes,  # type: ignore[arg-type]
+            inspector=port(life, "inspector", MemoryInspector(vault=vault)),  # type: ignore[arg-type]
+            sealer=port(life, "sealer", MemorySealer(vault=vault, clock=life.clock)),  # type: ignore[arg-type]
+            directory=self.directory,
+            outlet=port(life, "outlet", self.outlet),  # type: ignore[arg-type]
+            clock=life.clock,
+            ids=self.ids,
+            observer=Silence(),
+        )
+        rooms: list[Worker] = []
+        register = Register(
+            MemoryNotary(), self.directory, us, has_room=lambda: bool(rooms) and rooms[0].has_room()
+        )
+        pipeline = Pipeline(world, register, POLICY, us)
+        life.worker = Worker(pipeline, ledger, lives, owner, PACE)  # type: ignore[arg-type]
+        rooms.append(life.worker)
+        shelf = Shelf(
+            ledger=ledger,  # type: ignore[arg-type]
+            inboxes=port(life, "inboxes", self.store),  # type: ignore[arg-type]
+            records=records,  # type: ignore[arg-type]
+            clock=life.clock,
+        )
+        life.desk = InboxDesk(shelf, register, life.worker.go_on)
+        try:
+            await self.ask(life, life.worker.start())
+        except (Lost, Unavailable):
+            self.kill(life)
+            return life
+        if not life.mortal.is_dead:
+            self.alive.append(life)
+            self.tell(f"{owner} begins")
+            self.look_for_inbound()
+        return life
+
+    def kill(self, life: Life) -> None:
+        """From now on nothing of *life* acts any more; another begins some time later."""
+        if life.mortal.is_dead:
+            return
+        life.mortal.is_dead = True
+        self.buried.append(life)
+        if life in self.alive:
+            self.alive.remove(life)
+        for future in life.waiting:
+            if not future.done():
+                future.set_exception(Lost())
+        is_noticed = self.random.random() < 0.4
+        context = Context()
+        self.loop.call_later(
+            self.random.random() * 15 + 0.5,
+            lambda: self.loop.create_task(self._succeed(life, is_noticed)),
+            context=context,
+        )
+
+    async def _succeed(self, life: Life, is_noticed: bool) -> None:
+        if is_noticed:  # by the supervisor; else its lease must run out
+            await self.store.bury(life.owner)
+        await self.bear()
+
+    def freeze(self, life: Life, lasting: float) -> None:
+        """*life* stands still for a while, and then goes on as if nothing had been."""
+        self.tell(f"{life.owner} is frozen for {lasting:.0f} s")
+        life.mortal.is_frozen = True
+        self.loop.call_later(lasting, self._thaw, life, context=Context())
+
+    def _thaw(self, life: Life) -> None:
+        if not life.mortal.is_dead:
+            self.tell(f"{life.owner} goes on")
+            self.loop.thaw(life.mortal)
+
+    async def ask(self, life: Life, what: Coroutine[Any, Any, Any], patience: float = GIVES_UP_S) -> Any:
+        """The answer of *life*; raises ``Lost`` where it dies first or takes too long."""
+        answer: asyncio.Future[Any] = self.loop.create_future()
+        task = self.loop.create_task(what, context=life.context)
+        life.waiting.append(answer)
+
+        def tell(done: asyncio.Task[Any]) -> None:
+            if not answer.done():
+                error = done.exception()
+                answer.set_exception(error) if error else answer.set_result(done.result())
+            elif not done.cancelled():
+                done.exception()
+
+        task.add_done_callback(tell)
+        timer = self.loop.call_later(patience, lambda: answer.done() or answer.set_exception(Lost()))
+        try:
+            return await answer
+        finally:
+            timer.cancel()
+            life.waiting.remove(answer)
+
+    # --- the broker's consumers ---------------------------------------------------------------------
+
+    def bring(self, arrival: Arrival) -> None:
+        """*arrival* lies in the queue of submissions."""
+        self.inbound.append(arrival)
+        self.look_for_inbound()
+
+    def look_for_inbound(self) -> None:
+        """Every message that lies there goes to a life, in more or less the order in which it came."""
+        while self.inbound and self.alive:
+            at = 0 if self.random.random() < 0.8 else self.random.randrange(len(self.inbound))
+            arrival = self.inbound.pop(at)
+            self.in_flight += 1
+            self.loop.create_task(self._consume(self.random.choice(self.alive), arrival))
+
+    async def _consume(self, life: Life, arrival: Arrival) -> None:
+        try:
+            ticket = await self.ask(life, life.worker.submit(arrival))
+        except (Lost, Unavailable) as gone:
+            if isinstance(gone, Unavailable):
+                await asyncio.sleep(1 + self.random.random() * 4)
+            self.inbound.append(replace(arrival))
+        else:
+            self.tickets.setdefault(str(arrival.message_id), []).append(ticket)
+        finally:
+            self.in_flight -= 1
+        self.look_for_inbound()
+
+    async def bury_letter(self, organ: str) -> None:
+        """Dead letters go back to a life until one has settled them."""
+        dead = self.broker.take_dead()
+        if dead is None:
+            return
+        self.in_flight += 1
+        while True:
+            try:
+                life = self.random.choice(self.alive)
+                call = life.worker.undeliverable(dead.document, dead.recipient, dead.delivery, dead.cause)
+                await self.ask(life, call)
+                break
+            except (IndexError, Lost, Unavailable):
+                await asyncio.sleep(1 + self.random.random() * 4)
+        self.in_flight -= 1
+
+    # --- rest ---------------------------------------------------------------------------------------
+
+    def is_at_rest(self) -> bool:
+        """Whether there is nothing left to do but what has its deadline."""
+        work = any(w.kind is not WorkKind.DEADLINE for w in self.store._work.values())
+        busy = any(life.worker.in_hand for life in self.alive)
+        now = self.store_clock.now()
+        inbox = self.store._items.get(PartyKey(COMMUNE), {}).values()
+        waits = any(item.taken_at is None and item.expires_at > now for item in inbox)
+        queued = any(self.broker._queues.values())
+        return not (work or busy or waits or queued or self.inbound or self.in_flight or self.broker.dead)
