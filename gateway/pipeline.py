@@ -479,17 +479,17 @@ class Pipeline:
         """Leave *work* to whoever leases it after the back-off."""
         return await self._decision.put_off(work, reason, is_sure=is_sure)
 
-    async def leave(self, errand: Errand, reason: Reason) -> None:
+    async def leave(self, errand: Errand, reason: Reason) -> Errands:
         """Leave *errand* to a later lease, because what it needed (the store, as a rule) was away.  A document
-        waits then, visibly, and is no suspect; what our own mistakes broke is put off and counts."""
+        waits then, visibly, and is no suspect; what our own mistakes broke is put off and counts.  One whose time
+        is over is refused instead: then its receipt is to be brought."""
         received = errand.received
         if errand.work.kind is WorkKind.DOCUMENT and reason != "internal":
             again = await self.resume(errand.work) if received is None else errand
             if again is None or again.received is None:
-                return
-            await self._decision.wait(again.received, errand.work, Unavailable(reason))
-            return
-        await self.put_off(errand.work, reason)
+                return ()
+            return await self._decision.wait(again.received, errand.work, Unavailable(reason))
+        return await self.put_off(errand.work, reason)
 
     # --- 7 receipt ----------------------------------------------------------------------------------
 

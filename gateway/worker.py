@@ -220,10 +220,11 @@ class Worker:
         while self._dropped:
             errand, reason = self._dropped.pop()  # first: others may be dropped while we wait
             try:
-                await self._pipeline.leave(errand, reason)
+                after = await self._pipeline.leave(errand, reason)
             except BaseException:
                 self._dropped.append((errand, reason))
                 raise
+            self.go_on(after)
 
     async def _take(self, room: int) -> int:
         kinds = frozenset(WorkKind)

@@ -355,6 +355,21 @@ async def test_a_bug_that_keeps_us_even_from_refusing_is_outlived():
     assert town.events(ticket) == ["SubmissionRejection"]
 
 
+async def test_a_document_whose_time_ends_while_the_store_is_away_is_refused_and_its_sender_is_told():
+    town = await a_town()
+    town.inspector.hold.close()
+    ticket = await town.send(town.edoc(LABOUR), expires=(town.clock.now() + MINUTE).isoformat())
+    await town.settle()
+    town.ledger.is_away = True
+    town.inspector.hold.lift()
+    await town.pass_time(2 * MINUTE)
+    town.ledger.is_away = False
+    await town.pass_time(MINUTE)
+    assert (await town.dossier(ticket)).submission.state is SubmissionState.REFUSED
+    assert town.events(ticket) == ["SubmissionRejection"]
+    assert await town.open_work() == 0
+
+
 async def test_the_broker_away_for_a_while_loses_nothing():
     town = await a_town()
     town.broker.is_away = True
