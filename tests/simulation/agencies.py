@@ -152,11 +152,9 @@ class Agencies:
     async def _visit(self) -> None:
         """The commune's client looks into its inbox and takes one thing."""
         town = self.town
-        is_more = True
         try:
             life: Life = self.random.choice(town.alive)
             items = await town.ask(life, life.desk.peek(PartyKey(COMMUNE), 10))
-            is_more = bool(items)
             if items:
                 one = self.random.choice(items[:2])
                 locked = await town.ask(
@@ -178,7 +176,7 @@ class Agencies:
         finally:
             town.in_flight -= 1
         self._looking.discard(COMMUNE)
-        if is_more:
+        if town.inbox_waits():
             self._awake(COMMUNE)
 
     # --- answering ----------------------------------------------------------------------------------

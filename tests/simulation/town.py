@@ -311,8 +311,13 @@ class SimTown(Town):
         """Whether there is nothing left to do but what has its deadline."""
         work = any(w.kind is not WorkKind.DEADLINE for w in self.store._work.values())
         busy = any(life.worker.in_hand for life in self.alive)
+        queued = any(self.broker._queues.values())
+        return not (
+            work or busy or queued or self.inbox_waits() or self.inbound or self.in_flight or self.broker.dead
+        )
+
+    def inbox_waits(self) -> bool:
+        """Whether there is something in the commune's inbox."""
         now = self.store_clock.now()
         inbox = self.store._items.get(PartyKey(COMMUNE), {}).values()
-        waits = any(item.taken_at is None and item.expires_at > now for item in inbox)
-        queued = any(self.broker._queues.values())
-        return not (work or busy or waits or queued or self.inbound or self.in_flight or self.broker.dead)
+        return any(item.taken_at is None and item.expires_at > now for item in inbox)
