@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -110,6 +111,7 @@ class Worker:
         self._suspects = asyncio.Lock()
         self._dropped: list[tuple[Errand, Reason]] = []
         self._draining = False
+        self._lives_until = math.inf
 
     # --- Intake -------------------------------------------------------------------------------------
 
@@ -160,7 +162,7 @@ class Worker:
 
     async def start(self) -> None:
         """Come to life: the first beat is in the store when this returns."""
-        await self._lives.beat(self._owner, self._pace.lease)
+        await self._say_alive()
         self._loops = [
             asyncio.create_task(self._beat(), name="worker-beat"),
             asyncio.create_task(self._lease(), name="worker-lease"),
@@ -194,9 +196,14 @@ class Worker:
         while True:
             await asyncio.sleep(self._pace.lease.total_seconds() / 4)
             try:
-                await self._lives.beat(self._owner, self._pace.lease)
+                await self._say_alive()
             except Unavailable as away:
                 log.warning("beat missed", reason=away.reason)
+
+    async def _say_alive(self) -> None:
+        begun = asyncio.get_running_loop().time()
+        await self._lives.beat(self._owner, self._pace.lease)
+        self._lives_until = begun + self._pace.lease.total_seconds()
 
     async def _lease(self) -> None:
         while True:
@@ -207,6 +214,10 @@ class Worker:
         """Look once for due work and begin what there is room for; whether there may be more at once."""
         room = min(self._documents.free + self._parcels.free, 100)
         if not room or not self.has_room():
+            return False
+        if asyncio.get_running_loop().time() >= self._lives_until:
+            # Who stood still may count as dead.  What it leased now would be taken for a dead life's at each
+            # look, ours too, and each would count as a death of the documents in hand: first the next beat.
             return False
         try:
             await self._put_back()
