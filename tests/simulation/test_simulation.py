@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -41,9 +42,9 @@ def test_a_planted_bug_is_found(plant):
 
 
 def test_a_seed_that_does_not_balance_says_how_to_replay_it():
-    command = [sys.executable, "-m", "tests.simulation", "--seeds", "1", "--first-seed", "2", "--jobs", "1"]
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", "20", "--jobs", "1"]
     done = subprocess.run(
-        [*command, "--plant", "acknowledged_before_commit"], capture_output=True, text=True, timeout=60
+        [*command, "--plant", "evidence_forgotten"], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 1
-    assert 'replay: make simulate ARGS="--seed 2 --plant acknowledged_before_commit"' in done.stdout
+    assert re.search(r'replay: make simulate ARGS="--seed \d+ --plant evidence_forgotten"', done.stdout)
