@@ -66,8 +66,8 @@ async def _seal(folder: Path, ref: PayloadRef, out: Path) -> dict[str, Any]:
     before, began = _peak(), time.perf_counter()
     sealed = await sealer.seal(ref, ours.order())
     took = time.perf_counter() - began
-    # many bytes are in the vault already, few ride along
-    kept = sealed.payload if sealed.payload.body is None else await vault.put(sealed.payload.body)
+    # many bytes lie in a file without a name, few ride along
+    kept = await vault.put(sealed.payload.body or vault.open(sealed.payload))
     peak = _peak()
     with out.open("wb") as file:
         async for chunk in vault.open(kept.bare()):
