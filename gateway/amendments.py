@@ -126,16 +126,17 @@ class Amendments:
         return amend.not_here(names)
 
     async def _sent(self, received: Received, name: DocumentReference) -> list[Dossier]:
-        """What the sender has sent under *name*, oldest first; our own document id is a name, too."""
+        """What the sender has sent under *name*, oldest first; our own document id is a name, too.  Refused ones are
+        none, also where they were refused a moment ago: there is nothing to take back."""
         ledger, own = self._world.ledger, received.submission.document
         senders = self._senders(received.sender, name)
         name = name.canonical()
         ours = await ledger.load(DocumentId(name.official_id)) if name.official_id else None
         if ours is not None and ours.submission.party in senders and ours.header is not None:
-            return [ours]
+            return [] if amend.is_refused(ours) else [ours]
         documents = [d for d in await ledger.originals(name, senders) if d != own]
         found = [await ledger.load(document) for document in documents[:MOST_MEANT]]
-        return [dossier for dossier in found if dossier is not None]
+        return [dossier for dossier in found if dossier is not None and not amend.is_refused(dossier)]
 
     def _senders(self, sender: Party, name: DocumentReference) -> list[PartyKey]:
         """The sender, and parties that were merged into it, as far as *name* tells them."""

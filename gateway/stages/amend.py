@@ -78,6 +78,11 @@ def is_decided(original: Dossier) -> bool:
     return original.submission.state is SubmissionState.ACCEPTED
 
 
+def is_refused(original: Dossier) -> bool:
+    """Whether the original was refused, so that nobody will ever have it."""
+    return original.submission.state is SubmissionState.REFUSED
+
+
 def addressed(edoc: Edoc) -> tuple[Organ, ...]:
     """Everybody whom the document concerns: its recipients, then those that an update takes in or out."""
     seen = {normalised(organ.code) for organ in edoc.recipients}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -202,6 +203,45 @@ async def test_a_document_that_still_waits_for_its_seal_is_taken_back_whole(as_s
     await town.pass_time(timedelta(hours=1))
     assert town.deliveries(LABOUR) == []
     await are_whole(town, ticket, recall)
+
+
+async def test_what_was_refused_is_not_taken_back_again_under_any_of_its_names():
+    town = await a_town()
+    town.give_keys(to_all_but=[PROVINCE])
+    await town.end_life(town.lives[0])
+    await town.begin_life("second")
+    ticket = await sent(town, town.edoc(LABOUR))
+    await sent(town, town.recall(LABOUR))
+    assert await ended_as(town, ticket) == (SubmissionState.REFUSED, "recalled")
+    ours = DocumentReference(organ=OrganCode(PROVINCE), official_id=OfficialId(ticket.document))
+    again = await sent(town, town.recall(LABOUR, amends=Amendment(originals=(ours,))))
+    assert await ended_as(town, again) == (SubmissionState.WAITING, "original-not-here")
+    for _ in range(5):
+        await town.pass_time(timedelta(hours=6))
+    assert await ended_as(town, again) == (SubmissionState.REFUSED, "original-unknown")
+    await are_whole(town, ticket, again)
+
+
+async def test_of_two_recalls_of_one_waiting_document_that_look_at_once_one_waits():
+    town = await a_town()
+    town.give_keys(to_all_but=[PROVINCE])
+    await town.end_life(town.lives[0])
+    await town.begin_life("second")
+    ticket = await sent(town, town.edoc(LABOUR))
+    find = town.store.originals
+
+    async def found(*named):
+        documents = await find(*named)
+        town.store.originals = find
+        await town.send(town.recall(LABOUR))  # the other comes between the look and the load
+        while (await town.dossier(ticket)).submission.state is not SubmissionState.REFUSED:
+            await asyncio.sleep(0)
+        return documents
+
+    town.store.originals = found
+    late = await sent(town, town.recall(LABOUR))
+    assert await ended_as(town, ticket) == (SubmissionState.REFUSED, "recalled")
+    assert await ended_as(town, late) == (SubmissionState.WAITING, "original-not-here")
 
 
 async def test_a_document_that_still_waits_is_not_taken_from_recipients_that_keep_it():
