@@ -54,8 +54,6 @@ def run(seed: int, *, is_doubtful: bool = False) -> Outcome:
         worker.log = log
     for trouble in town.loop.trouble:
         town.wrong(trouble)
-    if not town.problems:
-        Books(town, agencies).audit()
     outcome = Outcome(
         seed=seed,
         problems=tuple(town.problems),
@@ -89,11 +87,11 @@ async def _live(town: SimTown, agencies: Agencies) -> None:
     town.tell("the weather is calm")
     until = town.loop.time() + REST_S
     quiet = 0
-    while quiet < 2 and town.loop.time() < until:
+    while quiet < 2 and town.loop.time() < until and not town.problems:
         await asyncio.sleep(10)
-        quiet = quiet + 1 if town.is_at_rest() and not town.problems else 0
-        if town.problems:
-            return
+        quiet = quiet + 1 if town.is_at_rest() else 0
+    if not town.problems:
+        Books(town, agencies).audit()  # at this very instant: at the next one a deadline may be due
 
 
 def _jump(town: SimTown) -> None:
