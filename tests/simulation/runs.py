@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -25,18 +27,33 @@ class Order(NamedTuple):
     tells_all: bool = False
 
 
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Rubbish is collected between seeds: what the dead left lies still, and the living are quicker."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+        gc.collect()
+
+
 def live(order: Order) -> list[Outcome]:
     """The outcomes; those that have nothing to tell without their story.  A plant ends the batch when it is found."""
     warnings.simplefilter("ignore", RuntimeWarning)  # the dead never await what they began
     found = next((p for p in PLANTS if p.__name__ == order.plant), None)
     outcomes: list[Outcome] = []
-    with planted(found) if found else nullcontext():
+    with planted(found) if found else nullcontext(), _nothing_collected():
         for seed in range(order.first, order.first + order.count):
             outcome = run(seed, is_doubtful=order.is_doubtful)
             is_told = order.tells_all or outcome.problems
             outcomes.append(outcome if is_told else replace(outcome, told=(), last=()))
             if found and outcome.problems:
                 break
+            if seed % 5 == 0:
+                gc.collect()
     return outcomes
 
 

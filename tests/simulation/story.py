@@ -15,7 +15,7 @@ from tests.journey.town import HEALTH, JUSTICE, LABOUR
 from tests.simulation.agencies import Agencies
 from tests.simulation.books import Books
 from tests.simulation.loop import StandsStill
-from tests.simulation.town import Complaints, SimTown
+from tests.simulation.town import PACE, POLICY, Complaints, SimTown
 
 ORGANS = (LABOUR, HEALTH, JUSTICE, COMMUNE)
 STORM_S = 90.0
@@ -98,6 +98,8 @@ def _jump(town: SimTown) -> None:
     by = town.random.choice((-90.0, -5.0, 7.0, 120.0))
     town.tell(f"the clocks jump by {by:.0f} s")
     town.store_clock.skew += by
+    if by > PACE.lease.total_seconds():  # every life seems to end, and each takes the others' work
+        town.weather.blows += POLICY.patience.deaths
     for life in town.alive:
         life.clock.skew += by
 
