@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from hashlib import sha256
+from itertools import product
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.errors import Reason, WrongStep
 from gateway.model.evidence import EventName as E
@@ -79,19 +78,21 @@ def test_a_status_proves_what_it_says_and_what_it_implies(state, before, reporte
 ORDER = {s: n for n, s in enumerate(Status)}
 
 
-@given(st.lists(st.sampled_from([s for s in Status if s is not Status.NONE]), max_size=12))
-def test_business_statuses_never_go_backwards(reports):
-    copy, seen = b.a_handover(Is.AVAILABLE), []
-    for reported in reports:
-        before = copy.status
-        try:
-            copy, statements = receipt.report(copy, reported, LATER, None)
-        except WrongStep:
-            continue
-        assert ORDER[copy.status] >= ORDER[before]
-        seen += [s.event for s in statements]
-    assert len(seen) == len(set(seen)), "nothing is attested twice"
-    assert not {E.CONSIGNMENT_ACCEPTANCE, E.CONSIGNMENT_REJECTION} <= set(seen)
+@pytest.mark.parametrize("first", [status for status in Status if status is not Status.NONE])
+def test_business_statuses_never_go_backwards(first):
+    """Every order of four reports."""
+    for later in product([status for status in Status if status is not Status.NONE], repeat=3):
+        copy, seen = b.a_handover(Is.AVAILABLE), []
+        for reported in (first, *later):
+            before = copy.status
+            try:
+                copy, statements = receipt.report(copy, reported, LATER, None)
+            except WrongStep:
+                continue
+            assert ORDER[copy.status] >= ORDER[before]
+            seen += [s.event for s in statements]
+        assert len(seen) == len(set(seen)), "nothing is attested twice"
+        assert not {E.CONSIGNMENT_ACCEPTANCE, E.CONSIGNMENT_REJECTION} <= set(seen)
 
 
 @pytest.mark.parametrize(
