@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from aiohttp import web
@@ -44,7 +45,17 @@ class Body:
         self._size = 0
         self._is_whole = False
         self._is_begun = False
-        self.refusal: Refused | None = None
+        self._refusal: Refused | None = None
+
+    @contextmanager
+    def while_kept(self) -> Iterator[None]:
+        """Around whatever keeps the pieces: what this body refuses is refused, however the keeper reports it."""
+        try:
+            yield
+        except Exception:  # a keeper wraps what its pieces raise as it likes; nothing is swallowed
+            if self._refusal is not None:
+                raise self._refusal from None
+            raise
 
     async def head(self, size: int) -> tuple[bytes, bool]:
         """The first *size* bytes or a little more, and whether that is all."""
@@ -66,7 +77,7 @@ class Body:
             return await self._read_piece()
         except Refused as refusal:
             # kept, for whoever wraps what an iterator raised into an error of its own
-            self.refusal = refusal
+            self._refusal = refusal
             raise
 
     async def _read_piece(self) -> bytes:

@@ -118,13 +118,9 @@ def limit_of(options: Options, party: Party) -> int:
 
 
 async def store(body: Body, ports: Ports) -> PayloadRef:
-    """*body* in the vault; what *body* refuses is refused, however the vault reports it."""
-    try:
+    """*body* in the vault.  Raises what *body* refuses."""
+    with body.while_kept():
         return (await ports.vault.put(body.pieces())).bare()
-    except Exception:
-        if body.refusal is not None:
-            raise body.refusal from None
-        raise
 
 
 def _answer(ticket: Ticket, *, language: str) -> web.Response:

@@ -188,12 +188,8 @@ class ResumableUploads:
                 return replace(upload, offset=len(head))
             self._heads.forget(upload.id)
             pieces = _after(held, pieces)
-        try:
+        with body.while_kept():
             return await self._ports.uploads.append(upload.party, upload.id, upload.offset, pieces)
-        except Exception:
-            if body.refusal is not None:
-                raise body.refusal from None
-            raise
 
     async def _is_screened(self, upload: Upload, head: bytes, *, is_all: bool) -> bool:
         """Whether the header was seen whole and may be kept; what may not be is dropped, and refused."""

@@ -120,7 +120,7 @@ class Weather:
             if is_done:
                 try:
                     await call(*args, **keywords)
-                except Exception:
+                except Exception:  # the call failed by itself: then the life ends before it
                     is_done = False
             self.reached[state, event, f"{'after' if is_done else 'before'} {point}"] += 1
             self._tell(life, f"dies {'after' if is_done else 'before'} {point}")

@@ -18,6 +18,7 @@ _PIECE = 1024 * 1024
 _UNFOLDS = 64
 """How many times larger the files may be than the archive: XML with signatures deflates to a third."""
 _IS_ENCRYPTED = 0x1
+# What ``zipfile`` and ``zlib`` are seen to raise at hostile bytes: they promise no one exception.
 _BENT = (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError)
 
 
