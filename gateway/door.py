@@ -6,9 +6,11 @@ other bytes a refusal that leaves the first document alone.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.errors import Reason, Refused, Unavailable
-from gateway.model.change import Known
-from gateway.model.document import Refusal
+from gateway.model.change import Change, Fence, Known
+from gateway.model.document import Refusal, Submission
 from gateway.model.envelope import Kind, Marks
 from gateway.model.evidence import EventName
 from gateway.model.ids import PartyKey
@@ -62,7 +64,11 @@ class Doorkeeper:
         uses_id: bool,
         kind: Kind = Kind.EDOC,
     ) -> tuple[Ticket, Errands]:
-        """Refuse on arrival, with evidence where somebody is known who may be told."""
+        """Refuse on arrival, with evidence where somebody is known who may be told.
+
+        What was taken in before and comes again, bytes and all, is no new message: where only the message is at
+        fault (*uses_id* is false: its expiry has passed meanwhile, say) it gets its first receipts again.
+        """
         if party is None:
             self._world.observer.document("refused", None, refusal.reason)
             ticket = Ticket(
@@ -85,6 +91,9 @@ class Doorkeeper:
             uses_id=uses_id,
             now=now,
         )
+        first = None if uses_id or party.is_locked else await self._taken_in_before(arrival, submission)
+        if first is not None:
+            return await self.known(arrival, party, first, kind)
         draft = self._register.open(submission.document)
         draft.note(now, "receive", "refused", reason=refusal.reason, detail=refusal.detail)
         submission = self._register.attest(
@@ -104,6 +113,15 @@ class Doorkeeper:
             received_at=now,
         )
         return ticket, draft.errands
+
+    async def _taken_in_before(self, arrival: Arrival, refused: Submission) -> Known | None:
+        """The document that *arrival* brought when it came before.  Nothing is written: *refused* would be
+        registered under a fence that nobody holds."""
+        if arrival.client is None or not arrival.message_id:
+            return None
+        asked = Change(fence=Fence(key="", owner=self._us.owner), submission=replace(refused, slot=""))
+        outcome = await self._world.ledger.commit(asked)
+        return outcome if isinstance(outcome, Known) and outcome.sha256 == refused.sha256 else None
 
     async def known(self, arrival: Arrival, party: Party, known: Known, kind: Kind) -> tuple[Ticket, Errands]:
         """The same id again: the same receipts for the same bytes, a refusal for others."""

@@ -66,6 +66,34 @@ async def test_the_same_id_while_the_first_is_still_in_hand_is_the_same_document
     assert town.events(first) == ["SubmissionAcceptance"]
 
 
+@pytest.mark.parametrize("fault", [{}, {"content_type": "text/plain"}, {"is_urgent": True}])
+async def test_a_doubled_message_that_comes_after_its_own_expiry_gets_the_same_receipts(fault):
+    town = await a_town()
+    body, until = town.edoc(LABOUR), (town.clock.now() + timedelta(hours=1)).isoformat()
+    first = await town.send(body, message_id=MessageId("once"), expires=until)
+    await town.settle()
+    before = town.receipts()
+    await town.advance(timedelta(hours=2))
+    again = await town.send(body, message_id=MessageId("once"), expires=until, **fault)
+    await town.settle()
+    assert (again.door, again.document) == (Door.REPEATED, first.document)
+    after = town.receipts()[len(before) :]
+    assert {(r.message_id, r.body) for r in after} >= {(r.message_id, r.body) for r in before}
+    assert len(town.deliveries(LABOUR)) == 1
+
+
+@pytest.mark.parametrize("other", [{"number": 518}, {}])
+async def test_what_expired_before_it_came_is_no_repeat_of_other_bytes_nor_of_a_refused_message(other):
+    town = await a_town()
+    until = (town.clock.now() + timedelta(hours=1)).isoformat()
+    if other:
+        await town.send(town.edoc(LABOUR), message_id=MessageId("once"), expires=until)
+    await town.advance(timedelta(hours=2))
+    late = await town.send(town.edoc(LABOUR, **other), message_id=MessageId("once"), expires=until)
+    await town.settle()
+    assert (late.door, late.reason) == (Door.REFUSED, "expires-invalid")
+
+
 async def test_the_same_id_with_other_bytes_is_refused_and_leaves_the_first_alone():
     town = await a_town()
     first = await town.send(town.edoc(LABOUR), message_id=MessageId("once"))
