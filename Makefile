@@ -9,7 +9,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) -m tools.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-sign bench-envelope judge-dss simulate lock clean
+.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench profile bench-sign bench-envelope judge-dss simulate lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -75,6 +75,9 @@ corpus: setup-test ## judge a folder of PDFs as its manifest demands (make corpu
 bench: setup-demo ## measure the running gateway: documents per second, CPU per document and per stage
 	@$(BIN)/python -m benchmarks.stages
 	@$(BIN)/python -m benchmarks.exchange
+
+profile: setup-demo ## where a worker's CPU goes while documents pass: by step, module and function (ARGS="--kind signed --documents 400")
+	@$(BIN)/python -m benchmarks.profile $(ARGS)
 
 bench-sign: setup-bench-sign ## measure sealing and judging beside other libraries; writes docs/benchmarks.md (ROUNDS=30)
 	@$(BIN)/python -m benchmarks.sign --rounds $(ROUNDS)

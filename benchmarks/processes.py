@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
-GATEWAY = ("worker", "judge")
-"""The parts whose time counts as the gateway's: workers, and the processes that judge for them."""
+GATEWAY = ("worker", "judge", "parent")
+"""The parts whose time counts as the gateway's: workers, the processes that judge for them, and their parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ def workers_of(serve: int) -> list[int]:
 def _part(command: str, inherited: str) -> str:
     for word, part in (
         ("gateway.cli work", "worker"),
+        ("benchmarks.profile.worker", "worker"),
         ("adapters.inspection.processes.nursery", "judge"),
         ("guardian.py", "broker"),
     ):

@@ -14,10 +14,11 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Self
 
+SERVE = (sys.executable, "-m", "gateway.cli", "serve")
 READY_WITHIN_S = 240.0
 STOP_WITHIN_S = 120.0
 _MARKER = ".made-by-vanthu-demo"
@@ -56,10 +57,11 @@ def _lock(lock: IO[str], var: Path) -> None:
 class Stack:
     """``vanthu serve`` on *var*, up between ``start`` and ``stop``."""
 
-    def __init__(self, var: Path, *, workers: int, config: Path | None = None) -> None:
+    def __init__(
+        self, var: Path, *, workers: int, config: Path | None = None, command: Sequence[str] = SERVE
+    ) -> None:
         self._var = var
-        self._command = [sys.executable, "-m", "gateway.cli", "serve", "--var", str(var)]
-        self._command += ["--workers", str(workers)]
+        self._command = [*command, "--var", str(var), "--workers", str(workers)]
         if config is not None:
             self._command += ["--config", str(config)]
         self._log = var / "gateway.log"
