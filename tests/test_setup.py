@@ -17,7 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.services import ROOT
-from tools import setup
+from tools import interpreter, setup
 from tools.debian import Need, SetUpError, meet, no_service_starts
 
 # --- what is locked ---------------------------------------------------------------------------------
@@ -223,3 +223,41 @@ def test_the_policy_of_a_set_up_that_was_killed_is_cleared_away(tmp_path: Path) 
     with no_service_starts((), policy):
         assert policy.read_text() == text
     assert not policy.exists()
+
+
+# --- which Python -----------------------------------------------------------------------------------
+
+
+def a_python(folder: Path, *, loop_s: float, can_make: bool = True) -> str:
+    """A build of this version that says the loop took it *loop_s*, and does all the rest as this one."""
+    folder.mkdir()
+    path = folder / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    refusal = "" if can_make else 'case "$3" in *ensurepip*) exit 1;; esac\n'
+    report = f'case "$3" in *fibonacci*) echo {loop_s}; exit 0;; esac\n'
+    path.write_text(f'#!/bin/sh\n{refusal}{report}exec {sys.executable} "$@"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_clearly_quicker_build_of_a_version_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = a_python(tmp_path / "called", loop_s=1e-7)
+    little = a_python(tmp_path / "little", loop_s=0.9e-7)
+    unable = a_python(tmp_path / "unable", loop_s=1e-9, can_make=False)
+    much = a_python(tmp_path / "much", loop_s=0.5e-7)
+    monkeypatch.setenv("PATH", os.pathsep.join(str(Path(one).parent) for one in (little, unable)))
+    assert interpreter.quickest(called) == called
+    monkeypatch.setenv("PATH", os.pathsep.join(str(Path(one).parent) for one in (little, unable, much)))
+    assert interpreter.quickest(called) == much
+
+
+def test_the_build_that_made_the_environment_is_asked_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "set-up.json").write_text(json.dumps({"executable": "/bin/sh"}))
+    monkeypatch.setattr(setup, "quickest", lambda: pytest.fail("nothing is to be measured"))
+    assert setup.chosen(tmp_path) == "/bin/sh"
+    monkeypatch.setattr(setup, "quickest", lambda: "measured")
+    (tmp_path / "set-up.json").write_text(json.dumps({"executable": "/nowhere/python"}))
+    assert setup.chosen(tmp_path) == "measured"

@@ -1,4 +1,4 @@
-"""Makes a fresh checkout ready: ``python3 -m tools.setup PURPOSE|lock|clean``.
+"""Makes a fresh checkout ready: ``python3 -m tools.setup [--quickest] PURPOSE|lock|clean``.
 
 Each step first looks whether it is done, so a second run costs a fraction of a second.  Runs before
 there is a virtual environment: standard library only.
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tools import debian
 from tools.debian import SetUpError
+from tools.interpreter import quickest
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -45,6 +46,11 @@ def main(arguments: Sequence[str]) -> int:
     """Do what one word asks for; the exit code is 1 with one clear sentence where that can't be done."""
     try:
         match arguments:
+            case ["--quickest", *rest]:
+                python = chosen()
+                if python != sys.executable:
+                    os.execv(python, [python, "-m", "tools.setup", *rest])
+                return main(rest)
             case [purpose] if purpose in NEEDS:
                 prepare(purpose)
             case ["lock", *rest]:
@@ -52,7 +58,8 @@ def main(arguments: Sequence[str]) -> int:
             case ["clean"]:
                 clean()
             case _:
-                print(f"usage: python3 -m tools.setup {'|'.join(NEEDS)}|lock|clean", file=sys.stderr)
+                purposes = "|".join(NEEDS)
+                print(f"usage: python3 -m tools.setup [--quickest] {purposes}|lock|clean", file=sys.stderr)
                 return 2
     except SetUpError as error:
         print(error, file=sys.stderr)
@@ -66,6 +73,12 @@ def prepare(purpose: str) -> None:
     make_environment()
     if purpose == "test":
         install_node_client()
+
+
+def chosen(venv: Path = VENV) -> str:
+    """The Python that makes the environment, or has made the one that is here."""
+    made = read_stamp(venv / "set-up.json").get("executable", "")
+    return made if os.access(made, os.X_OK) else quickest()
 
 
 def make_environment(root: Path = ROOT, venv: Path = VENV) -> bool:
@@ -87,13 +100,15 @@ def make_environment(root: Path = ROOT, venv: Path = VENV) -> bool:
     run([*pip, *hashed], root, "the locked dependencies could not be installed")
     # setuptools, which builds the project, is locked among them.
     run([*pip, "--no-deps", "--no-build-isolation", "--no-index", "--editable", "."], root, "the project")
-    stamp.write_text(json.dumps(wanted, indent=2))
+    stamp.write_text(json.dumps(wanted | {"executable": sys.executable}, indent=2))
     return True
 
 
 def is_made(root: Path = ROOT, venv: Path = VENV) -> bool:
     """Whether *venv* was made here, by this Python, for the dependencies that are locked now."""
-    return read_stamp(venv / "set-up.json") == _wanted(root)
+    made = read_stamp(venv / "set-up.json")
+    made.pop("executable", None)  # within the environment it has another path
+    return made == _wanted(root)
 
 
 def install_node_client(folder: Path = NODE_CLIENT, what: str = "the tests' Node client") -> bool:
