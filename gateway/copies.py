@@ -20,12 +20,16 @@ from gateway.model.handover import HandOver
 from gateway.model.ids import DocumentId, OrganCode, PartyKey
 from gateway.model.journey import (
     FINAL_SUBMISSIONS,
+    Ask,
+    HandOverEvent,
     Status,
     SubmissionEvent,
+    moves,
 )
+from gateway.model.party import Link
 from gateway.model.payload import PayloadRef
 from gateway.register import Draft, Register, explain
-from gateway.stages import deliver, receipt, route, validate
+from gateway.stages import deliver, receipt, replay, route, validate
 from gateway.stages.deliver import Moved
 from gateway.stages.receipt import Statement
 from gateway.world import TRIES, Errand, Errands, Us, World
@@ -59,6 +63,39 @@ class Copies:
                 draft.tell(self._world.observer)
                 return draft.errands
         raise Unavailable("store-away", "a dead letter could not be settled")
+
+    async def bring_again(self, errand: Errand, copy: HandOver) -> Errands | None:
+        """What becomes of a replayed copy when its turn has come; ``None``: its parcel goes out now.
+
+        The sender may have recalled, updated or replaced it while the operator's word was on its way: then it fails
+        again.  One for an inbox is put there.
+        """
+        relations = await self._world.records.relations(copy.document)
+        later = replay.overtaken(copy, relations)
+        if later is None and (copy.link is Link.AMQP or copy.asks is not Ask.NOTHING):
+            return None
+        for _ in range(TRIES):
+            dossier = await self._world.ledger.load(copy.document, copy.recipient)
+            found = dossier.of(copy.recipient) if dossier else None
+            if dossier is None or found is None or found.delivery != copy.delivery:
+                return await self._decision.forget(errand.work)
+            if not moves(found.state, HandOverEvent.CONSIGN):
+                return await self._decision.forget(errand.work)
+            now = self._world.clock.now()
+            draft = self._register.open(copy.document)
+            if later is not None:
+                reason = Reason("replay-overtaken")
+                moved = deliver.advance(found, HandOverEvent.FAIL, now, reason)
+                self.settle(draft, dossier.submission, found, moved, now)
+            else:
+                sender = self._register.parcel_sender(dossier.submission)
+                after = self._register.consign(draft, dossier.submission, found, sender, now)
+                draft.handovers.append(replace(after, version=found.version + 1))
+            change = draft.change(fence=self._us.fence(errand.work), forgets=(errand.work.key,))
+            if not isinstance(await self._world.ledger.commit(change), Stale):
+                draft.tell(self._world.observer)
+                return draft.errands
+        raise Unavailable("store-away", "a replayed copy lost every race")
 
     def settle(
         self,
@@ -163,12 +200,14 @@ class Copies:
         """The document's time is over: what is still open ends, or the sender learns of the silence."""
         work = errand.work
         for _ in range(TRIES):
-            dossier = await self._world.ledger.load(work.document)
+            dossier = await self._world.ledger.load(work.document, work.recipient)
             if dossier is None:
                 return ()
             now = self._world.clock.now()
             draft = self._register.open(work.document)
             for handover in dossier.handovers:
+                if not deliver.is_due_by(handover, work):
+                    continue
                 after, statements = receipt.overdue(handover, now)
                 if after == handover and not statements:
                     continue

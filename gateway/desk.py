@@ -84,9 +84,8 @@ class InboxDesk:
             if found.type is not ItemType.RECEIPT:
                 dossier = await self._shelf.ledger.load(found.document, party)
                 copy = dossier.of(party) if dossier else None
-                if copy is not None and copy.state is HandOverState.EXPIRED:
-                    raise Refused("delivery-expired")  # the sender has been told so: an end is an end
-                if copy is not None and copy.state is HandOverState.EXPIRED:
+                if copy is not None and (copy.state is HandOverState.EXPIRED or copy.delivery != found.id):
+                    # The sender has been told so: an end is an end.  What was replayed since is another item.
                     raise Refused("delivery-expired")
                 if dossier is not None and copy is not None:
                     moved = deliver.advance(copy, HandOverEvent.HAND_OVER, now)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from gateway.errors import Reason, Refused, Unavailable
 from gateway.model.change import Change, Fence, Known
-from gateway.model.document import Refusal, Submission
+from gateway.model.document import Dossier, Refusal, Submission
 from gateway.model.envelope import Kind, Marks
 from gateway.model.evidence import EventName
 from gateway.model.ids import PartyKey
@@ -19,7 +19,7 @@ from gateway.model.party import Party
 from gateway.model.policy import Policy
 from gateway.model.submission import Arrival, Door, Ticket
 from gateway.register import Register, explain
-from gateway.stages import receive
+from gateway.stages import receive, replay
 from gateway.world import Errands, Us, World
 
 
@@ -132,19 +132,34 @@ class Doorkeeper:
         dossier = await self._world.ledger.load(known.document)
         if dossier is None:
             raise Unavailable("store-away", "a known document cannot be loaded")
+        dossier = await self._latest(dossier)
+        document, state = dossier.submission.document, dossier.submission.state
         now = self._world.clock.now()
-        draft = self._register.open(known.document)
+        draft = self._register.open(document)
         draft.note(now, "receive", "repeated")
-        issued = await self._world.records.evidence(known.document)
+        issued = await self._world.records.evidence(document)
         self._register.repeat(draft, dossier.submission, dossier.handovers, issued, now)
         await self._world.ledger.commit(draft.change())
-        self._world.observer.document("repeated", known.document)
-        refused = known.state is SubmissionState.REFUSED
+        self._world.observer.document("repeated", document)
+        refused = state is SubmissionState.REFUSED
         ticket = Ticket(
             door=Door.REFUSED if refused else Door.REPEATED,
-            document=known.document,
-            state=known.state,
+            document=document,
+            state=state,
             reason=dossier.submission.reason if refused else None,
             received_at=dossier.submission.received_at,
         )
         return ticket, draft.errands
+
+    async def _latest(self, dossier: Dossier) -> Dossier:
+        """What became of a refused document that operators have had tried again: the last of its tries."""
+        while dossier.submission.state is SubmissionState.REFUSED:
+            submission = dossier.submission
+            for name in await self._world.records.search(submission.message_id):
+                later = await self._world.ledger.load(name)
+                if later is not None and replay.is_try_of(later.submission, submission):
+                    dossier = later
+                    break
+            else:
+                break
+        return dossier

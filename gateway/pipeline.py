@@ -443,6 +443,10 @@ class Pipeline:
         delivery = errand.parcel
         assert isinstance(delivery, Delivery)
         copy = errand.known.of(delivery.party) if errand.known else None
+        if copy is not None and copy.generation > 1:
+            done = await self._copies.bring_again(errand, copy)
+            if done is not None:
+                return done
         if copy is not None and copy.asks is not Ask.NOTHING:
             done = await self._amendments.ask(errand)
             if done is not None:

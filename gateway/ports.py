@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.model.change import AuditEntry, Change, Event, Outcome, Relation, Work, WorkKind
+from gateway.model.dead import DeadLetter, Place, Wanted
 from gateway.model.document import Dossier, Namesake
 from gateway.model.envelope import DocumentReference, Edoc, Envelope, Marks
 from gateway.model.evidence import EventName, Evidence, EvidenceRecord
@@ -157,6 +158,27 @@ class Records(Protocol):
 
     async def notes(self, limit: int = 100) -> Sequence[AuditEntry]:
         """The latest actions on record, newest first."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """What ended without success; never in the hot path, and none reads what has not died.
+
+    Both lists are by document (ours are UUIDv7: in the order of their coming) and recipient, from behind *after* on.
+    """
+
+    async def dead_copies(
+        self, wanted: Wanted, after: Place | None, limit: int, newest_first: bool = False
+    ) -> Sequence[DeadLetter]:
+        """Copies that failed or expired, each with its document; times are the generations that have ended so."""
+        ...
+
+    async def dead_submissions(
+        self, wanted: Wanted, after: Place | None, limit: int, newest_first: bool = False
+    ) -> Sequence[DeadLetter]:
+        """Submissions refused for one of ``wanted.refusals``; times are the deaths counted under their work.
+
+        None where recipients are wanted."""
         ...
 
 

@@ -304,7 +304,7 @@ class Register:
             evidence=None,
             priority=submission.priority,
             available_at=now,
-            expires_at=submission.expires_at,
+            expires_at=deliver.expiry(handover, submission),
         )
 
 

@@ -20,12 +20,13 @@ from gateway.model.change import (
     Work,
     WorkKind,
 )
+from gateway.model.dead import DeadLetter, Place, Wanted
 from gateway.model.document import Dossier, Header, Namesake, Submission
 from gateway.model.envelope import Business, DocumentReference
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem
 from gateway.model.ids import DocumentId, EvidenceId, Owner, PartyKey, normalised
-from gateway.model.journey import HandOverState, SubmissionState
+from gateway.model.journey import DEAD_HANDOVERS, HandOverState, SubmissionState
 from gateway.ports import Clock
 
 MOST_FOUND = 100
@@ -57,7 +58,7 @@ class MemoryStore:
         self._alive_until: dict[Owner, datetime] = {}
         self._deaths: dict[str, int] = {}
         self._audit: list[AuditEntry] = []
-        self.ledger = self.lives = self.inboxes = self.records = self
+        self.ledger = self.lives = self.inboxes = self.records = self.dead = self
         self.log = self.log_records = MemoryLog(
             self._evidence, lambda owner: self._is_alive(owner, clock.now())
         )
@@ -277,6 +278,51 @@ class MemoryStore:
         """``Records.notes``; the latest is the one noted last."""
         return self._audit[::-1][: max(limit, 0)]
 
+    # --- DeadLetters --------------------------------------------------------------------------------
+
+    async def dead_copies(
+        self, wanted: Wanted, after: Place | None, limit: int, newest_first: bool = False
+    ) -> Sequence[DeadLetter]:
+        """``DeadLetters.dead_copies``."""
+        found = [
+            self._dead(document, copy)
+            for document, copies in self._handovers.items()
+            for copy in copies.values()
+            if copy.state in DEAD_HANDOVERS and document in self._submissions
+        ]
+        meant = [
+            letter
+            for letter in found
+            if (copy := letter.copy)
+            and (not wanted.recipients or {copy.recipient, copy.addressed_as} & set(wanted.recipients))
+            and _is_meant(letter, wanted)
+        ]
+        return _page(meant, after, limit, newest_first)
+
+    async def dead_submissions(
+        self, wanted: Wanted, after: Place | None, limit: int, newest_first: bool = False
+    ) -> Sequence[DeadLetter]:
+        """``DeadLetters.dead_submissions``."""
+        found = [
+            self._dead(document, None)
+            for document, submission in self._submissions.items()
+            if submission.state is SubmissionState.REFUSED and submission.reason in wanted.refusals
+        ]
+        meant = [letter for letter in found if not wanted.recipients and _is_meant(letter, wanted)]
+        return _page(meant, after, limit, newest_first)
+
+    def _dead(self, document: DocumentId, copy: HandOver | None) -> DeadLetter:
+        submission = self._submissions[document]
+        recipient = copy.recipient if copy else None
+        at = [e.at for e in self._events.get(document, ()) if e.recipient == recipient]
+        return DeadLetter(
+            submission=submission,
+            header=self._headers.get(document),
+            copy=copy,
+            died_at=max(at, default=submission.received_at),
+            times=copy.generation if copy else self._deaths.get(f"document:{document}", 0),
+        )
+
     # --- below --------------------------------------------------------------------------------------
 
     def _is_alive(self, owner: Owner, now: datetime) -> bool:
@@ -347,6 +393,33 @@ class MemoryStore:
             self._work.pop(key, None)
             self._sure.pop(key, None)
         self._relations |= dict.fromkeys(change.relations)
+        self._audit += change.audit
+
+
+def _is_meant(letter: DeadLetter, wanted: Wanted) -> bool:
+    return (
+        wanted.document in (None, letter.submission.document)
+        and wanted.sender in (None, letter.submission.party)
+        and wanted.reason in (None, letter.reason)
+        and (wanted.since is None or letter.died_at >= wanted.since)
+        and (wanted.until is None or letter.died_at < wanted.until)
+    )
+
+
+def _page(
+    letters: Sequence[DeadLetter], after: Place | None, limit: int, newest_first: bool
+) -> Sequence[DeadLetter]:
+    def place(document: DocumentId, recipient: PartyKey | None) -> tuple[str, str]:
+        return document, recipient or ""
+
+    def of(letter: DeadLetter) -> tuple[str, str]:
+        return place(letter.submission.document, letter.copy.recipient if letter.copy else None)
+
+    ordered = sorted(letters, key=of, reverse=newest_first)
+    if after is not None:
+        last = place(after.document, after.recipient)
+        ordered = [x for x in ordered if (of(x) < last if newest_first else of(x) > last)]
+    return ordered[:limit]
 
 
 def _identity(submission: Submission) -> tuple[str, ...]:

@@ -151,6 +151,7 @@ class Changes:
         batch.forgets.extend((key,) for key in change.forgets)
         batch.withdraws.extend((key,) for key in change.withdraws)
         batch.relations.extend(map(rows.relation_row, change.relations))
+        batch.audit.extend(rows.audit_row(entry, self._realm) for entry in change.audit)
 
 
 @dataclass(slots=True)
@@ -166,6 +167,7 @@ class _Batch:
     forgets: list[Row] = field(default_factory=list)
     withdraws: list[Row] = field(default_factory=list)
     relations: list[Row] = field(default_factory=list)
+    audit: list[Row] = field(default_factory=list)
     owners: set[Owner] = field(default_factory=set)
 
     def put(self, table: str, row: Any, version: int) -> None:
@@ -213,6 +215,7 @@ class _Writes:
         self._forget = deleting(dialect, t.work, "key")
         self._withdraw = deleting(dialect, t.work, "key", w.owner.is_(None), w.attempts == w.sure)
         self._relations = inserting(dialect, t.relations, or_ignore=True)
+        self._audit = inserting(dialect, t.audit, without=("number",))
 
     def run(self, connection: Connection, batch: _Batch) -> None:
         """Write *batch*.  Rows go in the order of their keys, so that two processes do not lock crosswise."""
@@ -231,6 +234,7 @@ class _Writes:
         if self._withdraw.run(connection, sorted(batch.withdraws, key=_first)) != len(batch.withdraws):
             raise Contradicted("work")
         self._relations.run(connection, sorted(batch.relations, key=_by_key))
+        self._audit.run(connection, batch.audit)
 
 
 def _may_be(change: Change, work: Mapping[str, Row]) -> bool:

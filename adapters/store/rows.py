@@ -183,6 +183,7 @@ def handover_row(h: HandOver) -> Row:
         h.answer.value,
         h.request.value,
         h.asked_by,
+        micros(h.expires_at) if h.expires_at else None,
     )
 
 
@@ -212,6 +213,7 @@ def handover_of(row: Row) -> HandOver:
         answer=Answer(row[21]),
         request=Request(row[22]),
         asked_by=DocumentId(row[23]) if row[23] is not None else None,
+        expires_at=_instant(row[24]),
     )
 
 

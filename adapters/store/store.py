@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.store.changes import Changes, Retention
+from adapters.store.dead import SqlDeadLetters
 from adapters.store.engine import file_of, open_readers, open_writer, parse, store_clock, unavailable
 from adapters.store.inboxes import SqlInboxes
 from adapters.store.leases import Leases
@@ -47,7 +48,8 @@ class Options:
 
 
 class Store:
-    """The database, open.  ``ledger``, ``lives``, ``inboxes``, ``records``, ``log`` and ``log_records`` are ports of the core."""
+    """The database, open.  ``ledger``, ``lives``, ``inboxes``, ``records``, ``dead``, ``log`` and ``log_records`` are
+    ports of the core."""
 
     def __init__(
         self, options: Options, loop: asyncio.AbstractEventLoop, now: Callable[[], datetime] | None
@@ -67,6 +69,7 @@ class Store:
         self.lives = SqlLives(dialect, self._writer, leases)
         self.inboxes = SqlInboxes(dialect, options.realm, self._writer, self._readers, clock)
         self.records = SqlRecords(dialect, options.realm, self._writer, self._readers)
+        self.dead = SqlDeadLetters(dialect, self._readers)
         self.log = SqlLog(dialect, self._writer, self._readers, leases)
         self.log_records = SqlLogRecords(dialect, self._writer, self._readers)
 

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    literal_column,
+)
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
@@ -67,6 +78,14 @@ Index("submissions_identity", submissions.c.identity, unique=True)
 Index("submissions_by_message_id", submissions.c.message_id)
 _waiting = submissions.c.state == "waiting"
 Index("submissions_waiting", submissions.c.received_at, sqlite_where=_waiting, postgresql_where=_waiting)
+_refused = submissions.c.state == "refused"
+Index(
+    "submissions_refused",
+    submissions.c.reason,
+    submissions.c.document,
+    sqlite_where=_refused,
+    postgresql_where=_refused,
+)
 
 headers = Table(
     "headers",
@@ -111,10 +130,15 @@ handovers = Table(
     _needed("answer"),
     _needed("request"),
     _absent("asked_by"),
+    _absent("expires_at", INSTANT),  # its own, where it was replayed
     sqlite_with_rowid=False,
 )
 
 Index("handovers_by_recipient", handovers.c.recipient, handovers.c.document)
+_dead = handovers.c.state.in_([literal_column("'expired'"), literal_column("'failed'")])
+Index(
+    "handovers_dead", handovers.c.document, handovers.c.recipient, sqlite_where=_dead, postgresql_where=_dead
+)
 
 items = Table(
     "items",

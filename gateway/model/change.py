@@ -98,12 +98,24 @@ class Fence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """An operator's action, on record from the first day."""
+
+    at: datetime
+    actor: str
+    verb: str
+    object: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """Everything that one decision writes, all or nothing.
 
     ``original`` is the row of another submission that this decision ends.  ``withdraws`` are the keys of work
     that is called off: it must be free, and no attempt at it may have brought anything to anybody; no other part
-    of the change is about that work.
+    of the change is about that work.  ``audit`` puts on record whose action this is.
     """
 
     fence: Fence | None = None
@@ -119,6 +131,7 @@ class Change:
     forgets: tuple[str, ...] = ()
     withdraws: tuple[str, ...] = ()
     relations: tuple[Relation, ...] = ()
+    audit: tuple[AuditEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +154,3 @@ class Known:
 
 
 Outcome = Committed | Stale | Known
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
-    """An operator's action, on record from the first day."""
-
-    at: datetime
-    actor: str
-    verb: str
-    object: str
-    outcome: str
-    detail: str = ""

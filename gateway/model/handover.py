@@ -35,6 +35,9 @@ class HandOver:
     A copy that ``asks`` something (a recall, an update) is about the recipient's copy of the document
     ``about``, and ``answer`` is what the recipient said to it.  ``request`` is what was asked about this copy
     itself, and ``asked_by`` the document that asked last.
+
+    ``generation`` rises by each replay, and ``delivery`` with it; ``expires_at`` is then the copy's own, for it gets
+    as much time again as its document had (``None``: the document's).
     """
 
     document: DocumentId
@@ -59,6 +62,7 @@ class HandOver:
     answer: Answer = Answer.NONE
     request: Request = Request.NONE
     asked_by: DocumentId | None = None
+    expires_at: datetime | None = None
     version: int = 1
 
 

@@ -51,6 +51,7 @@ class HandOverEvent(StrEnum):
     FAIL = "fail"
     WITHDRAW = "withdraw"
     EXPIRE = "expire"
+    REPLAY = "replay"
 
 
 class Status(StrEnum):
@@ -114,6 +115,9 @@ HANDOVER: Mapping[tuple[HandOverState, HandOverEvent], HandOverState] = {
     (_H.AVAILABLE, _HE.HAND_OVER): _H.HANDED_OVER,
     (_H.AVAILABLE, _HE.FAIL): _H.FAILED,
     (_H.AVAILABLE, _HE.EXPIRE): _H.EXPIRED,
+    # the only way out of an end: an operator has the copy brought again, under a delivery id of its own
+    (_H.FAILED, _HE.REPLAY): _H.PENDING,
+    (_H.EXPIRED, _HE.REPLAY): _H.PENDING,
 }
 
 _B = Status
@@ -152,6 +156,8 @@ _ANSWERED: Mapping[Request, Answer] = {
 
 FINAL_SUBMISSIONS = frozenset({_S.ACCEPTED, _S.REFUSED})
 FINAL_HANDOVERS = frozenset({_H.HANDED_OVER, _H.FAILED, _H.WITHDRAWN, _H.EXPIRED})
+DEAD_HANDOVERS = frozenset({_H.FAILED, _H.EXPIRED})
+"""Ends without success that the sender did not ask for; only these may be replayed."""
 
 
 def next_submission(state: SubmissionState, event: SubmissionEvent) -> SubmissionState:

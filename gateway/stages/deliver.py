@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.errors import Reason
+from gateway.model.change import Work
 from gateway.model.document import Outbound, Route, RouteRefusal, Submission
 from gateway.model.envelope import Kind
 from gateway.model.evidence import EventName
@@ -34,6 +35,9 @@ PROOFS: Mapping[tuple[Is, On], tuple[EventName, ...]] = {
     (Is.AVAILABLE, On.HAND_OVER): (EventName.CONTENT_HANDOVER,),
     (Is.AVAILABLE, On.FAIL): (EventName.CONTENT_HANDOVER_FAILURE,),
     (Is.AVAILABLE, On.EXPIRE): (EventName.CONTENT_HANDOVER_FAILURE,),
+    # an operator's act: the audit has it, and what comes of it is proved by the next link of the chain
+    (Is.FAILED, On.REPLAY): (),
+    (Is.EXPIRED, On.REPLAY): (),
 }
 
 
@@ -148,12 +152,24 @@ def parcel(
         sender=sender,
         kind=handover.kind,
         payload=handover.payload,
-        expires_at=submission.expires_at,
+        expires_at=expiry(handover, submission),
         attempt=attempt,
         priority=submission.priority,
         due=submission.due,
         as_claim=as_claim,
     )
+
+
+def expiry(handover: HandOver, submission: Submission) -> datetime:
+    """Until when a copy may be brought: as long as its document, unless a replay gave it a time of its own."""
+    return handover.expires_at or submission.expires_at
+
+
+def is_due_by(handover: HandOver, deadline: Work) -> bool:
+    """Whether *deadline* is that of this copy: a replayed one has its own, under its delivery id."""
+    if handover.expires_at is None:
+        return deadline.recipient is None
+    return deadline.key == f"deadline:{handover.delivery}"
 
 
 def correlation(handover: HandOver) -> DocumentId:
@@ -177,7 +193,7 @@ def settle(handover: HandOver, result: HandOverResult, submission: Submission, n
         case Handed.NEVER:
             return advance(handover, On.FAIL, now, result.reason)
         case Handed.NOT_NOW:
-            if now >= submission.expires_at:
+            if now >= expiry(handover, submission):
                 return advance(handover, On.EXPIRE, now, Reason("delivery-expired"))
             return None
 

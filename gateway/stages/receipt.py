@@ -28,7 +28,7 @@ from gateway.model.journey import Answer, Request, Status, next_status
 from gateway.model.journey import HandOverEvent as On
 from gateway.model.journey import HandOverState as Is
 from gateway.model.party import Link, Party
-from gateway.stages.deliver import Moved, advance
+from gateway.stages.deliver import Moved, advance, expiry
 
 VERSION = "1"
 
@@ -113,7 +113,7 @@ def on_handover(
         handed_over_at=handover.handed_over_at,
         content_sha256=submission.sha256,
         content_size=submission.size,
-        expires_at=submission.expires_at,
+        expires_at=expiry(handover, submission),
         sequence=sequence,
         previous=handover.head,
     )

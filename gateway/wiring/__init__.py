@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from adapters.signing.container.checking import ContainerReport
     from gateway.wiring.audit import note
-    from gateway.wiring.control import ask_reload
+    from gateway.wiring.control import ask_reload, running
+    from gateway.wiring.dead import DeadQuery, dead_as_row, open_dead_letters
     from gateway.wiring.desk import Letter, check, open_store, send
     from gateway.wiring.envelopes import Checked, check_edxml, convert_edxml, write_file
     from gateway.wiring.evidence import Exported, export_evidence, verify_container
@@ -31,6 +32,7 @@ __all__ = [
     "CheckedList",
     "Concern",
     "ContainerReport",
+    "DeadQuery",
     "Difference",
     "Exported",
     "ImportPlan",
@@ -47,12 +49,15 @@ __all__ = [
     "check_organs",
     "concerns_of",
     "convert_edxml",
+    "dead_as_row",
     "diff_organs",
     "export_evidence",
     "note",
+    "open_dead_letters",
     "open_store",
     "plan_import",
     "quiet",
+    "running",
     "send",
     "sign",
     "verify",
@@ -63,6 +68,10 @@ __all__ = [
 ]
 
 _WHERE = {
+    "DeadQuery": "dead",
+    "dead_as_row": "dead",
+    "open_dead_letters": "dead",
+    "running": "control",
     "Checked": "envelopes",
     "CheckedList": "organs",
     "Concern": "importing",

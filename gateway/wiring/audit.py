@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adapters.clock import SystemClock
 from gateway.config import Config
 from gateway.errors import ConfigError
 from gateway.model.change import AuditEntry
+
+if TYPE_CHECKING:
+    from adapters.store import Store
 
 
 async def note(config: Config, actor: str, verb: str, subject: str, outcome: str) -> None:
@@ -18,16 +22,21 @@ async def note(config: Config, actor: str, verb: str, subject: str, outcome: str
 
     store = await open_the_store(config)
     try:
-        entry = AuditEntry(
-            at=SystemClock().now(),
-            actor=actor,
-            verb=verb,
-            object=_printable(subject)[:200],
-            outcome=_printable(outcome)[:200],
-        )
-        await store.records.note(entry)
+        await note_in(store, actor, verb, subject, outcome)
     finally:
         await store.close()
+
+
+async def note_in(store: Store, actor: str, verb: str, subject: str, outcome: str) -> None:
+    """Put an operator's verb on record in *store*, which is open."""
+    entry = AuditEntry(
+        at=SystemClock().now(),
+        actor=actor,
+        verb=verb,
+        object=_printable(subject)[:200],
+        outcome=_printable(outcome)[:200],
+    )
+    await store.records.note(entry)
 
 
 def has_store(config: Config) -> bool:

@@ -154,12 +154,13 @@ class WeatheredOutlet:
 
 class WeatheredInspector:
     """``Inspector`` over its twin that breaks on ``POISON``; ``hold`` stops who is being judged, ``is_away``
-    says that there are no judges, and of ``stops_at`` nobody ever comes back."""
+    says that there are no judges, and of ``stops_at`` nobody ever comes back.  ``is_mended``: it breaks no more."""
 
     def __init__(self, inspector: MemoryInspector) -> None:
         self._inspector = inspector
         self.hold = Hold()
         self.is_away = False
+        self.is_mended = False
         self.stops_at = b""
         self.broken = 0
         self.names: list[str] = []
@@ -174,7 +175,7 @@ class WeatheredInspector:
         if ref.body == self.stops_at:
             await asyncio.Event().wait()
         self.names.append(name)
-        if ref.body == POISON:
+        if ref.body == POISON and not self.is_mended:
             self.broken += 1
             raise ZeroDivisionError("a bug of ours")
         return await self._inspector.judge(ref, policy, share=share, name=name)

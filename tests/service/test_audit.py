@@ -37,6 +37,8 @@ def _notes(var: Path) -> Sequence[AuditEntry]:
         (["check-config"], "check-config", "gateway.toml"),
         (["inbox", "000.00.13.H53", "--json"], "inbox", "000.00.13.H53"),
         (["trace", "517/QĐ-UBND"], "trace", "517/QĐ-UBND"),
+        (["dead", "--to", "000.00.13.H53"], "dead", "to=000.00.13.H53"),
+        (["replay", "--all", "--yes"], "replay", "all"),
         (["verify", "none.pdf", "--json"], "verify", "1 files"),
         (["log", "verify"], "log verify", "0 leaves"),
         (["evidence", "export", "517/QĐ-UBND", "--out", "none.asice"], "evidence export", "517/QĐ-UBND"),

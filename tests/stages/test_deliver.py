@@ -24,7 +24,7 @@ LATER = b.NOON + timedelta(hours=1)
 
 def test_every_move_of_the_table_has_its_proof():
     assert set(deliver.PROOFS) == set(HANDOVER)
-    assert all(deliver.PROOFS.values())
+    assert all(proofs for (_, event), proofs in deliver.PROOFS.items() if event is not On.REPLAY)
 
 
 @pytest.mark.parametrize("state", list(Is))

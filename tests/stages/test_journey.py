@@ -21,7 +21,9 @@ def test_every_copy_that_is_not_final_can_fail_and_expire():
 
 def test_an_end_is_an_end():
     assert not [s for s, _ in j.SUBMISSION if s in j.FINAL_SUBMISSIONS]
-    assert not [s for s, _ in j.HANDOVER if s in j.FINAL_HANDOVERS]
+    left = {(s, event) for s, event in j.HANDOVER if s in j.FINAL_HANDOVERS}
+    assert left == {(s, j.HandOverEvent.REPLAY) for s in j.DEAD_HANDOVERS}, "an operator's word, and no other"
+    assert {j.HandOverState.FAILED, j.HandOverState.EXPIRED} == j.DEAD_HANDOVERS
 
 
 def test_every_state_can_be_reached():
