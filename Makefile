@@ -10,7 +10,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) -m tools.setup $(if $(filter file,$(origin PYTHON)),--quickest)
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench profile bench-sign bench-envelope judge-dss simulate lock clean
+.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-soak profile bench-sign bench-envelope judge-dss simulate lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -73,11 +73,16 @@ CORPUS ?= ../shared/corpus
 corpus: setup-test ## judge a folder of PDFs as its manifest demands (make corpus CORPUS=../shared/corpus)
 	@$(BIN)/python -m tools.corpus "$(CORPUS)"
 
-bench: setup-demo ## measure the running gateway: documents per second, CPU per document and per stage
-	@$(BIN)/python -m benchmarks.stages
-	@$(BIN)/python -m benchmarks.exchange
+PARTS ?= exchange fanout latency memory growth
 
-profile: setup-demo ## where a worker's CPU goes while documents pass: by step, module and function (ARGS="--kind signed --documents 400")
+bench: setup-test ## measure the running gateway; writes var/bench/exchange.json (PARTS="exchange fanout latency memory growth soak" SECONDS=10 ROUNDS=3)
+	@$(BIN)/python -m benchmarks.exchange --parts $(PARTS) $(if $(filter command environment,$(origin SECONDS)),--seconds $(SECONDS)) \
+	  $(if $(filter command environment,$(origin ROUNDS)),--rounds $(ROUNDS)) $(ARGS)
+
+bench-soak: PARTS := soak
+bench-soak: bench ## a quarter of an hour under pressure: rate and memory at its end against its beginning
+
+profile: setup-demo ## where a worker's CPU goes while documents pass: by step, module and function (ARGS="--kind signed --seconds 20")
 	@$(BIN)/python -m benchmarks.profile $(ARGS)
 
 bench-sign: setup-bench-sign ## measure sealing and judging beside other libraries; writes docs/benchmarks.md (ROUNDS=30)

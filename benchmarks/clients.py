@@ -1,5 +1,7 @@
 """The clients of a benchmark: offices that send, take what comes for them, and look at the clock.
 
+They share the machine with what they measure, so they are built on the channel of the AMQP library itself; all that
+the contract asks of a client they do: persistent messages, publisher confirms, each delivery acknowledged by itself.
 A document is done when its recipient holds the delivery **and** its sender the ContentConsignment.
 """
 
@@ -11,10 +13,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import aio_pika
-from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection
+import aiormq
+from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
+from pamqp.commands import Basic
 
 DONE_WITHIN_S = 60.0
 
@@ -23,35 +26,55 @@ class Failed(Exception):
     """A document was refused or failed: there is nothing to measure."""
 
 
+class Post(Protocol):
+    """Who is told of what comes for an office."""
+
+    def delivered(self, message: DeliveredMessage) -> None:
+        """A recipient has it."""
+        ...
+
+    def told(self, message: DeliveredMessage) -> None:
+        """A sender has a receipt."""
+        ...
+
+
 @dataclass(slots=True)
 class _Open:
     """A document on its way."""
 
     done: asyncio.Future[None]
     began: float
-    document: str = ""
-    is_consigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A document that is through: when, and how long after it was due to be sent, in seconds."""
+
+    at: float
+    took: float
 
 
 @dataclass(slots=True)
 class Exchange:
-    """All offices together: who waits for what."""
+    """Implements ``Post`` for all offices together: who waits for what, and what is through."""
 
-    latencies_s: list[float] = field(default_factory=list)
+    ends: list[End] = field(default_factory=list)
     last_body: bytes = b""
+    last_document: str = ""
     _open: dict[str, _Open] = field(default_factory=dict)
     _delivered: set[str] = field(default_factory=set)
     _by_document: dict[str, _Open] = field(default_factory=dict)
 
-    def begin(self, message_id: str) -> asyncio.Future[None]:
-        """Wait for this document from now on."""
-        entry = _Open(asyncio.get_running_loop().create_future(), time.perf_counter())
+    def begin(self, message_id: str, due: float | None = None) -> asyncio.Future[None]:
+        """Wait for this document from now on; its time runs from *due* where it should have gone out before now."""
+        began = time.perf_counter() if due is None else due
+        entry = _Open(asyncio.get_running_loop().create_future(), began)
         self._open[message_id] = entry
         return entry.done
 
-    def delivered(self, message: AbstractIncomingMessage) -> None:
+    def delivered(self, message: DeliveredMessage) -> None:
         """A recipient has it."""
-        document = str(message.correlation_id)
+        document = str(message.header.properties.correlation_id)
         self.last_body = message.body
         entry = self._by_document.pop(document, None)
         if entry is None:
@@ -59,19 +82,19 @@ class Exchange:
         else:
             self._end(entry)
 
-    def told(self, message: AbstractIncomingMessage) -> None:
+    def told(self, message: DeliveredMessage) -> None:
         """A sender has a receipt."""
-        event = str(message.headers["vanthu-event"])
-        message_id = str(message.correlation_id)
+        headers = message.header.properties.headers or {}
+        event = str(headers["vanthu-event"])
+        message_id = str(message.header.properties.correlation_id)
         entry = self._open.get(message_id)
         if entry is None or event == "SubmissionAcceptance":
             return
         del self._open[message_id]
         if event != "ContentConsignment":
-            reason = str(message.headers.get("vanthu-reason"))
-            entry.done.set_exception(Failed(f"{event}: {reason}"))
+            entry.done.set_exception(Failed(f"{event}: {headers.get('vanthu-reason')!s}"))
             return
-        document = str(message.headers["vanthu-document"])
+        self.last_document = document = str(headers["vanthu-document"])
         if document in self._delivered:
             self._delivered.discard(document)
             self._end(entry)
@@ -79,7 +102,8 @@ class Exchange:
             self._by_document[document] = entry
 
     def _end(self, entry: _Open) -> None:
-        self.latencies_s.append(time.perf_counter() - entry.began)
+        now = time.perf_counter()
+        self.ends.append(End(now, now - entry.began))
         if not entry.done.done():
             entry.done.set_result(None)
 
@@ -90,48 +114,57 @@ class Office:
 
     organ: str
     access: Mapping[str, Any]
-    exchange: Exchange
-    _connection: AbstractRobustConnection | None = None
-    _submit: AbstractExchange | None = None
+    post: Post
+    _connection: AbstractConnection | None = None
+    _channel: AbstractChannel | None = None
 
     async def open(self) -> None:
         """Connect and begin to take."""
-        self._connection = await aio_pika.connect_robust(self.access["amqp_url"], timeout=10)
-        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        await channel.set_qos(prefetch_count=50)
-        for name, take in (
-            (self.access["deliver_queue"], self.exchange.delivered),
-            (self.access["receipts_queue"], self.exchange.told),
-        ):
-            queue = await channel.get_queue(name, ensure=False)
-            await queue.consume(_taking(take))
-        self._submit = await channel.get_exchange(self.access["submit_exchange"], ensure=False)
+        async with asyncio.timeout(DONE_WITHIN_S):
+            self._connection = await aiormq.connect(self.access["amqp_url"])
+            self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+            await self._channel.basic_qos(prefetch_count=50)
+            await self._channel.basic_consume(self.access["deliver_queue"], _taking(self.post.delivered))
+            await self._channel.basic_consume(self.access["receipts_queue"], _taking(self.post.told))
 
     async def close(self) -> None:
         """Disconnect."""
         if self._connection is not None:
             await self._connection.close()
 
-    async def send(self, body: bytes, message_id: str) -> None:
-        """Send, and wait until it has arrived and is attested.  Raises ``Failed`` and ``TimeoutError``."""
-        assert self._submit is not None
-        async with asyncio.timeout(DONE_WITHIN_S):
-            done = self.exchange.begin(message_id)
-            message = aio_pika.Message(
-                body,
+    async def publish(self, body: bytes, message_id: str) -> None:
+        """Bring it to the broker, which confirms it.  Raises ``Failed``."""
+        assert self._channel is not None
+        confirmed = await self._channel.basic_publish(
+            body,
+            exchange=self.access["submit_exchange"],
+            routing_key=f"{self.organ}.edoc",
+            properties=Basic.Properties(
                 message_id=message_id,
                 user_id=self.organ,
                 content_type="application/xml",
-                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            )
-            await self._submit.publish(message, f"{self.organ}.edoc", mandatory=True)
+                delivery_mode=2,
+            ),
+            mandatory=True,
+        )
+        if not isinstance(confirmed, Basic.Ack):
+            raise Failed(f"the broker did not take {message_id}")
+
+    async def send(self, body: bytes, message_id: str, due: float | None = None) -> None:
+        """Send, and wait until it has arrived and is attested.  Raises ``Failed`` and ``TimeoutError``."""
+        assert isinstance(self.post, Exchange)
+        async with asyncio.timeout(DONE_WITHIN_S):
+            done = self.post.begin(message_id, due)
+            await self.publish(body, message_id)
             await done
 
 
-def _taking(take: Callable[[AbstractIncomingMessage], None]) -> Any:
-    async def on_message(message: AbstractIncomingMessage) -> None:
+def _taking(take: Callable[[DeliveredMessage], None]) -> Any:
+    async def on_message(message: DeliveredMessage) -> None:
         take(message)
-        await message.ack()
+        tag = message.delivery_tag
+        assert tag is not None
+        await message.channel.basic_ack(tag, wait=False)
 
     return on_message
 
@@ -142,9 +175,10 @@ def accesses(access_file: Path) -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
-async def offices(access: Mapping[str, Mapping[str, Any]], count: int, exchange: Exchange) -> list[Office]:
-    """The first *count* organs with queues, connected."""
+async def offices(access: Mapping[str, Mapping[str, Any]], count: int, post: Post) -> list[Office]:
+    """The first *count* organs with queues, connected, some at a time."""
     organs = sorted(organ for organ, entry in access.items() if entry["amqp_url"])[:count]
-    found = [Office(organ, access[organ], exchange) for organ in organs]
-    await asyncio.gather(*(office.open() for office in found))
+    found = [Office(organ, access[organ], post) for organ in organs]
+    for at in range(0, len(found), 20):
+        await asyncio.gather(*(office.open() for office in found[at : at + 20]))
     return found

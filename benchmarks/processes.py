@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,60 +24,102 @@ class _Process:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Milliseconds of CPU so far, by part; ``machine`` is everybody's, ``idle`` nobody's."""
+    """Milliseconds of CPU so far, by part; ``strangers`` is what programs had that are none of ours, ``machine``
+    everybody's, the kernel's own among it, ``idle`` nobody's."""
 
     parts: Mapping[str, float]
+    strangers: float
     machine: float
     idle: float
+
+    @property
+    def busy(self) -> float:
+        """The share of the machine that is used, by us and by the kernel: what strangers use does not count."""
+        total = self.machine + self.idle
+        return max(0.0, self.machine - self.strangers) / total if total else 0.0
 
     def since(self, before: Usage) -> Usage:
         """What was used between *before* and this."""
         names = self.parts.keys() | before.parts.keys()
         return Usage(
             {name: self.parts.get(name, 0.0) - before.parts.get(name, 0.0) for name in names},
+            max(0.0, self.strangers - before.strangers),
             self.machine - before.machine,
             self.idle - before.idle,
         )
 
 
-def usage(serve: int) -> Usage:
-    """What the tree under the process *serve* has used, and this process, and the machine."""
-    known = {pid: found for pid in _pids() if (found := _read(pid)) is not None}
+def usage() -> Usage:
+    """What this process, the clients, has used, and all that it has started, and the machine."""
+    known = _all()
+    parts: dict[str, float] = defaultdict(float)
+    ours = {os.getpid()}
+    for pid, part in _tree(known, os.getpid()):
+        parts[part] += known[pid].cpu_ms
+        ours.add(pid)
+    parts["clients"] = sum(os.times()[:2]) * 1000
+    strangers = sum(one.cpu_ms for pid, one in known.items() if pid not in ours and one.command)
+    busy, idle = _machine()
+    return Usage(dict(parts), strangers, busy, idle)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Resident memory of one process in bytes: now, and at its highest."""
+
+    pid: int
+    part: str
+    now: int
+    peak: int
+
+
+def memory() -> Sequence[Memory]:
+    """The processes of the gateway that this process has started."""
+    found = []
+    for pid, part in _tree(_all(), os.getpid()):
+        with suppress(OSError):
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            told = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+            if part in GATEWAY and "VmRSS" in told:
+                now, peak = (int(told[name][0]) * 1024 for name in ("VmRSS", "VmHWM"))
+                found.append(Memory(pid=pid, part=part, now=now, peak=peak))
+    return found
+
+
+def forget_peaks() -> None:
+    """Let the peaks of ``memory`` begin anew."""
+    for one in memory():
+        with suppress(OSError):
+            Path(f"/proc/{one.pid}/clear_refs").write_text("5")
+
+
+def _all() -> Mapping[int, _Process]:
+    """Everybody who runs; the kernel's own have no command."""
+    return {pid: found for pid in _pids() if (found := _read(pid)) is not None}
+
+
+def _tree(known: Mapping[int, _Process], root: int) -> Iterator[tuple[int, str]]:
+    """All that *root* has started, with its part."""
     children = defaultdict(list)
     for pid, process in known.items():
         children[process.parent].append(pid)
-    parts: dict[str, float] = defaultdict(float)
-
-    def add(pid: int, part: str) -> None:
-        process = known[pid]
-        part = _part(process.command, part)
-        parts[part] += process.cpu_ms
-        for child in children[pid]:
-            add(child, part)
-
-    if serve in known:
-        add(serve, "parent")
-    parts["clients"] = sum(os.times()[:2]) * 1000
-    busy, idle = _machine()
-    return Usage(dict(parts), busy, idle)
-
-
-def workers_of(serve: int) -> list[int]:
-    """The workers that the process *serve* keeps alive."""
-    known = {pid: found for pid in _pids() if (found := _read(pid)) is not None}
-    return [
-        pid for pid, found in known.items() if found.parent == serve and _part(found.command, "") == "worker"
-    ]
+    waiting = [(pid, "others") for pid in children[root]]
+    while waiting:
+        pid, inherited = waiting.pop()
+        part = _part(known[pid].command, inherited)
+        yield pid, part
+        waiting += [(child, part) for child in children[pid]]
 
 
 def _part(command: str, inherited: str) -> str:
     for word, part in (
-        ("gateway.cli work", "worker"),
-        ("benchmarks.profile.worker", "worker"),
-        ("adapters.inspection.processes.nursery", "judge"),
-        ("guardian.py", "broker"),
+        (r"gateway\.cli serve|benchmarks\.profile\.serve", "parent"),
+        (r"gateway\.cli work|benchmarks\.profile\.worker", "worker"),
+        (r"adapters\.inspection\.processes\.nursery", "judge"),
+        (r"guardian\.py", "broker"),
+        (r"^(\S*/)?postgres\b", "database"),
     ):
-        if word in command:
+        if re.search(word, command):
             return part
     return inherited
 

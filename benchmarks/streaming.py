@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import shutil
 import statistics
 import time
@@ -38,7 +37,7 @@ from adapters.envelope import EdxmlEnvelopes, Options
 from adapters.store import FileVault, VaultOptions
 from benchmarks.clients import accesses
 from benchmarks.large import File, make
-from benchmarks.processes import workers_of
+from benchmarks.processes import forget_peaks, memory
 from demo.stack import Stack
 from gateway.model.claim import CLAIM_TYPE
 from gateway.model.envelope import Edoc
@@ -185,10 +184,7 @@ async def whole(folder: Path) -> list[dict[str, Any]]:
     rows = []
     (folder / "gateway").mkdir()
     async with Stack(folder / "gateway", workers=1) as stack, aiohttp.ClientSession(timeout=_PATIENT) as http:
-        line = await stack.start()
-        found = re.search(r"\bpid=(\d+)", line)
-        assert found is not None, line
-        (worker,) = workers_of(int(found[1]))
+        await stack.start()
         access = accesses(stack.access_file)
         offices = Offices(sender=access[SENDER], recipient=access[RECIPIENT], http=http)
         path = folder / "document.edxml"
@@ -196,11 +192,22 @@ async def whole(folder: Path) -> list[dict[str, Any]]:
         await offices.exchange(path, "small")
         for name, files in papers.items():
             size, _ = await asyncio.to_thread(make, path, files, sender=SENDER, recipient=RECIPIENT)
-            idle = _memory(worker, "VmRSS")
-            _forget_the_peak(worker)
+            idle = max(one.now for one in memory() if one.part == "worker")
+            forget_peaks()
             steps = await offices.exchange(path, name)
-            peak = _memory(worker, "VmHWM")
-            rows.append({"document": name, "size": size, "idle": idle, "growth": peak - idle, **steps})
+            peaks: dict[str, int] = {}
+            for one in memory():
+                peaks[one.part] = max(one.peak, peaks.get(one.part, 0))
+            rows.append(
+                {
+                    "document": name,
+                    "size": size,
+                    "idle": idle,
+                    "growth": peaks["worker"] - idle,
+                    "peaks": peaks,
+                    **steps,
+                }
+            )
     return rows
 
 
@@ -215,15 +222,6 @@ def _noise(number: int, *, is_pdf: bool = False) -> File:
 
 def _bearer(access: Mapping[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {access['http_token']}"}
-
-
-def _memory(pid: int, what: str) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:")) * 1024
-
-
-def _forget_the_peak(pid: int) -> None:
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:

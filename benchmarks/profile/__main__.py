@@ -1,6 +1,6 @@
 """Where a worker's CPU goes while documents pass, per document.
 
-    make profile                        or  python -m benchmarks.profile --kind signed --documents 300
+    make profile                        or  python -m benchmarks.profile --kind signed --seconds 20
 
 The gateway as ``vanthu serve`` runs it (broker, SQLite, workers, judges), sixteen senders, documents as in
 ``make bench``.  Writes ``var/bench/profile-KIND.json`` (the figures) and ``profile-KIND.folded`` (stacks for tools
@@ -13,8 +13,6 @@ import argparse
 import asyncio
 import json
 import os
-import re
-import shutil
 import signal
 import sys
 import time
@@ -27,50 +25,35 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import papers
-from benchmarks.exchange import KINDS, Bench, Plan
-from benchmarks.processes import workers_of
+from benchmarks.clients import Exchange
+from benchmarks.exchange.load import SETTLES_S, Pressure
+from benchmarks.exchange.served import KINDS, Setting, Supply, emptied, served, warm
+from benchmarks.processes import memory
 from benchmarks.profile import report
 from benchmarks.profile.worker import FOLDER, file_of
-from demo.pki import LeaderAuthority
-from demo.stack import Stack
 
 WRITTEN_WITHIN_S = 20.0
 MOST = 45
 """Rows of a table."""
 
 
-async def profile(plan: Plan, kinds: Sequence[str]) -> dict[str, Any]:
-    """One round of each kind; what was seen, by kind."""
-    shutil.rmtree(plan.var, ignore_errors=True)
-    plan.var.mkdir(parents=True)
-    os.environ[FOLDER] = str(plan.var)
-    authority = LeaderAuthority.make()
-    supply = {
-        kind: (await asyncio.to_thread(papers.make, authority, is_signed=kind == "signed"))[0]
-        for kind in KINDS
-    }
+async def profile(folder: Path, senders: int, seconds: float, kinds: Sequence[str]) -> dict[str, Any]:
+    """One window of each kind; what was seen, by kind."""
+    os.environ[FOLDER] = str(folder)
+    supply = await asyncio.to_thread(Supply.make)
+    setting = Setting(command=(sys.executable, "-m", "benchmarks.profile.serve"))
     told: dict[str, Any] = {}
-    command = (sys.executable, "-m", "benchmarks.profile.serve")
-    async with Stack(plan.var, workers=1, command=command) as stack:
-        stack.trust(authority.pem)
-        found = re.search(r"\bpid=(\d+)", await stack.start())
-        assert found is not None
-        serve = int(found[1])
-        bench = Bench(plan, supply, serve)
-        try:
-            await bench.open(stack.access_file)
-            for kind in kinds:
-                await bench.round(kind)  # warm, and not looked at
-                (worker,) = workers_of(serve)
+    exchange = Exchange()
+    async with served(folder, supply, setting) as gateway, gateway.offices(senders, exchange) as among:
+        await warm(gateway, among, exchange)
+        for kind in kinds:
+            async with Pressure(gateway, among, exchange, kind) as pressure:
+                await pressure.window(SETTLES_S)
+                (worker,) = (one.pid for one in memory() if one.part == "worker")
                 os.kill(worker, signal.SIGUSR1)
-                figures = await bench.round(kind)
+                figures = await pressure.window(seconds)
                 os.kill(worker, signal.SIGUSR2)
-                told[kind] = figures | {
-                    "profile": await asyncio.to_thread(_written, file_of(plan.var, worker))
-                }
-        finally:
-            await bench.close()
+            told[kind] = figures | {"profile": await asyncio.to_thread(_written, file_of(folder, worker))}
     return told
 
 
@@ -126,19 +109,12 @@ def main() -> None:
     words = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     words.add_argument("--var", type=Path, default=Path("var/bench"))
     words.add_argument("--kind", choices=KINDS, action="append")
-    words.add_argument("--documents", type=int, default=400)
+    words.add_argument("--seconds", type=float, default=8.0)
     words.add_argument("--senders", type=int, default=16)
     given = words.parse_args()
     kinds = given.kind or ["unsigned"]
-    plan = Plan(
-        var=given.var / "profile",
-        documents=given.documents,
-        rounds=1,
-        senders=max(2, given.senders),
-        workers=[1],
-        open_loop_s=0,
-    )
-    told = uvloop.run(profile(plan, kinds))
+    folder = emptied(given.var / "profile")
+    told = uvloop.run(profile(folder, max(2, given.senders), given.seconds, kinds))
     console = Console(width=None if sys.stdout.isatty() else 150)
     for kind in kinds:
         figures = show(kind, told[kind], console)

@@ -81,6 +81,8 @@ class Sampler:
             if since <= 0:
                 continue
             at = interrupted if thread == self._main else frame
+            while at is not None and at.f_code.co_filename == __file__:
+                at = at.f_back  # a tick within a tick
             stack, line = _stack(at), at.f_lineno if at is not None else 0
             if len(stack) == 1 and line == stack[0].co_firstlineno:
                 stack, line = (), 0  # just entered from the loop: it is the loop's C that took so long

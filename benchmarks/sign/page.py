@@ -22,13 +22,13 @@ def tables(told: Mapping[str, Any]) -> str:
     return "\n".join(_tables(told))
 
 
-def replaced(page: str, figures: str) -> str:
+def replaced(page: str, figures: str, *, begin: str = BEGIN, end: str = END) -> str:
     """*page* with *figures* between its marks.  Raises ``ValueError`` where they are missing."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the page has no place for figures: {BEGIN} … {END}")
-    return f"{before}{BEGIN}\n{figures}\n{END}{after}"
+    before, begun, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (begun and ended):
+        raise ValueError(f"the page has no place for figures: {begin} … {end}")
+    return f"{before}{begin}\n{figures}\n{end}{after}"
 
 
 def _tables(told: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,92 @@
+"""Whether many organs, and many stored documents, slow the exchange of one."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from benchmarks.clients import Exchange
+from benchmarks.exchange.figures import quantile
+from benchmarks.exchange.load import closed_loop
+from benchmarks.exchange.plan import Plan
+from benchmarks.exchange.served import Gateway, Setting, Supply, served, warm
+from benchmarks.exchange.whole import median
+from benchmarks.filling import Past, fill
+from gateway.config import load
+
+FEW, QUEUES_OF_FEW = 100, 62
+PAGES = 200
+
+
+async def measure(plan: Plan, supply: Supply) -> dict[str, Any]:
+    """Few organs and an empty store before, between and after; the same clients each time."""
+    few = Setting(organs=_organs(FEW, QUEUES_OF_FEW))
+    many = Setting(organs=_organs(plan.organs, plan.queues))
+    told: dict[str, Any] = {}
+    with plan.cleared("growth-few") as small, plan.cleared("growth-many") as large:
+        first = await _rate(plan, supply, small, few, f"{FEW} organs")
+        told["many_organs"] = await _rate(
+            plan, supply, large, many, f"{plan.organs} organs, {plan.queues} with queues"
+        )
+        again = await _rate(plan, supply, small, few, f"{FEW} organs again")
+        began = time.monotonic()
+        await asyncio.to_thread(_fill, small, plan.documents)
+        told["filled_in_s"] = time.monotonic() - began
+        plan.say(f"{plan.documents:,} documents put into the store in {told['filled_in_s']:.0f} s")
+        told["many_documents"] = await _rate(plan, supply, small, few, f"{plan.documents:,} documents")
+    told["few"] = median([*first["rounds"], *again["rounds"]]) | {"page_ms": first["page_ms"]}
+    told["organs_ratio"] = told["many_organs"]["per_s"] / told["few"]["per_s"]
+    told["documents_ratio"] = told["many_documents"]["per_s"] / told["few"]["per_s"]
+    told["timeline_ms"] = told["many_documents"]["page_ms"]["p50"]
+    return told
+
+
+def _organs(count: int, queues: int) -> Sequence[tuple[str, bool]]:
+    return [(f"{at // 100:03}.{at % 100:02}.00.H53", at < queues) for at in range(count)]
+
+
+def _fill(var: Path, documents: int) -> None:
+    organs = tuple(code for code, has_queues in _organs(FEW, QUEUES_OF_FEW) if has_queues)
+    fill(load(None, var=var.resolve()).store_url, documents, Past(organs=organs))
+
+
+async def _rate(plan: Plan, supply: Supply, var: Path, setting: Setting, name: str) -> dict[str, Any]:
+    exchange, began = Exchange(), time.monotonic()
+    async with served(var, supply, setting) as gateway:
+        started = time.monotonic() - began
+        async with gateway.offices(plan.senders, exchange) as among:
+            await warm(gateway, among, exchange)
+            rounds = [
+                await closed_loop(gateway, among, exchange, "unsigned", plan.seconds)
+                for _ in range(plan.rounds)
+            ]
+            await gateway.send(among, 0, "unsigned")
+            pages = await _pages(gateway, among[0].organ, exchange.last_document)
+    told = median(rounds)
+    plan.say(
+        f"{name}: {told['per_s']:.1f}/s, gateway {told['gateway_cpu_ms']:.2f} ms; up in {started:.0f} s; "
+        f"a document's page in {pages['p50']:.1f} ms"
+    )
+    return told | {"rounds": rounds, "started_in_s": started, "page_ms": pages}
+
+
+async def _pages(gateway: Gateway, organ: str, document: str) -> dict[str, float]:
+    """The page of one document by HTTP, with its timeline, evidence and copies, while nothing else happens."""
+    access = gateway.access[organ]
+    took = []
+    async with aiohttp.ClientSession(
+        access["http_url"], headers={"Authorization": f"Bearer {access['http_token']}"}
+    ) as http:
+        for _ in range(PAGES):
+            began = time.perf_counter()
+            async with http.get(f"/v1/documents/{document}") as response:
+                await response.read()
+                assert response.status == 200, response.status
+            took.append((time.perf_counter() - began) * 1000)
+    return {"p50": statistics.median(took), "p99": quantile(took, 0.99)}
