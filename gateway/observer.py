@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import structlog
@@ -41,16 +40,9 @@ class LoggingObserver:
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
 
-    @contextmanager
-    def stage(self, stage: str, document: DocumentId) -> Iterator[None]:
+    def stage(self, stage: str, document: DocumentId) -> AbstractContextManager[None]:
         """Time one stage of one document."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            seconds = time.perf_counter() - began
-            self._numbers.stage(stage, seconds)
-            log.debug("stage", document=document, stage=stage, duration_ms=round(seconds * 1000, 2))
+        return _Timed(self._numbers, stage, document)
 
     def document(self, outcome: str, document: DocumentId | None, reason: str = "") -> None:
         """A submission was decided."""
@@ -65,3 +57,23 @@ class LoggingObserver:
     def receipt(self, event: EventName) -> None:
         """Evidence was issued."""
         self._numbers.receipt(event)
+
+
+class _Timed:
+    """The time between the beginning and the end of a stage.  A class: seven of them are made for a document,
+    and a generator costs three times as much."""
+
+    __slots__ = ("_began", "_document", "_numbers", "_stage")
+
+    def __init__(self, numbers: Numbers, stage: str, document: DocumentId) -> None:
+        self._numbers = numbers
+        self._stage = stage
+        self._document = document
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        seconds = time.perf_counter() - self._began
+        self._numbers.stage(self._stage, seconds)
+        log.debug("stage", document=self._document, stage=self._stage, duration_ms=seconds * 1000)

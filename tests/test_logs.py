@@ -138,3 +138,18 @@ def test_a_process_that_dies_leaves_neither_dump_nor_words(tmp_path: Path) -> No
     assert SECRET not in died.stderr
     assert [line["event"] for line in lines(log)] == ["thread died", "process died"]
     assert SECRET not in log.read_text(encoding="utf-8")
+
+
+def test_a_log_that_was_moved_away_is_begun_anew(log: Path, tmp_path: Path) -> None:
+    structlog.get_logger("worker").warning("before")
+    log.rename(tmp_path / "worker.log.1")
+    structlog.get_logger("worker").warning("after")
+    logging.getLogger("a.library").warning("hers")
+    assert [line["event"] for line in lines(tmp_path / "worker.log.1")] == ["before"]
+    assert [line["event"] for line in lines(log)] == ["after", "hers"]
+
+
+def test_what_is_below_the_level_is_not_written(log: Path) -> None:
+    structlog.get_logger("pipeline").debug("stage", document="d")
+    structlog.get_logger("adapters.x").info("started")
+    assert [line["event"] for line in lines(log)] == ["started"]

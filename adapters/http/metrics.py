@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from gateway.model.log import LogState
 MEDIA_TYPE = "text/plain"
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _STAGE_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
+_WRITTEN_AFTER_S = 1.0
 _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
 
 
@@ -40,6 +42,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
+        self._tally = _Tally()
         self._documents = Counter(
             "vanthu_documents", "Documents by outcome and reason.", ("outcome", "reason"), registry=registry
         )
@@ -58,14 +61,14 @@ class Metrics:
             ("route", "method", "status"),
             registry=registry,
         )
-        self._request_seconds = Histogram(
+        self._request_seconds = _Histogram(
             "vanthu_http_request_seconds",
             "How long HTTP requests took.",
             ("route",),
             buckets=_REQUEST_SECONDS,
             registry=registry,
         )
-        self._stage_seconds = Histogram(
+        self._stage_seconds = _Histogram(
             "vanthu_stage_seconds",
             "How long one document took in a stage.",
             ("stage",),
@@ -100,24 +103,24 @@ class Metrics:
 
     def document(self, outcome: str, reason: str = "") -> None:
         """A document was accepted, refused, repeated or put off."""
-        self._documents.labels(outcome, reason).inc()
+        self._tally.count(self._documents, (outcome, reason))
 
     def hand_over(self, link: str, outcome: str, reason: str = "") -> None:
         """An attempt to hand a copy over ended."""
-        self._handovers.labels(link, outcome, reason).inc()
+        self._tally.count(self._handovers, (link, outcome, reason))
 
     def receipt(self, event: str) -> None:
         """A receipt was issued."""
-        self._receipts.labels(event).inc()
+        self._tally.count(self._receipts, (event,))
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """An HTTP request was answered.  *route* is the pattern of its path, not the path."""
-        self._requests.labels(route, method, str(status)).inc()
-        self._request_seconds.labels(route).observe(seconds)
+        self._tally.count(self._requests, (route, method, str(status)))
+        self._tally.observe(self._request_seconds, route, seconds)
 
     def stage(self, stage: str, seconds: float) -> None:
         """A document went through a stage."""
-        self._stage_seconds.labels(stage).observe(seconds)
+        self._tally.observe(self._stage_seconds, stage, seconds)
 
     def work_waiting(self, by_kind: Mapping[str, int]) -> None:
         """How much work is undone now."""
@@ -138,10 +141,100 @@ class Metrics:
             self._log["head_age_seconds"].set((now - state.head.signed_at).total_seconds())
 
     async def exposition(self) -> bytes:
-        """All numbers in Prometheus' text form, those of the other workers too."""
+        """All numbers in Prometheus' text form, those of the other workers too (as of a second ago)."""
+        self._tally.write()
         if _FOLDER not in os.environ:
             return generate_latest(self._registry)
         return await asyncio.to_thread(_of_all_workers)  # it reads files of every worker
+
+    async def close(self) -> None:
+        """Leave nothing uncounted behind.  May be called twice."""
+        self._tally.write()
+
+
+class _Histogram(Histogram):
+    """A histogram that takes many observations at once."""
+
+    def add(self, counts: Sequence[int], total: float) -> None:
+        """*counts* observations in the buckets, of *total* seconds together."""
+        self._sum.inc(total)
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+
+
+class _Tally:
+    """What was counted since it was last written.
+
+    A number that is shared with other processes costs a look at the process id, a lock and a page of a mapped
+    file each time, and a document is counted some thirty times.  So they are added up here and written a
+    second later at most; a worker that is killed takes its last second with it.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[Counter, tuple[str, ...]], int] = {}
+        self._seconds: dict[tuple[_Histogram, str], _Observed] = {}
+        self._is_due = False
+
+    def count(self, counter: Counter, labels: tuple[str, ...]) -> None:
+        """One more."""
+        key = (counter, labels)
+        self._counts[key] = self._counts.get(key, 0) + 1
+        self._write_soon()
+
+    def observe(self, histogram: _Histogram, label: str, seconds: float) -> None:
+        """One more that took *seconds*."""
+        key = (histogram, label)
+        observed = self._seconds.get(key)
+        if observed is None:
+            observed = self._seconds[key] = _Observed(histogram)
+        observed.add(seconds)
+        self._write_soon()
+
+    def write(self) -> None:
+        """Add everything to the numbers that others read."""
+        counts, self._counts = self._counts, {}
+        for (counter, labels), count in counts.items():
+            counter.labels(*labels).inc(count)
+        for (histogram, label), observed in self._seconds.items():
+            if observed.total or any(observed.counts):
+                histogram.labels(label).add(observed.counts, observed.total)
+                observed.clear()
+
+    def _write_soon(self) -> None:
+        if self._is_due:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.write()  # a program without a loop has no later
+            return
+        self._is_due = True
+        loop.call_later(_WRITTEN_AFTER_S, self._write_now)
+
+    def _write_now(self) -> None:
+        self._is_due = False
+        self.write()
+
+
+class _Observed:
+    """Observations of one label, by bucket."""
+
+    __slots__ = ("_bounds", "counts", "total")
+
+    def __init__(self, histogram: _Histogram) -> None:
+        self._bounds: Sequence[float] = histogram._upper_bounds
+        self.clear()
+
+    def clear(self) -> None:
+        """Nothing is observed yet."""
+        self.counts = [0] * len(self._bounds)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more."""
+        self.counts[bisect_left(self._bounds, seconds)] += 1
+        self.total += seconds
 
 
 def clear(folder: Path) -> None:

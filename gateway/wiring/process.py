@@ -245,6 +245,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     )
     service = Service(
         [
+            Named("metrics", _Closed(_nothing, metrics.close)),
             Named("inspector", _Closed(inspector.start, inspector.close)),
             Named("management", _Closed(_nothing, management.close)),
             Named("publishing", publishing),
