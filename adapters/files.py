@@ -89,7 +89,7 @@ def taken_from(stream: BinaryIO, *, max_bytes: int) -> PayloadRef:
 class InHand:
     """A vault for bytes that ride along with their reference; it keeps nothing."""
 
-    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
+    async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
         """The bytes, in hand."""
         return PayloadRef.of(b"".join([chunk async for chunk in _chunked(chunks)]))
 
@@ -147,7 +147,7 @@ class OutTray(InHand):
                 draft.unlink(missing_ok=True)
         self._drafts.clear()
 
-    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
+    async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
         """Keep bytes as a draft; see the port.  Raises ``Unavailable("disk-full")``, ``Refused("file-unwritable")``."""
         digest, size = sha256(), 0
         with self._new_draft() as (handle, draft):
@@ -209,9 +209,13 @@ def _must_be_ordinary(facts: os.stat_result) -> None:
         raise OSError(errno.EINVAL, "not an ordinary file")
 
 
-async def _chunked(chunks: AsyncIterator[bytes] | bytes) -> AsyncIterator[bytes]:
+async def _chunked(chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> AsyncIterator[bytes]:
     if isinstance(chunks, bytes):
         yield chunks
+        return
+    if isinstance(chunks, PayloadRef):
+        for piece in _riding(chunks):
+            yield piece
         return
     async for chunk in chunks:
         yield chunk

@@ -109,7 +109,7 @@ class Pipeline:
             return await self._door.turn_away(arrival, party, mismatch, uses_id=False, kind=marks.kind)
 
         if arrival.payload.body is not None:
-            await self._world.vault.put(arrival.payload.body)
+            await self._world.vault.put(arrival.payload)
         priority = receive.urgency(arrival, marks)
         if priority.is_urgent and not may_hurry(party.key):
             priority = Priority.ORDINARY
@@ -361,7 +361,7 @@ class Pipeline:
     async def dispatch(self, outbound: Outbound, work: Work) -> Errands:
         """Commit the decision (T2): copies, evidence and parcels.  Parcels go once it is durable."""
         if outbound.rendered.body is not None:
-            await self._world.vault.put(outbound.rendered.body)
+            await self._world.vault.put(outbound.rendered)
         now = self._world.clock.now()
         valid = outbound.routed.signed.valid
         accepted = valid.received.submission.after(SubmissionEvent.ACCEPT)

@@ -276,8 +276,10 @@ class Vault(Protocol):
     decision that was never committed.  Their age is that of the last ``put``.
     """
 
-    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
-        """Keep the bytes; durable on return.  A second time is harmless and makes them young again."""
+    async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
+        """Keep the bytes; durable on return.  A second time is harmless and makes them young again.
+
+        Of a reference, the body that rides along is kept under the digest that it names: not hashed again."""
         ...
 
     def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:

@@ -11,11 +11,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import DeliveryError, PublishError
+from aiormq import spec
+from aiormq.channel import Channel
 
 from adapters.broker.admission import Flight
 from adapters.broker.connection import LOST, Connection, real_cancellation_only
@@ -32,6 +34,8 @@ XML_TYPE = "application/xml"
 # spec: RabbitMQ, time-to-live - a message's expiration fits 32 bits of milliseconds
 _LONGEST_TTL = timedelta(milliseconds=2**32 - 1)
 _SHORTEST_TTL = timedelta(milliseconds=1)
+_PERSISTENT = 2
+"""spec: AMQP 0-9-1, basic - delivery-mode: 1 non-persistent, 2 persistent"""
 _TAKEN = HandOverResult(handed=Handed.TAKEN)
 
 
@@ -113,12 +117,17 @@ class AmqpOutlet:
         try:
             async with asyncio.timeout(self._options.deadline.total_seconds()):
                 async with self._flight.of(self._size(parcel)):
-                    message = await self._message(parcel, now)
+                    letter = await self._letter(parcel, now)
                     await _unblocked(live)
                     is_clear = True
                     channel = await self._channel(live)
-                    queue = queue_of(parcel)
-                    await channel.default_exchange.publish(message, routing_key=queue, mandatory=True)
+                    await channel.basic_publish(
+                        letter.body,
+                        routing_key=queue_of(parcel),
+                        properties=letter.properties,
+                        mandatory=True,
+                        wait=False,  # the bytes in flight are bounded by us, and the confirm is what counts
+                    )
         except TimeoutError:
             self._is_blocked = not is_clear and self._answered_at < began
             if is_clear and self._answered_at < began:
@@ -140,9 +149,9 @@ class AmqpOutlet:
     def _travels_as_claim(self, delivery: Delivery) -> bool:
         return delivery.as_claim or delivery.payload.size > self._options.message_bytes
 
-    async def _message(self, parcel: Parcel, now: datetime) -> aio_pika.Message:
+    async def _letter(self, parcel: Parcel, now: datetime) -> Letter:
         if isinstance(parcel, Receipt):
-            return receipt_message(parcel, now)
+            return receipt_letter(parcel, now)
         if self._travels_as_claim(parcel):
             path = path_of(self._secret, parcel.party, parcel.payload)
             claim = {
@@ -150,26 +159,36 @@ class AmqpOutlet:
                 "sha256": parcel.payload.sha256,
                 "size": parcel.payload.size,
             }
-            return delivery_message(parcel, json.dumps(claim).encode(), CLAIM_TYPE, now)
+            return delivery_letter(parcel, json.dumps(claim).encode(), CLAIM_TYPE, now)
         body = parcel.payload.body
         if body is None:
             body = await self._vault.read(parcel.payload)
-        return delivery_message(parcel, body, XML_TYPE, now)
+        return delivery_letter(parcel, body, XML_TYPE, now)
 
-    async def _channel(self, live: AbstractConnection) -> AbstractChannel:
+    async def _channel(self, live: AbstractConnection) -> Channel:
         self._turn = (self._turn + 1) % len(self._slots)
         return await self._slots[self._turn].open_on(live)
 
 
+class Letter(NamedTuple):
+    """A parcel as AMQP carries it."""
+
+    body: bytes
+    properties: spec.Basic.Properties
+
+
 class _Slot:
-    """One channel; opened again on the next use after the broker has closed it."""
+    """One channel; opened again on the next use after the broker has closed it.
+
+    We publish on aiormq's channel itself: aio-pika's messages and exchanges cost a quarter more for the same frames.
+    """
 
     def __init__(self) -> None:
-        self._channel: AbstractChannel | None = None
+        self._channel: Channel | None = None
         self._of: AbstractConnection | None = None
         self._lock = asyncio.Lock()
 
-    async def open_on(self, live: AbstractConnection) -> AbstractChannel:
+    async def open_on(self, live: AbstractConnection) -> Channel:
         if (ready := self._ready(live)) is not None:
             return ready
         async with self._lock:
@@ -178,10 +197,12 @@ class _Slot:
             # Without on_return_raises a message that no queue takes would count as taken.
             channel = live.channel(publisher_confirms=True, on_return_raises=True)
             await channel.initialize()
-            self._channel, self._of = channel, live
-            return channel
+            raw = await channel.get_underlay_channel()
+            assert isinstance(raw, Channel)
+            self._channel, self._of = raw, live
+            return raw
 
-    def _ready(self, live: AbstractConnection) -> AbstractChannel | None:
+    def _ready(self, live: AbstractConnection) -> Channel | None:
         if self._of is live and self._channel is not None and not self._channel.is_closed:
             return self._channel
         return None
@@ -192,7 +213,7 @@ def queue_of(parcel: Parcel) -> str:
     return receipts_queue(parcel.party) if isinstance(parcel, Receipt) else deliver_queue(parcel.party)
 
 
-def delivery_message(delivery: Delivery, body: bytes, content_type: str, now: datetime) -> aio_pika.Message:
+def delivery_letter(delivery: Delivery, body: bytes, content_type: str, now: datetime) -> Letter:
     """A delivery as the contract says.  ``vanthu-document`` tells our own id where ``correlation_id`` names
     the document that a status reports on."""
     headers: dict[str, str | int] = {
@@ -221,7 +242,7 @@ def delivery_message(delivery: Delivery, body: bytes, content_type: str, now: da
     )
 
 
-def receipt_message(receipt: Receipt, now: datetime) -> aio_pika.Message:
+def receipt_letter(receipt: Receipt, now: datetime) -> Letter:
     """A receipt as the contract says."""
     headers: dict[str, str | int] = {
         "vanthu-event": receipt.event.value,
@@ -256,19 +277,20 @@ def _persistent(
     now: datetime,
     expiration: timedelta | None,
     priority: int | None = None,
-) -> aio_pika.Message:
-    return aio_pika.Message(
-        body,
+) -> Letter:
+    ttl = None if expiration is None else str(expiration // timedelta(milliseconds=1))
+    properties = spec.Basic.Properties(
         headers=dict(headers),
         content_type=content_type,
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        delivery_mode=_PERSISTENT,
         correlation_id=correlation_id,
         message_id=message_id,
         timestamp=now,
-        type=kind,
-        expiration=expiration,
+        message_type=kind,
+        expiration=ttl,
         priority=priority,
     )
+    return Letter(body, properties)
 
 
 async def _unblocked(live: AbstractConnection) -> None:

@@ -17,15 +17,12 @@ class MemoryVault:
     def __init__(self) -> None:
         self._bodies: dict[str, bytes] = {}
 
-    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
+    async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
         """``Vault.put``."""
-        if isinstance(chunks, bytes):
-            ref = PayloadRef.of(chunks)
-            self._bodies[ref.sha256] = chunks
-            return ref
-        ref = PayloadRef.of(b"".join([chunk async for chunk in chunks]))
-        self._bodies[ref.sha256] = ref.body or b""
-        return ref.bare()
+        body = await gathered(chunks)
+        ref = PayloadRef.of(body)
+        self._bodies[ref.sha256] = body
+        return ref if isinstance(chunks, bytes | PayloadRef) else ref.bare()
 
     async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
         """``Vault.open``."""
@@ -54,3 +51,11 @@ class MemoryVault:
     def forget(self, ref: PayloadRef) -> None:
         """Lose the bytes, as a purge or a broken disk would."""
         self._bodies.pop(ref.sha256, None)
+
+
+async def gathered(chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> bytes:
+    """What is put into a vault, whole."""
+    if isinstance(chunks, PayloadRef):
+        assert chunks.body is not None, "only what rides along can be put"
+        return chunks.body
+    return chunks if isinstance(chunks, bytes) else b"".join([chunk async for chunk in chunks])

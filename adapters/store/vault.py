@@ -67,9 +67,9 @@ class FileVault:
         """The folder, on the same disk, of what is not finished.  What is old in it is swept at the start."""
         return self._temporary
 
-    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
+    async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
         """``Vault.put``.  Raises ``Unavailable("disk-full")``."""
-        if isinstance(chunks, bytes):
+        if isinstance(chunks, bytes | PayloadRef):
             return await self._run(self._put_whole, chunks)
         draft = await self._run(_Draft, self._temporary / uuid4().hex)
         try:
@@ -140,13 +140,14 @@ class FileVault:
         except RuntimeError as error:
             raise Unavailable("store-away", "closed") from error
 
-    def _put_whole(self, body: bytes) -> PayloadRef:
-        ref = PayloadRef.of(body)
+    def _put_whole(self, whole: bytes | PayloadRef) -> PayloadRef:
+        ref = whole if isinstance(whole, PayloadRef) else PayloadRef.of(whole)
+        assert ref.body is not None
         if self._refresh(ref):
             return ref
         draft = _Draft(self._temporary / uuid4().hex)
         try:
-            draft.write(body, is_counted=False)  # hashed above
+            draft.write(ref.body, is_counted=False)  # hashed already
             self._name(draft, ref)
         finally:
             draft.discard()

@@ -26,6 +26,7 @@ from adapters.envelope import (
 )
 from adapters.envelope.rules import rules
 from adapters.memory.envelope import MemoryEnvelopes, write_edoc, write_status
+from adapters.memory.vault import gathered
 from gateway.errors import Refused, Unavailable
 from gateway.model.envelope import Edoc, Kind, Organ, Priority, StatusReport
 from gateway.model.finding import Severity, worst
@@ -53,8 +54,8 @@ class Shelf:
     kept: dict[str, bytes] = field(default_factory=dict)
     puts: int = 0
 
-    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
-        body = chunks if isinstance(chunks, bytes) else b"".join([chunk async for chunk in chunks])
+    async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
+        body = await gathered(chunks)
         self.puts += 1
         ref = PayloadRef.of(body)
         self.kept[ref.sha256] = body

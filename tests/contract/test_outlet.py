@@ -31,6 +31,7 @@ from adapters.broker.outlet import Options as OutletOptions
 from adapters.broker.topology import plan
 from adapters.clock import SystemClock
 from adapters.memory import MemoryBroker, MemoryOutlet
+from adapters.memory.vault import gathered
 from gateway.errors import Reason, Unavailable
 from gateway.model.claim import resolve
 from gateway.model.envelope import Kind
@@ -68,8 +69,8 @@ class OneVault:
     def __init__(self, *bodies: bytes) -> None:
         self._kept = {sha256(body).hexdigest(): body for body in bodies}
 
-    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
-        body = chunks if isinstance(chunks, bytes) else b"".join([chunk async for chunk in chunks])
+    async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
+        body = await gathered(chunks)
         self._kept[sha256(body).hexdigest()] = body
         return PayloadRef.of(body).bare()
 

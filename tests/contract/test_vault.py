@@ -53,6 +53,15 @@ async def test_bytes_come_back_as_they_were_put(vault: AnyVault) -> None:
     assert await whole(vault, ref.bare()) == BODY
 
 
+async def test_a_body_that_rides_along_is_kept_under_the_digest_that_its_reference_names(
+    vault: AnyVault,
+) -> None:
+    """ "Of a reference, the body that rides along is kept"."""
+    ref = PayloadRef.of(BODY)
+    assert await vault.put(ref) == ref
+    assert await vault.read(ref.bare()) == BODY
+
+
 async def test_a_stream_is_kept_like_a_whole(vault: AnyVault) -> None:
     """``put`` takes chunks of any size, empty ones too."""
     ref = await vault.put(pieces(BODY[:3], b"", BODY[3:]))

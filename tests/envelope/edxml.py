@@ -16,7 +16,7 @@ from tests.vectors.edxml.producers import NS, PDF, b64
 class NoVault:
     """No vault: the bytes of these tests ride along."""
 
-    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
+    async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
         raise Unavailable("payload-missing")
 
     async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:

@@ -51,7 +51,7 @@ class _Crumbs(InHand):
     def __init__(self) -> None:
         self._last: PayloadRef | None = None
 
-    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
+    async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
         self._last = await super().put(chunks)
         return self._last
 

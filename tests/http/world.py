@@ -10,6 +10,7 @@ from hashlib import sha256
 
 from adapters.http import HttpServer, Options, Ports
 from adapters.memory import CountingIds, FixedClock, MemoryDirectory, MemoryLog, MemoryUploads
+from adapters.memory.vault import gathered
 from gateway.errors import Reason, Refused, Unavailable
 from gateway.model.change import AuditEntry, Change, Event, Outcome, Relation, Work, WorkKind
 from gateway.model.document import Dossier, Submission
@@ -179,8 +180,8 @@ class TableVault:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
-        body = chunks if isinstance(chunks, bytes) else b"".join([chunk async for chunk in chunks])
+    async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
+        body = await gathered(chunks)
         ref = PayloadRef.of(body)
         self._tables.payloads[ref.sha256] = body
         return ref

@@ -32,7 +32,7 @@ class Shelf:
     async def read(self, ref: PayloadRef) -> bytes:
         return ref.body if ref.body is not None else self.kept[ref.sha256]
 
-    async def put(self, chunks: AsyncIterator[bytes] | bytes) -> PayloadRef:
+    async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
         assert isinstance(chunks, bytes)
         return self.lay(chunks)
 
