@@ -16,7 +16,7 @@ from adapters.signing.stamps.authority import HttpStamper, Options
 from adapters.signing.stamps.token import check_token
 from gateway.config import Config, secret
 from gateway.errors import ConfigError
-from gateway.ports import Clock, LogRecords, Stamper
+from gateway.ports import Clock, LogRecords
 from gateway.wiring.audit import must_have_store
 from gateway.wiring.ground import open_the_store
 from gateway.wiring.log_audit import Checks, LogAudit, LogReport
@@ -39,7 +39,7 @@ async def log_lag(records: LogRecords, clock: Clock) -> str:
     return f"{told}, " + (f"head {age.total_seconds():.0f} s old" if age is not None else "no head yet")
 
 
-def stamper_of(config: Config) -> Stamper | None:
+def stamper_of(config: Config) -> HttpStamper | None:
     """The time-stamp authority of *config*, if it names one.  Raises ``ConfigError`` for what is no address."""
     section = config.sections.evidence
     url = secret(section.authority, "evidence.authority")

@@ -159,6 +159,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     pipeline = Pipeline(world, register, policy, us)
     worker = Worker(pipeline, world.ledger, world.lives, us.owner, _pace(config))
     room.worker = worker
+    stamper = stamper_of(config)
     sequencer = Sequencer(
         store.log,
         store.log_records,
@@ -166,7 +167,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         clock,
         organ=us.organ,
         owner=us.owner,
-        stamper=stamper_of(config),
+        stamper=stamper,
         rhythm=Rhythm(head=timedelta(seconds=sections.evidence.head_s)),
     )
     desk = InboxDesk(
@@ -201,9 +202,10 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             "vault": vault.check,
             "signing": ring.check,
             "certificates": ring.certificates,
-            "disk": _told(lambda: _space(config.var)),
+            "disk": _told(lambda: space(config.var)),
             "inspector": inspector.check,
             "log": lambda: log_lag(store.log_records, clock),
+            **({"stamps": stamper.check} if stamper else {}),
         }
     )
     http = HttpServer(
@@ -378,8 +380,9 @@ def _told(state: Callable[[], str]) -> Callable[[], Awaitable[str]]:
     return ask
 
 
-def _space(folder: Path) -> str:
-    usage = shutil.disk_usage(folder)
+def space(folder: Path, usage_of: Callable[[Path], Any] = shutil.disk_usage) -> str:
+    """``ok``, or that the disk under *folder* is nearly full."""
+    usage = usage_of(folder)
     share = 100 * (usage.total - usage.free) / usage.total
     return OK if share < FULLEST_DISK else f"the disk is {share:.0f} % full"
 

@@ -51,7 +51,7 @@ from gateway.model.payload import PayloadRef
 from gateway.model.policy import Policy
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
-from gateway.ports import Sealer
+from gateway.ports import Envelopes, Sealer
 from gateway.register import Register
 from gateway.worker import Pace, Worker
 from gateway.world import Us, World
@@ -96,6 +96,7 @@ class Town:
         self.broker = MemoryBroker(self.directory.parties(), deliveries=queue_room)
         self.store = MemoryStore(self.clock)
         self.vault = MemoryVault()
+        self.envelopes: Envelopes = MemoryEnvelopes(self.vault)
         self.ledger = WeatheredLedger(self.store)
         self.inspector = WeatheredInspector(MemoryInspector(vault=self.vault))
         outlet = MemoryOutlet(
@@ -119,7 +120,7 @@ class Town:
             lives=self.store,
             records=self.store,
             vault=self.vault,
-            envelopes=MemoryEnvelopes(self.vault),
+            envelopes=self.envelopes,
             inspector=self.inspector,
             sealer=self.sealer,
             directory=self.directory,
