@@ -22,6 +22,7 @@ class MemoryLog:
         self._queue: dict[int, EvidenceId] = {}
         self._positions = 0
         self._leaves: list[Leaf] = []
+        self._tree = Frontier()
         self._heads: dict[int, HeadRecord] = {}
         self._last_head = 0
         self._owner: Owner | None = None
@@ -61,6 +62,7 @@ class MemoryLog:
         """``Log.append``."""
         if (term, size) != (self._term, len(self._leaves)):
             return False
+        self._tree, _ = self._tree.add_all(one.leaf for one in evidence)
         self._leaves += [Leaf(size + n, one.evidence, one.leaf) for n, one in enumerate(evidence)]
         for one in evidence:
             del self._queue[one.position]
@@ -94,10 +96,9 @@ class MemoryLog:
     async def state(self) -> LogState:
         """``LogRecords.state``."""
         oldest = min(self._queue, default=None)
-        frontier, _ = Frontier().add_all(leaf.hash for leaf in self._leaves)
         return LogState(
-            size=frontier.size,
-            root=frontier.root.hex(),
+            size=self._tree.size,
+            root=self._tree.root.hex(),
             waiting=len(self._queue),
             oldest=self._evidence[self._queue[oldest]].issued_at if oldest is not None else None,
             head=next(reversed(self._heads.values()), None),

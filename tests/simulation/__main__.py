@@ -64,6 +64,7 @@ def _many(given: argparse.Namespace) -> int:
     moves: Counter[tuple[str, str, str]] = Counter()
     reached: Counter[tuple[str, str, str]] = Counter()
     weather: Counter[str] = Counter()
+    met: set[tuple[str, str, str]] = set()
     with get_context("spawn").Pool(given.jobs) as pool:
         for outcomes in pool.imap(live, _orders(given)):
             for one in outcomes:
@@ -74,12 +75,13 @@ def _many(given: argparse.Namespace) -> int:
                 moves += one.moves
                 reached += one.reached
                 weather += one.weather
+                met |= one.met
                 if one.problems:
                     bad += 1
                     if bad <= MOST_SHOWN:
                         _show(one, 15, given)
     took = time.monotonic() - begun
-    _cover(moves, reached, weather)
+    _cover(moves, reached, met, weather)
     print(
         f"\n{seeds} seeds, {messages} messages, {deaths} deaths, {calls} port calls in {took:.1f} s "
         f"({calls / took:,.0f} a second on {given.jobs} cores): "
@@ -98,11 +100,14 @@ def _show(outcome: Outcome, lines: int, given: argparse.Namespace | None = None)
     print("  …")
     for line in outcome.told[-lines:]:
         print(f"  {line}")
-    print(f'  replay: make simulate ARGS="--seed {seed}{more}"')
+    print(f'  replay: make simulate ARGS="--seed {seed}{more}"', flush=True)
 
 
 def _cover(
-    moves: Counter[tuple[str, str, str]], reached: Counter[tuple[str, str, str]], weather: Counter[str]
+    moves: Counter[tuple[str, str, str]],
+    reached: Counter[tuple[str, str, str]],
+    met: set[tuple[str, str, str]],
+    weather: Counter[str],
 ) -> None:
     print("\nmoves (machine: from → to, how often)")
     for (machine, before, after), count in sorted(moves.items()):
@@ -110,6 +115,11 @@ def _cover(
     print(f"\ndeaths: {len(reached)} different (state × event × crash point)")
     for (state, event, point), count in sorted(reached.items()):
         print(f"  {state:12} × {event:28} × {point:28} {count:6}")
+    points = {(state, event, f"{when} {call}") for state, event, call in met for when in ("before", "after")}
+    missed = sorted(points - reached.keys())
+    print(f"\nnobody died of {len(missed)} of the {len(points | reached.keys())} that were met")
+    for state, event, point in missed:
+        print(f"  {state:12} × {event:28} × {point}")
     print("\nweather")
     for what, count in weather.most_common(40):
         print(f"  {what:45} {count:8}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from contextvars import Context
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -18,7 +19,7 @@ from gateway.model.payload import PayloadRef
 from gateway.model.submission import Arrival
 from tests.builders import COMMUNE, PROVINCE
 from tests.journey.town import HEALTH, JUSTICE, LABOUR
-from tests.simulation.town import Life, Lost, SimTown
+from tests.simulation.town import Life, Lost, SimTown, name_of
 
 READERS = (LABOUR, HEALTH, JUSTICE, PROVINCE)
 DELIVER, RECEIPTS = "vanthu.deliver.", "vanthu.receipts."
@@ -48,7 +49,8 @@ class Taken:
     """Everything that one agency has ever been given, in order; a delivery twice where it was given twice."""
 
     deliveries: list[tuple[str, str, bytes]] = field(default_factory=list)
-    receipts: list[tuple[str, bytes]] = field(default_factory=list)
+    receipts: list[tuple[str, bytes, int | None]] = field(default_factory=list)
+    """Message id, body, and the sequence number that its header tells (inboxes tell none)."""
 
 
 class Agencies:
@@ -69,11 +71,22 @@ class Agencies:
         self.slowness = self.random.choice((0.2, 2.0, 10.0))
         self.rejects = self.random.choice((0.0, 0.0, 0.05))
         self.crashes = self.random.choice((0.0, 0.1))
+        self.shuffles = self.random.choice((0.0, 0.0, 0.3))
+        self.asleep: dict[str, tuple[float, float]] = {}
+        """Which of them takes nothing, from when until when."""
+        if self.random.random() < 0.3:
+            begin = self.random.random() * 60
+            self.asleep[self.random.choice(READERS)] = (begin, begin + self.random.random() * 90)
 
     # --- sending ------------------------------------------------------------------------------------
 
-    def send_at(self, when: float, body: bytes, sender: str = PROVINCE, **changes: Any) -> None:
-        """From *when* on *sender* sends *body*, until it knows that it has arrived."""
+    def send_at(
+        self, when: float, body: bytes, sender: str = PROVINCE, *, as_claim: bool = False, **changes: Any
+    ) -> str:
+        """From *when* on *sender* sends *body*, until it knows that it has arrived; answers the message id.
+
+        *as_claim*: the bytes are uploaded before, in pieces, and the message only names them.
+        """
         self._messages += 1
         arrival = Arrival(
             client=ClientId(sender),
@@ -84,16 +97,20 @@ class Agencies:
             content_type="application/xml",
         )
         arrival = replace(arrival, **changes)
-        self.published[str(arrival.message_id)] = arrival
+        self.published[name_of(arrival)] = arrival
         delay = max(0.0, when - self.town.loop.time())
         self.town.in_flight += 1
         self.town.loop.call_later(
-            delay, lambda: self.town.loop.create_task(self._send(arrival)), context=Context()
+            delay, lambda: self.town.loop.create_task(self._send(arrival, as_claim)), context=Context()
         )
+        return str(arrival.message_id)
 
-    async def _send(self, arrival: Arrival) -> None:
+    async def _send(self, arrival: Arrival, as_claim: bool) -> None:
         draw, is_calm = self.random.random, lambda: self.town.weather.is_calm
         try:
+            if as_claim:
+                await self._upload(PartyKey(arrival.claimed), arrival.payload)
+                arrival = replace(arrival, payload=arrival.payload.bare())
             while not is_calm() and draw() < 0.1:  # lost on its way, or its confirm was: sent again
                 if draw() < 0.5:
                     self.town.bring(arrival)
@@ -103,6 +120,36 @@ class Agencies:
                 self.town.bring(arrival)
         finally:
             self.town.in_flight -= 1
+
+    async def _upload(self, party: PartyKey, payload: PayloadRef) -> None:
+        """Piece by piece, each through whichever life answers; what was acknowledged stays."""
+        town, body, known = self.town, payload.body or b"", 0
+        while True:
+            try:
+                life: Life = self.random.choice(town.alive)
+                upload = await town.ask(life, life.uploads.begin(party, payload))
+                if upload.offset < known:
+                    town.wrong(
+                        f"an upload has forgotten {known - upload.offset} bytes that were acknowledged"
+                    )
+                while upload.offset < payload.size:
+                    known = upload.offset
+                    piece = body[known : known + 1 + int(self.random.random() * payload.size * 0.6)]
+                    life = self.random.choice(town.alive)
+                    pieces = self._pieces(piece)
+                    upload = await town.ask(life, life.uploads.append(party, upload.id, known, pieces))
+                await town.ask(life, life.uploads.finish(party, upload.id))
+                return
+            except (IndexError, Lost, Unavailable, Refused, ConnectionError):
+                await asyncio.sleep(1 + self.random.random() * 3)
+
+    async def _pieces(self, piece: bytes) -> AsyncIterator[bytes]:
+        """The connection may break in the midst of *piece*."""
+        middle = int(self.random.random() * len(piece))
+        yield piece[:middle]
+        if not self.town.weather.is_calm and self.random.random() < 0.1:
+            raise ConnectionResetError
+        yield piece[middle:]
 
     # --- taking -------------------------------------------------------------------------------------
 
@@ -127,17 +174,27 @@ class Agencies:
     def _take_receipts(self, queue: str) -> None:
         taken = self.taken[queue.removeprefix(RECEIPTS)]
         while (letter := self.town.broker.take(queue)) is not None:
-            taken.receipts.append((letter.message_id, letter.body))
+            taken.receipts.append((letter.message_id, letter.body, int(letter.headers["vanthu-sequence"])))
 
     def _take_delivery(self, queue: str) -> None:
         organ = queue.removeprefix(DELIVER)
         draw = self.random.random
+        begin, end = self.asleep.get(organ, (0.0, 0.0))
+        if self.is_willing and begin <= self.town.loop.time() < end:
+            self._looking.add(queue)
+            self.town.loop.call_later(5, self._look, queue, context=Context())
+            return
+        letters = self.town.broker._queues[queue]
+        if not letters:  # what lay there has expired
+            return
+        if self.is_willing and len(letters) > 1 and draw() < self.shuffles:
+            letters[0], letters[1] = letters[1], letters[0]
         if self.is_willing and draw() < self.rejects:
-            letter = self.town.broker._queues[queue][0]
+            letter = letters[0]
             self.rejected.add(letter.message_id)
             self.town.tell(f"{organ} rejects {_name(letter)}")
             self.town.broker.reject(queue)
-            self.town.loop.create_task(self.town.bury_letter(organ))
+            self.town.loop.create_task(self.town.bury_letters())
         elif (letter := self.town.broker.take(queue)) is not None:
             self.town.tell(f"{organ} takes {_name(letter)}")
             document = str(letter.headers["vanthu-document"])
@@ -163,7 +220,7 @@ class Agencies:
                 item, ref = await town.ask(life, life.desk.content(PartyKey(COMMUNE), one.id))
                 body = await town.vault.read(ref)
                 if item.type.value == "receipt":
-                    self.taken[COMMUNE].receipts.append((item.id, body))
+                    self.taken[COMMUNE].receipts.append((item.id, body, None))
                 else:
                     self.taken[COMMUNE].deliveries.append((item.id, str(item.document), body))
                 life = self.random.choice(town.alive)

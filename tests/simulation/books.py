@@ -9,7 +9,7 @@ from gateway.model.change import WorkKind
 from gateway.model.evidence import EventName as E
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver
-from gateway.model.ids import delivery_id, evidence_id
+from gateway.model.ids import PartyKey, delivery_id, evidence_id
 from gateway.model.journey import (
     FINAL_HANDOVERS,
     FINAL_SUBMISSIONS,
@@ -20,6 +20,7 @@ from gateway.model.journey import (
     SubmissionState,
 )
 from gateway.model.journey import HandOverState as H
+from gateway.model.merkle import Frontier, leaf_hash
 from gateway.model.party import Link
 from tests.builders import COMMUNE
 from tests.journey.steps import previous
@@ -54,6 +55,11 @@ class Books:
         for document in self.store._submissions:
             self._evidence(document)
         self._receipts()
+        self._log()
+        for life in self.town.alive:
+            for failed in (life.worker.failed, life.sequencer.failed):
+                if failed is not None:
+                    self.wrong(f"a loop of {life.owner} has ended: {failed!r}")
 
     def _stuck(self) -> None:
         for work in self.store._work.values():
@@ -72,12 +78,13 @@ class Books:
         own = [s for s in self.store._submissions.values() if not s.slot]
         by_message = Counter((s.party, s.message_id) for s in own)
         turned = {(s.party, s.message_id) for s in self.store._submissions.values() if s.slot}
-        for message, arrival in self.agencies.published.items():
-            count = by_message[str(arrival.claimed), message]  # type: ignore[index]
-            if count > 1 or not (count or (str(arrival.claimed), message) in turned):
-                self.wrong(f"message {message} of {arrival.claimed} is registered {count} times")
-            if message not in self.town.tickets:
-                self.wrong(f"message {message} was never acknowledged")
+        for name, arrival in self.agencies.published.items():
+            message = (PartyKey(arrival.claimed), arrival.message_id)
+            count = by_message[message]  # type: ignore[index]
+            if count > 1 or not (count or message in turned):
+                self.wrong(f"message {name} is registered {count} times")
+            if not self.town.tickets.get(name):
+                self.wrong(f"message {name} was never acknowledged")
         for tickets in self.town.tickets.values():
             for ticket in tickets:
                 if ticket.document is not None and ticket.document not in self.store._submissions:
@@ -100,6 +107,8 @@ class Books:
         seen = self.seen.get(copy.delivery, set())
         if len(seen) > 1:
             self.wrong(f"{where}: seen in {len(seen)} forms")
+        if copy.payload is not None and any(digest != copy.payload.sha256 for _, digest in seen):
+            self.wrong(f"{where}: other bytes arrived than were rendered")
         if any(organ != copy.recipient for organ, _ in seen):
             self.wrong(f"{where}: seen by another")
         if copy.state is H.WITHDRAWN and (seen or copy.delivery in self.town.broker.came):
@@ -193,15 +202,38 @@ class Books:
         issued = self.store._evidence
         for organ, taken in self.agencies.taken.items():
             had: dict[str, bytes] = {}
-            for message, body in taken.receipts:
+            for message, body, sequence in taken.receipts:
                 if had.setdefault(message, body) != body:
                     self.wrong(f"receipt {message[:8]} came to {organ} in two forms")
                 known = issued.get(message)  # type: ignore[call-overload]
                 if known is None or known.body != body:
                     self.wrong(f"receipt {message[:8]} at {organ} is no evidence of ours")
+                elif sequence not in (None, known.sequence):
+                    self.wrong(f"receipt {message[:8]} is number {known.sequence} and says {sequence}")
             for one in issued.values():
                 submission = self.store._submissions.get(one.document)
                 if submission is not None and submission.party == organ and one.id not in had:
                     self.wrong(
                         f"{organ} never had the receipt {one.event} of {one.document[-6:]}/{one.recipient}"
                     )
+
+    def _log(self) -> None:
+        """Every evidence has one number, along every chain; every head is over the leaves that were there."""
+        log, issued = self.store.log, self.store._evidence
+        if sorted(leaf.evidence for leaf in log._leaves) != sorted(issued):
+            self.wrong(f"the log has {len(log._leaves)} leaves, there are {len(issued)} pieces of evidence")
+            return
+        last: dict[tuple[str, str], int] = {}
+        sizes = {head.size: head.root for head in log._heads.values()}
+        tree = Frontier()
+        for number, leaf in enumerate(log._leaves):
+            if sizes.get(number, tree.root.hex()) != tree.root.hex():
+                self.wrong(f"the head over {number} leaves has another root")
+            one = issued[leaf.evidence]
+            chain = (one.document, one.recipient or "")
+            if (leaf.number, leaf.hash) != (number, leaf_hash(one.body)):
+                self.wrong(f"leaf {number} is not the evidence that it names")
+            if last.get(chain, -1) >= one.sequence:
+                self.wrong(f"{one.document[-6:]}/{one.recipient}: numbered out of its chain")
+            last[chain] = one.sequence
+            tree, _ = tree.add(leaf.hash)

@@ -58,6 +58,9 @@ class VirtualLoop(BaseEventLoop):
     def _note(self, loop: Any, context: dict[str, Any]) -> None:
         self.trouble.append(f"{context.get('message')}: {context.get('exception')!r}")
 
+    def _write_to_self(self) -> None:
+        """Nobody waits in another thread."""
+
     def _check_closed(self) -> None:
         """A dropped coroutine may still ask for something while it is collected."""
 

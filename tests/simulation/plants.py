@@ -12,12 +12,14 @@ import gateway.model.journey as journey
 import gateway.stages.amend as amend
 import gateway.stages.deliver as deliver
 import gateway.stages.receipt as receipt
-from adapters.memory import MemoryStore
+from adapters.memory import MemoryLog, MemoryStore, MemoryUploads
 from gateway.copies import Copies
 from gateway.decision import Decision
+from gateway.door import Doorkeeper
 from gateway.model.handover import Handed
 from gateway.model.ids import delivery_id
 from gateway.model.journey import SubmissionState
+from gateway.model.log import Leaf
 from gateway.model.submission import Door, Ticket
 from gateway.pipeline import Pipeline
 from gateway.resumption import Resumption
@@ -177,6 +179,52 @@ def the_same_message_twice(put: Put) -> None:
     put(MemoryStore, "_write", forgetful)
 
 
+def a_repeat_after_its_expiry_is_refused(put: Put) -> None:
+    """A message that comes again when its expiry is over is refused beside the first."""
+
+    async def nothing(self: Doorkeeper, arrival: Any, refused: Any) -> None:
+        return None
+
+    put(Doorkeeper, "_taken_in_before", nothing)
+
+
+def one_death_is_poison(put: Put) -> None:
+    """Whatever had one bad day with us is refused."""
+
+    async def quickly(self: Doorkeeper, arrival: Any, party: Any) -> bool:
+        return True
+
+    put(Doorkeeper, "died_too_often", quickly)
+
+
+def two_leaders_number(put: Put) -> None:
+    """Who leads no more writes on in the log."""
+
+    async def append(self: MemoryLog, term: int, size: int, evidence: Any) -> bool:
+        self._leaves += [Leaf(size + n, one.evidence, one.leaf) for n, one in enumerate(evidence)]
+        self._tree, _ = self._tree.add_all(one.leaf for one in evidence)
+        for one in evidence:
+            self._queue.pop(one.position, None)
+        return True
+
+    put(MemoryLog, "append", append)
+
+
+def a_broken_connection_begins_anew(put: Put) -> None:
+    """What came of an upload before its connection broke is forgotten."""
+    append = MemoryUploads.append
+
+    async def forgetful(self: MemoryUploads, party: Any, upload: Any, offset: int, pieces: Any) -> Any:
+        try:
+            return await append(self, party, upload, offset, pieces)
+        except ConnectionError:
+            self._bodies[upload].clear()
+            self._uploads[upload] = replace(self._uploads[upload], offset=0)
+            raise
+
+    put(MemoryUploads, "append", forgetful)
+
+
 PLANTS = (
     acknowledged_before_commit,
     no_fence,
@@ -193,6 +241,10 @@ PLANTS = (
     taken_although_not_now,
     wait_without_a_timer,
     the_same_message_twice,
+    a_repeat_after_its_expiry_is_refused,
+    one_death_is_poison,
+    two_leaders_number,
+    a_broken_connection_begins_anew,
 )
 
 

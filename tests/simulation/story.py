@@ -7,17 +7,19 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gateway import worker
+from gateway import sequencer, worker
 from gateway.model.envelope import DocumentReference, Kind, Organ
-from gateway.model.ids import OfficialId, OrganCode
-from tests.builders import COMMUNE, PROVINCE
-from tests.journey.town import HEALTH, JUSTICE, LABOUR
+from gateway.model.ids import MessageId, OfficialId, OrganCode
+from tests.builders import COMMUNE, PDF, PROVINCE
+from tests.journey.town import CLOSED, HEALTH, JUSTICE, LABOUR, LOCKED, MERGED
 from tests.simulation.agencies import Agencies
 from tests.simulation.books import Books
 from tests.simulation.loop import StandsStill
 from tests.simulation.town import PACE, POLICY, Complaints, SimTown
 
 ORGANS = (LABOUR, HEALTH, JUSTICE, COMMUNE)
+ASKED = ("", "recall", "13", "update", "replace", "recall-some")
+ODD = ("secret", "bad file", "no such recipient", "other bytes", "somebody else's", "no form")
 STORM_S = 90.0
 REST_S = 1800.0
 """Virtual seconds within which everything must have come to rest once the weather is calm."""
@@ -38,20 +40,23 @@ class Outcome:
     moves: Counter[tuple[str, str, str]]
     reached: Counter[tuple[str, str, str]]
     weather: Counter[str]
+    met: frozenset[tuple[str, str, str]]
+    """What a seed with aimed deaths met, whether or not anybody died of it: (state, event, port call)."""
 
 
 def run(seed: int, *, is_doubtful: bool = False) -> Outcome:
     """Live through *seed*."""
     town = SimTown(seed, is_doubtful=is_doubtful)
     agencies = Agencies(town)
-    log, worker.log = worker.log, Complaints(town)
+    logs = worker.log, sequencer.log
+    worker.log = sequencer.log = Complaints(town)
     main = town.loop.create_task(_live(town, agencies))
     try:
         town.loop.run_until_complete(main)
     except StandsStill:
         town.wrong("everything stands still")
     finally:
-        worker.log = log
+        worker.log, sequencer.log = logs
     for trouble in town.loop.trouble:
         town.wrong(trouble)
     outcome = Outcome(
@@ -66,6 +71,7 @@ def run(seed: int, *, is_doubtful: bool = False) -> Outcome:
         moves=town.store.moves,
         reached=town.weather.reached,
         weather=town.weather.seen,
+        met=frozenset(town.weather.met),
     )
     town.loop.close()
     return outcome
@@ -78,11 +84,14 @@ def _short(args: object) -> str:
 async def _live(town: SimTown, agencies: Agencies) -> None:
     for _ in range(town.wanted):
         await town.bear()
+    town.loop.create_task(town.watch_the_queues())
     plan(town, agencies)
+    town.loop.call_later(town.random.random() * STORM_S, _give_keys, town)
     for _ in range(town.random.randrange(3)):
         town.loop.call_later(town.random.random() * STORM_S, _jump, town)
     await asyncio.sleep(STORM_S)
     town.weather.is_calm = True
+    _give_keys(town)
     agencies.is_willing = False
     town.tell("the weather is calm")
     until = town.loop.time() + REST_S
@@ -104,6 +113,12 @@ def _jump(town: SimTown) -> None:
         life.clock.skew += by
 
 
+def _give_keys(town: SimTown) -> None:
+    if town.sealer._lacking:
+        town.tell("the province has its key")
+        town.sealer._lacking = frozenset()
+
+
 def plan(town: SimTown, agencies: Agencies) -> None:
     """Draw at least five documents for three recipients each, and what is asked about some of them later."""
     r = town.random
@@ -112,25 +127,54 @@ def plan(town: SimTown, agencies: Agencies) -> None:
     def send(body: bytes, when: float, sender: str = PROVINCE, **changes: object) -> None:
         agencies.send_at(min(when, STORM_S - 5), body, sender, **changes)
 
-    numbers = list(range(1, r.choice((5, 5, 6))))
-    for number in numbers:
+    numbers = list(range(1, r.choice((6, 6, 7))))
+    asked = ["recall", "update", *r.choices(ASKED, k=len(numbers) - 2)]
+    r.shuffle(asked)
+    for number, kind in zip(numbers, asked, strict=True):
         when = r.random() * spread
         three = r.sample(ORGANS, 3)
+        body = town.edoc(*three, number=number)
         expires = (
             ""
-            if r.random() < 0.85
+            if r.random() < 0.8
             else (town.clock.now() + timedelta(seconds=when + r.choice((20, 60)))).isoformat()
         )
-        send(town.edoc(*three, number=number), when, expires=expires)
-        kind = r.choice(("", "recall", "recall", "13", "update", "replace", "recall-some"))
+        send(body, when, expires=expires, as_claim=r.random() < 0.1)
         later = max(0.0, when + (r.random() - 0.15) * 30)
         _amend(town, send, kind, number, three, later)
         if kind and r.random() < 0.2:
             _amend(town, send, r.choice(("recall", "13", "update")), number, three, later + r.random() * 20)
+    for kind in r.sample(ODD, r.choice((0, 0, 1, 2))):
+        _odd(town, agencies, kind, min(r.random() * spread, STORM_S - 5))
     # an HTTP party sends, too
     name = OfficialId(f"{COMMUNE},2016/03/04,77/QĐ-UBND")
     own = {"sender": Organ(code=OrganCode(COMMUNE)), "official_id": name}
-    send(town.edoc(LABOUR, HEALTH, PROVINCE, number=77, **own), r.random() * spread, COMMUNE)
+    body = town.edoc(LABOUR, HEALTH, PROVINCE, number=77, **own)
+    send(body, r.random() * spread, COMMUNE, as_claim=r.random() < 0.5)
+
+
+def _odd(town: SimTown, agencies: Agencies, kind: str, when: float) -> None:
+    """A message that can't simply go through."""
+    three = town.random.sample(ORGANS, 3)
+    match kind:
+        case "secret":
+            agencies.send_at(when, town.edoc(*three, number=801, type_name="Tối mật"))
+        case "bad file":
+            bad = town.random.choice(
+                (b"<< /Encrypt 1 0 R >>", b"%VANTHU-COSTLY", b"<< /DocMDP << /P 1 >> >>")
+            )
+            agencies.send_at(when, town.edoc(*three, number=802, pdfs=[PDF + bad]))
+        case "no such recipient":
+            strange = town.random.choice((LOCKED, CLOSED, MERGED, "000.77.77.H53"))
+            agencies.send_at(when, town.edoc(*three[:2], strange, number=803))
+        case "other bytes":
+            name = agencies.send_at(when, town.edoc(*three, number=804))
+            again = max(0.0, when + (town.random.random() - 0.3) * 20)
+            agencies.send_at(again, town.edoc(*three, number=805), message_id=MessageId(name))
+        case "somebody else's":
+            agencies.send_at(when, town.edoc(*three, number=806), HEALTH)
+        case "no form":
+            agencies.send_at(when, town.edoc(*three, number=807), content_type="text/plain")
 
 
 def _amend(town: SimTown, send: object, kind: str, number: int, three: list[str], when: float) -> None:

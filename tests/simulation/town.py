@@ -9,29 +9,33 @@ from collections.abc import Coroutine
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from hashlib import sha256
 from random import Random
 from typing import Any
 
 from adapters.memory import (
     CountingIds,
+    DeadLetter,
     MemoryEnvelopes,
     MemoryInspector,
-    MemoryNotary,
     MemoryOutlet,
     MemorySealer,
+    MemoryUploads,
     MemoryVault,
 )
 from gateway.desk import InboxDesk, Shelf
 from gateway.errors import Unavailable
 from gateway.model.change import Change, WorkKind
 from gateway.model.ids import OrganCode, Owner, PartyKey, Realm
+from gateway.model.journey import SubmissionState
 from gateway.model.policy import Patience, Policy
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
 from gateway.register import Register
+from gateway.sequencer import Rhythm, Sequencer
 from gateway.worker import Pace, Worker
 from gateway.world import Us, World
-from tests.builders import COMMUNE
+from tests.builders import COMMUNE, PROVINCE
 from tests.journey.steps import Silence
 from tests.journey.town import CLAIM_SECRET, Town, _directory
 from tests.simulation.loop import LIFE, Mortal, VirtualLoop
@@ -44,6 +48,7 @@ POLICY = Policy(
     )
 )
 PACE = Pace(tick=timedelta(seconds=2), lease=timedelta(seconds=10), grace=timedelta())
+RHYTHM = Rhythm(tick=timedelta(seconds=4), head=timedelta(seconds=40), batch=20, page=20)
 GIVES_UP_S = 30.0
 """After so long without an answer the broker takes a message to be unacknowledged."""
 
@@ -59,10 +64,25 @@ class Life:
     waiting: list[asyncio.Future[Any]] = field(default_factory=list)
     worker: Worker = None  # type: ignore[assignment]
     desk: InboxDesk = None  # type: ignore[assignment]
+    sequencer: Sequencer = None  # type: ignore[assignment]
+    uploads: Any = None
+
+
+def name_of(arrival: Arrival) -> str:
+    """What makes a message the same one: its sender, its id, its bytes."""
+    return f"{arrival.claimed} {arrival.message_id} {arrival.payload.sha256[:12]}"
 
 
 class Lost(Exception):
     """The connection to a life broke before it answered."""
+
+
+class Stamps:
+    """A time-stamp authority whose tokens prove nothing."""
+
+    async def stamp(self, body: bytes) -> bytes:
+        """``Stamper.stamp``."""
+        return b"token over " + sha256(body).digest()
 
 
 class Complaints:
@@ -97,11 +117,14 @@ class SimTown(Town):
         room = self.random.choice((1, 3, 100, 100))
         self.broker = WatchedBroker(list(self.directory.parties()), self.store, self.wrong, deliveries=room)
         self.vault = MemoryVault()
+        self.uploads = MemoryUploads(self.store_clock, self.vault)
         self.ids = CountingIds(clock=self.store_clock)  # type: ignore[arg-type]
         self.outlet = MemoryOutlet(  # type: ignore[assignment]
             self.broker, self.vault, self.store_clock, claim_secret=CLAIM_SECRET, public_url="http://gateway"
         )
         self.weather = Weather(self.random, self, is_doubtful=is_doubtful)
+        lacking = self.random.choice(((), (), (), (PartyKey(PROVINCE),)))
+        self.sealer = MemorySealer(vault=self.vault, clock=self.store_clock, lacking=frozenset(lacking))
         self.alive: list[Life] = []
         self.buried: list[Life] = []
         self.inbound: list[Arrival] = []
@@ -161,19 +184,19 @@ class SimTown(Town):
         life.context.run(LIFE.set, life.mortal)
         us = Us(realm=Realm("H53"), organ=OrganCode("000.00.00.G00"), owner=owner)
         port = self.weather.port
-        vault = self.vault
-        ledger, lives = port(life, "ledger", self.store), port(life, "lives", self.store)
-        records = port(life, "records", self.store)
+        vault, store = self.vault, self.store
+        ledger, lives = port(life, "ledger", store), port(life, "lives", store)
+        records, notary = port(life, "records", store), self.weather.notary()
         envelopes = port(life, "envelopes", MemoryEnvelopes(vault))
         envelopes.peek = MemoryEnvelopes(vault).peek
         world = World(
             ledger=ledger,  # type: ignore[arg-type]
             lives=lives,  # type: ignore[arg-type]
             records=records,  # type: ignore[arg-type]
-            vault=port(life, "vault", vault),  # type: ignore[arg-type]
+            vault=self.weather.vault(life, vault),  # type: ignore[arg-type]
             envelopes=envelopes,  # type: ignore[arg-type]
             inspector=port(life, "inspector", MemoryInspector(vault=vault)),  # type: ignore[arg-type]
-            sealer=port(life, "sealer", MemorySealer(vault=vault, clock=life.clock)),  # type: ignore[arg-type]
+            sealer=port(life, "sealer", self.sealer),  # type: ignore[arg-type]
             directory=self.directory,
             outlet=port(life, "outlet", self.outlet),  # type: ignore[arg-type]
             clock=life.clock,
@@ -181,21 +204,31 @@ class SimTown(Town):
             observer=Silence(),
         )
         rooms: list[Worker] = []
-        register = Register(
-            MemoryNotary(), self.directory, us, has_room=lambda: bool(rooms) and rooms[0].has_room()
-        )
+        register = Register(notary, self.directory, us, has_room=lambda: bool(rooms) and rooms[0].has_room())
         pipeline = Pipeline(world, register, POLICY, us)
         life.worker = Worker(pipeline, ledger, lives, owner, PACE)  # type: ignore[arg-type]
         rooms.append(life.worker)
         shelf = Shelf(
             ledger=ledger,  # type: ignore[arg-type]
-            inboxes=port(life, "inboxes", self.store),  # type: ignore[arg-type]
+            inboxes=port(life, "inboxes", store),  # type: ignore[arg-type]
             records=records,  # type: ignore[arg-type]
             clock=life.clock,
         )
         life.desk = InboxDesk(shelf, register, life.worker.go_on)
+        life.uploads = port(life, "uploads", self.uploads)
+        life.sequencer = Sequencer(
+            port(life, "log", store.log),  # type: ignore[arg-type]
+            port(life, "log_records", store.log_records),  # type: ignore[arg-type]
+            notary,
+            life.clock,
+            organ=us.organ,
+            owner=owner,
+            stamper=port(life, "stamper", Stamps()),  # type: ignore[arg-type]
+            rhythm=RHYTHM,
+        )
         try:
             await self.ask(life, life.worker.start())
+            await self.ask(life, life.sequencer.start())
         except (Lost, Unavailable):
             self.kill(life)
             return life
@@ -277,24 +310,32 @@ class SimTown(Town):
             self.loop.create_task(self._consume(self.random.choice(self.alive), arrival))
 
     async def _consume(self, life: Life, arrival: Arrival) -> None:
+        known = self.tickets.setdefault(name_of(arrival), [])
+        taken_in = [ticket.document for ticket in known if ticket.state is not SubmissionState.REFUSED]
         try:
             ticket = await self.ask(life, life.worker.submit(arrival))
         except (Lost, Unavailable) as gone:
+            is_dead = arrival.is_dead_letter or self.random.random() < 0.3  # at the queue's delivery limit
             if isinstance(gone, Unavailable):
                 await asyncio.sleep(1 + self.random.random() * 4)
-            self.inbound.append(replace(arrival))
+                is_dead = False  # nothing died: what was waited out in hand is no dead letter
+            self.inbound.append(replace(arrival, is_dead_letter=is_dead))
         else:
-            self.tickets.setdefault(str(arrival.message_id), []).append(ticket)
+            if taken_in and ticket.document not in taken_in:
+                self.wrong(f"{arrival.message_id} came again and is another document: {ticket.reason}")
+            known.append(ticket)
         finally:
             self.in_flight -= 1
         self.look_for_inbound()
 
-    async def bury_letter(self, organ: str) -> None:
-        """Dead letters go back to a life until one has settled them."""
-        dead = self.broker.take_dead()
-        if dead is None:
-            return
-        self.in_flight += 1
+    async def bury_letters(self) -> None:
+        """Dead letters go to a life until one has settled them; some come twice, and late."""
+        while (dead := self.broker.take_dead()) is not None:
+            for _ in range(1 if self.weather.is_calm or self.random.random() < 0.9 else 2):
+                self.in_flight += 1
+                self.loop.create_task(self._bury(dead))
+
+    async def _bury(self, dead: DeadLetter) -> None:
         while True:
             try:
                 life = self.random.choice(self.alive)
@@ -305,6 +346,13 @@ class SimTown(Town):
                 await asyncio.sleep(1 + self.random.random() * 4)
         self.in_flight -= 1
 
+    async def watch_the_queues(self) -> None:
+        """Whatever is not taken in its time comes back as a dead letter."""
+        while True:
+            await asyncio.sleep(5)
+            self.broker.expire(self.store_clock.now())
+            await self.bury_letters()
+
     # --- rest ---------------------------------------------------------------------------------------
 
     def is_at_rest(self) -> bool:
@@ -312,9 +360,14 @@ class SimTown(Town):
         work = any(w.kind is not WorkKind.DEADLINE for w in self.store._work.values())
         busy = any(life.worker.in_hand for life in self.alive)
         queued = any(self.broker._queues.values())
-        return not (
-            work or busy or queued or self.inbox_waits() or self.inbound or self.in_flight or self.broker.dead
+        log = self.store.log
+        numbered = (
+            log._heads and not log._queue and next(reversed(log._heads.values())).size == log._tree.size
         )
+        if not numbered:
+            log._is_wanted = True
+        waits = self.inbox_waits() or self.inbound or self.in_flight or self.broker.dead
+        return bool(numbered) and not (work or busy or queued or waits)
 
     def inbox_waits(self) -> bool:
         """Whether there is something in the commune's inbox."""

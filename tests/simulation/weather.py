@@ -1,31 +1,33 @@
 """What befalls a port call: nothing as a rule; else it is slow, fails before or after it was done, or its life ends.
 
-Every call of every life goes through ``Weather.through``.  After a death a call never returns.
+Every call of every life goes through a gate of ``Weather``.  After a death a call never returns.  In every third
+seed deaths are aimed: what has not happened in this seed yet (a state, an event, a call) is likelier to be the end.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from adapters.memory import MemoryNotary
 from gateway.errors import Reason, Unavailable
-from gateway.model.handover import Delivery, Handed, HandOverResult
+from gateway.model.handover import Handed, HandOverResult
 
 if TYPE_CHECKING:
     from tests.simulation.town import Life, SimTown
 
-AWAY = {
-    "ledger": "store-away",
-    "lives": "store-away",
-    "inboxes": "store-away",
-    "records": "store-away",
+STORE = ("ledger", "lives", "inboxes", "records", "log", "log_records")
+AWAY = dict.fromkeys(STORE, "store-away") | {
     "vault": "disk-full",
+    "uploads": "disk-full",
     "envelopes": "disk-full",
     "inspector": "judge-away",
     "sealer": "seal-failed",
+    "stamper": "stamp-unavailable",
     "outlet": "broker-away",
 }
 PORTS = {
@@ -33,17 +35,29 @@ PORTS = {
     "lives": ("beat", "bury", "died"),
     "inboxes": ("peek", "item", "lock"),
     "records": ("timeline", "evidence", "one_evidence", "relations"),
+    "log": ("lead", "waiting", "adopt", "append", "publish", "unstamped", "stamp"),
+    "log_records": ("state",),
     "vault": ("put", "read"),
+    "uploads": ("begin", "append", "finish"),
     "envelopes": ("read", "render"),
     "inspector": ("judge",),
     "sealer": ("seal", "find_seal"),
+    "stamper": ("stamp",),
     "outlet": ("hand_over",),
 }
-LOSES_ANSWERS = {"put", "beat", "bury", "lock"}
+LOSES_ANSWERS = {"put", "beat", "bury", "lock", "begin", "append", "finish", "publish"}
 """Calls that may be done although their caller is told that they were not."""
-DOUBTFUL_COMMITS = {"commit", "died"}
+DOUBTFUL_COMMITS = {"commit", "died", "lease"}
 """The same of the store's writes, which only ``is_doubtful`` draws: of what was leased by a commit whose answer was
 lost nobody knows, as long as its life lasts."""
+LATENCIES_S = dict.fromkeys(STORE, (0.0, 0.0, 0.0, 0.02, 0.2)) | {
+    "vault": (0.0, 0.0, 0.1),
+    "inspector": (0.0, 0.0, 0.3, 10.0),
+    "sealer": (0.0, 0.0, 0.3, 3.0),
+    "outlet": (0.0, 0.0, 0.05, 2.0),
+}
+"""How long the calls of a port take at most in a seed, one of these."""
+AIM = 0.03
 
 
 class Weather:
@@ -68,7 +82,14 @@ class Weather:
         self.freeze = random.choice((0.0, 0.0, 0.002)) * storm
         self.most_deaths = random.choice((0, 1, 2, 4, 8))
         self.trouble = self.death + self.failure + self.slowness + self.freeze
+        self.is_aimed = random.random() < 0.33
+        self.met: set[tuple[str, str, str]] = set()
+        """What an aimed seed has met: each with its state and event, whether or not anything befell it."""
         self.away_until = dict.fromkeys(AWAY, -1.0)
+        store = random.choice(LATENCIES_S["ledger"])
+        self.latency = {
+            name: store if name in STORE else random.choice(LATENCIES_S.get(name, (0.0,))) for name in AWAY
+        }
 
     def port(self, life: Life, name: str, target: Any) -> SimpleNamespace:
         """*target* as *life* sees it."""
@@ -76,29 +97,62 @@ class Weather:
             **{method: self._gate(life, name, method, getattr(target, method)) for method in PORTS[name]}
         )
 
+    def vault(self, life: Life, target: Any) -> SimpleNamespace:
+        """A vault, from which bytes may come in pieces, too."""
+        seen = self.port(life, "vault", target)
+        look = self._gate(life, "vault", "open", _nothing)
+
+        async def opened(ref: Any, *, start: int = 0) -> AsyncIterator[bytes]:
+            async for piece in target.open(ref, start=start):
+                await look(ref)
+                yield piece
+
+        seen.open = opened
+        return seen
+
+    def notary(self) -> MemoryNotary:
+        """A notary whose key may not answer."""
+        return _WeatheredNotary(self)
+
     def _gate(self, life: Life, name: str, method: str, call: Any) -> Any:
         point, draw, trace = f"{name}.{method}", self._draw, self._town.trace
         loop, mortal = self._town.loop, life.mortal
 
+        latency = self.latency[name]
+
         async def through(*args: Any, **keywords: Any) -> Any:
             if mortal.is_dead:
+                self._town.wrong(f"{life.owner} is dead, and calls {point}")
                 await loop.create_future()
             self.calls += 1
             trace.append((loop._moment, life.owner, point, args))
-            if draw() < 0.3:
+            if latency:
+                await asyncio.sleep(draw() * latency)
+            elif draw() < 0.3:
                 await asyncio.sleep(0)
             if self.is_calm:
                 return await call(*args, **keywords)
             if self.away_until[name] > loop._moment:
                 return self._away(name, args)
+            if self.is_aimed and self._is_hit(name, method, point, args):
+                await self._die(life, name, method, point, call, args, keywords)
             if draw() >= self.trouble:
                 result = await call(*args, **keywords)
-                if draw() < 0.3:
+                if latency:
+                    await asyncio.sleep(draw() * latency)
+                elif draw() < 0.3:
                     await asyncio.sleep(0)
                 return result
             return await self._trouble(life, name, method, point, call, args, keywords)
 
         return through
+
+    def _is_hit(self, name: str, method: str, point: str, args: Any) -> bool:
+        met = (*self._town.describe(name, method, args), point)
+        if met in self.met:
+            return False
+        self.met.add(met)
+        return self.deaths < self.most_deaths and self._draw() < AIM
 
     def _away(self, name: str, args: Any) -> Any:
         if name == "outlet":
@@ -113,19 +167,7 @@ class Weather:
         if fate < self.death:
             if self.deaths >= self.most_deaths:
                 return await call(*args, **keywords)
-            self.deaths += 1
-            self.blows += 1
-            is_done = self._draw() < 0.5
-            state, event = self._town.describe(name, method, args)
-            if is_done:
-                try:
-                    await call(*args, **keywords)
-                except Exception:  # the call failed by itself: then the life ends before it
-                    is_done = False
-            self.reached[state, event, f"{'after' if is_done else 'before'} {point}"] += 1
-            self._tell(life, f"dies {'after' if is_done else 'before'} {point}")
-            self._town.kill(life)
-            await self._town.loop.create_future()
+            await self._die(life, name, method, point, call, args, keywords)
         fate -= self.death
         if fate < self.failure:
             return await self._failure(life, name, method, point, call, args, keywords)
@@ -142,6 +184,27 @@ class Weather:
         self.blows += 1
         self._town.freeze(life, 5 + self._draw() * 40)
         return await call(*args, **keywords)
+
+    def _dies_after(self) -> bool:
+        return self._draw() < 0.5
+
+    async def _die(
+        self, life: Life, name: str, method: str, point: str, call: Any, args: Any, keywords: Any
+    ) -> None:
+        """The life ends before the call or after it; this never returns."""
+        self.deaths += 1
+        self.blows += 1
+        is_done = self._dies_after()
+        state, event = self._town.describe(name, method, args)
+        if is_done:
+            try:
+                await call(*args, **keywords)
+            except Exception:  # the call failed by itself: then the life ends before it
+                is_done = False
+        self.reached[state, event, f"{'after' if is_done else 'before'} {point}"] += 1
+        self._tell(life, f"dies {'after' if is_done else 'before'} {point}")
+        self._town.kill(life)
+        await self._town.loop.create_future()
 
     async def _failure(
         self, life: Life, name: str, method: str, point: str, call: Any, args: Any, keywords: Any
@@ -169,7 +232,7 @@ class Weather:
         if kind < 0.7:
             self._tell(life, "the broker takes it and does not say so")
             await call(*args)
-            if isinstance(args[0], Delivery) and self._draw() < 0.3:
+            if self._draw() < 0.3:
                 await call(*args)  # and the message is doubled besides
         else:
             self._tell(life, "the broker loses it and does not say so")
@@ -178,3 +241,22 @@ class Weather:
     def _tell(self, life: Life, what: str) -> None:
         self.seen["a call is slow" if " takes " in what else what.split(" for ")[0]] += 1
         self._town.tell(f"{life.owner} {what}")
+
+
+class _WeatheredNotary(MemoryNotary):
+    """Signs as a rule."""
+
+    def __init__(self, weather: Weather) -> None:
+        self._weather = weather
+
+    def attest(self, evidence: Any) -> bytes:
+        """``Notary.attest``."""
+        weather = self._weather
+        if not weather.is_calm and weather._draw() < weather.failure * 0.3:
+            weather.seen["the notary fails"] += 1
+            raise Unavailable("seal-key-unusable")
+        return super().attest(evidence)
+
+
+async def _nothing(*args: Any) -> None:
+    """What a look at one piece of a stream does by itself."""
