@@ -250,6 +250,12 @@ class Base64:
         self._has_ended = self._has_ended or bytes(text[-1:]) == b"="
 
 
+def has_many_references(document: bytes, most: int) -> bool:
+    """Whether more than *most* references stand in *document* behind where its first base64 may begin."""
+    first = document.find(b"&", document.find(_TAG) + 1)
+    return first >= 0 and document.count(b"&", first) > most
+
+
 def decode(text: bytes, spool: Spool) -> Content | None:
     """What *text* (base64, blanks allowed) stands for; ``None`` where it is not base64."""
     decoder = Base64(spool)

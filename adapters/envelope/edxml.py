@@ -20,7 +20,7 @@ from pathlib import Path
 
 from adapters.envelope import files, header, parse, stream
 from adapters.envelope.attachments import TooHeavy, wrap
-from adapters.envelope.carve import CarvedWrongly, Carver
+from adapters.envelope.carve import CarvedWrongly, Carver, has_many_references
 from adapters.envelope.content import Content, Spool
 from adapters.envelope.dates import VIETNAM
 from adapters.envelope.edoc import read_edoc
@@ -170,7 +170,7 @@ class EdxmlEnvelopes:
         return await asyncio.to_thread(self._judge, body, {}, ref.size, self._spool, None)
 
     def _read(self, body: bytes, digest: str, *, light: int | None) -> Reading:
-        if light is not None and body.count(b"&") > _INLINE_REFERENCES:
+        if light is not None and has_many_references(body, _INLINE_REFERENCES):
             raise TooHeavy
         spool = self._spool if light is None else self._spool_in_memory
         carver = self._carver(digest, spool)
