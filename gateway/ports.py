@@ -279,7 +279,7 @@ class Vault(Protocol):
     async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
         """Keep the bytes; durable on return.  A second time is harmless and makes them young again.
 
-        Of a reference, the body that rides along is kept under the digest that it names: not hashed again."""
+        Of a reference, the body that rides along is kept: not hashed again where it was hashed to make it."""
         ...
 
     def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:

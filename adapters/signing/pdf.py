@@ -35,6 +35,7 @@ from adapters.signing.visible import pages
 from adapters.signing.visible.appearance import draw
 from adapters.signing.visible.mark import FIELD_PREFIX, Hidden, Mark, Signature, Spot, locate, without_wording
 from gateway.errors import Refused
+from gateway.model.payload import Hashed
 
 # pyHanko reports every oddity of a file as it goes along; findings about files are the inspector's.
 logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
@@ -59,12 +60,14 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A file that is complete but for the CMS.  ``digest`` is that of its ByteRange.
+    """A file that is complete but for the CMS.  ``digest`` is that of its ByteRange, ``hashed`` has gone through
+    the original.
 
     ``shown`` says what led to the seal's place, ``hidden`` why it shows nothing; one of them is empty.
     """
 
     original: bytes = field(repr=False)
+    hashed: Hashed = field(repr=False)
     update: bytearray = field(repr=False)
     hole: tuple[int, int]
     field_name: str
@@ -88,14 +91,15 @@ class Draft:
         return bytes(self.update)
 
 
-def prepare(pdf: bytes, wish: Wish) -> Draft:
-    """The draft of *pdf* with a new signature.  One that shows nothing stands on the first page.
+def prepare(pdf: bytes, wish: Wish, hashed: Hashed | None = None) -> Draft:
+    """The draft of *pdf*, through which *hashed* has gone, with a new signature.  One that shows nothing stands on
+    the first page.
 
     Raises ``Refused`` with ``seal-forbidden`` where a signature in the file forbids it, ``pdf-encrypted``,
     ``pdf-too-costly`` where one has Contents beyond all measure, or ``pdf-unreadable`` where even the tolerant reader gives up.
     """
     try:
-        return _prepare(pdf, wish, strict=True)
+        return _prepare(pdf, wish, hashed, strict=True)
     except Refused:
         raise
     except ContentsTooLong as exc:
@@ -105,7 +109,7 @@ def prepare(pdf: bytes, wish: Wish) -> Draft:
         # the file can be read at all, only the tolerant reader can say.
         pass
     try:
-        return _prepare(pdf, wish, strict=False)
+        return _prepare(pdf, wish, hashed, strict=False)
     except Refused:
         raise
     except Exception as exc:
@@ -128,15 +132,15 @@ def fields_of(pdf: bytes) -> Iterator[tuple[str, list[int], bytes]]:
         reader.let_go()
 
 
-def _prepare(pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
+def _prepare(pdf: bytes, wish: Wish, hashed: Hashed | None, *, strict: bool) -> Draft:
     writer = _Update(pdf, strict=strict, seed=wish.seed)
     try:
-        return _prepared(writer, pdf, wish, strict=strict)
+        return _prepared(writer, pdf, wish, hashed, strict=strict)
     finally:
         writer.reader.let_go()
 
 
-def _prepared(writer: _Update, pdf: bytes, wish: Wish, *, strict: bool) -> Draft:
+def _prepared(writer: _Update, pdf: bytes, wish: Wish, hashed: Hashed | None, *, strict: bool) -> Draft:
     if writer.prev.encrypted:
         raise Refused("pdf-encrypted")
     if strict and writer.prev.xrefs.hybrid_xrefs_present:
@@ -187,13 +191,16 @@ def _prepared(writer: _Update, pdf: bytes, wish: Wish, *, strict: bool) -> Draft
     )
 
     update = bytearray(tail.getbuffer())
-    md = new_hash(wish.digest, pdf)
+    if hashed is None:
+        hashed = sha256(pdf)
+    md = hashed.copy() if wish.digest == hashed.name else new_hash(wish.digest, pdf)
     view = memoryview(update)
     md.update(view[: hole[0] - len(pdf)])
     md.update(view[hole[1] - len(pdf) :])
     view.release()
     return Draft(
         original=pdf,
+        hashed=hashed,
         update=update,
         hole=hole,
         field_name=name,

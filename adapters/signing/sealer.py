@@ -95,7 +95,7 @@ class PadesSealer:
         is_large = ref.size > _LARGE
         async with self._large if is_large else nullcontext():
             pdf = await self._vault.read(ref)
-            draft = await asyncio.to_thread(prepare, pdf, wish)
+            draft = await asyncio.to_thread(prepare, pdf, wish, ref.hashed if pdf is ref.body else None)
             attributes = ready.template.attributes(draft.digest)
             cms = ready.template.assemble(attributes, await ready.key.sign(attributes))
             if is_large and not draft.was_odd:
@@ -124,7 +124,7 @@ def _put_away(draft: Draft, cms: bytes, template: CmsTemplate, folder: Path | No
     """The finished file, read back, without ever being put together in memory."""
     with _seal_failures(is_odd=False):
         update = draft.filled(cms)
-        payload = read_back_apart(draft.original, update, template)
+        payload = read_back_apart(draft.original, update, template, draft.hashed)
     file = LooseFile.in_folder(folder)
     file.write(draft.original)
     file.write(update)
@@ -135,7 +135,7 @@ def _finish(draft: Draft, cms: bytes, template: CmsTemplate) -> PayloadRef:
     """The finished file, read back."""
     with _seal_failures(is_odd=draft.was_odd):
         sealed = draft.fill(cms)
-        payload = read_back(draft.original, sealed, template)
+        payload = read_back(draft.original, sealed, template, draft.hashed)
         if draft.was_odd:
             read_back_as_pdf(sealed, draft.field_name)
     return payload

@@ -141,7 +141,7 @@ class FileVault:
             raise Unavailable("store-away", "closed") from error
 
     def _put_whole(self, whole: bytes | PayloadRef) -> PayloadRef:
-        ref = whole if isinstance(whole, PayloadRef) else PayloadRef.of(whole)
+        ref = PayloadRef.named(whole)
         assert ref.body is not None
         if self._refresh(ref):
             return ref

@@ -445,7 +445,7 @@ async def test_a_large_rendering_rides_along_or_is_in_the_vault(
     hand: Hand, envelopes: Envelopes, shelf: Shelf
 ) -> None:
     """... a large one is in the vault, durable; what it was made of need not be."""
-    files = (an_attachment("1.bin", os.urandom(2_000_000)), an_attachment("2.pdf", PDF))
+    files = (an_attachment("1.bin", os.urandom(1_200_000)), an_attachment("2.pdf", PDF))
     edoc, _ = await envelopes.read(await shelf.put(hand.edoc(an_edoc(attachments=files))))
     assert isinstance(edoc, Edoc)
     shelf.kept.clear()

@@ -83,6 +83,13 @@ async def test_a_second_time_is_harmless(vault: AnyVault) -> None:
     assert await vault.read(refs[0].bare()) == BODY
 
 
+async def test_a_reference_that_nobody_hashed_is_named_by_its_bytes(vault: AnyVault) -> None:
+    """ "Not hashed again if ``PayloadRef.of`` did it": what was made in another way may lie."""
+    ref = await vault.put(PayloadRef(sha256="ab" * 32, size=len(BODY), body=BODY))
+    assert ref == PayloadRef.of(BODY)
+    assert await vault.read(ref.bare()) == BODY
+
+
 async def test_chunks_have_at_most_one_mebibyte(vault: AnyVault) -> None:
     """ "The bytes in chunks of at most 1 MiB"; also those that ride along."""
     body = os.urandom(2 * MIB + 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from adapters.signing.keys import LoadedKey, load
 from adapters.signing.pdf import Draft, Wish, prepare
 from adapters.signing.readback import NotWhatWeSealed, read_back_as_pdf
 from adapters.signing.readback import read_back as read_back_file
+from gateway.model.payload import PayloadRef
 from tests.pki import NOW, pki, rsa_key
 from tests.signing.pdfs import a_pdf
 
@@ -38,6 +40,13 @@ def test_a_true_seal_passes(key: LoadedKey) -> None:
     sealed = _sealed(key)
     assert read_back_file(PDF, sealed, CmsTemplate(key.identity)).body == sealed
     read_back_as_pdf(sealed, "VanThu-1")
+
+
+def test_a_hash_of_the_original_that_was_at_hand_leads_to_the_same_file(key: LoadedKey) -> None:
+    sealed, template = _sealed(key), CmsTemplate(key.identity)
+    assert read_back_file(PDF, sealed, template, sha256(PDF)) == PayloadRef.of(sealed)
+    with pytest.raises(NotWhatWeSealed, match="digest"):
+        read_back_file(PDF, sealed, template, sha256(b"another"))
 
 
 def test_any_changed_byte_is_caught(key: LoadedKey) -> None:
