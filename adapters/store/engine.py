@@ -57,6 +57,7 @@ def open_writer(url: URL) -> Engine:
     if file_of(url) is None:
         return _postgresql(url, connections=1)
     engine = _sqlite(url, connections=1)
+    event.listen(engine, "connect", _wait_by_ourselves)
     event.listen(engine, "begin", _begin_immediate)
     return engine
 
@@ -149,11 +150,16 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin_immediate(connection: Connection) -> None:
+def _wait_by_ourselves(connection: Any, _record: Any) -> None:
     # SQLite's own waiting sleeps up to 100 ms between two looks, so that one busy process starves another.
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=0")
+    cursor.close()
+
+
+def _begin_immediate(connection: Connection) -> None:
     deadline = time.monotonic() + LOCK_WAIT_S
     cursor = connection.connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=0")
     try:
         while True:
             try:
@@ -164,7 +170,6 @@ def _begin_immediate(connection: Connection) -> None:
                     raise
             time.sleep(random.uniform(0.0003, 0.0015))
     finally:
-        cursor.execute(f"PRAGMA busy_timeout={int(LOCK_WAIT_S * 1000)}")
         cursor.close()
 
 
