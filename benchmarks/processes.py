@@ -18,19 +18,25 @@ GATEWAY = ("worker", "judge", "parent")
 @dataclass(frozen=True, slots=True)
 class _Process:
     parent: int
+    own_ms: float
     cpu_ms: float
     command: str
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Milliseconds of CPU so far, by part; ``strangers`` is what programs had that are none of ours, ``machine``
+    """Milliseconds of CPU so far, by part; ``others`` is what each program had that is none of ours, ``machine``
     everybody's, the kernel's own among it, ``idle`` nobody's."""
 
     parts: Mapping[str, float]
-    strangers: float
+    others: Mapping[int, float]
     machine: float
     idle: float
+
+    @property
+    def strangers(self) -> float:
+        """What all others had, those left out that ended meanwhile."""
+        return sum(self.others.values())
 
     @property
     def busy(self) -> float:
@@ -43,7 +49,7 @@ class Usage:
         names = self.parts.keys() | before.parts.keys()
         return Usage(
             {name: self.parts.get(name, 0.0) - before.parts.get(name, 0.0) for name in names},
-            max(0.0, self.strangers - before.strangers),
+            {pid: max(0.0, ms - before.others.get(pid, 0.0)) for pid, ms in self.others.items()},
             self.machine - before.machine,
             self.idle - before.idle,
         )
@@ -58,9 +64,9 @@ def usage() -> Usage:
         parts[part] += known[pid].cpu_ms
         ours.add(pid)
     parts["clients"] = sum(os.times()[:2]) * 1000
-    strangers = sum(one.cpu_ms for pid, one in known.items() if pid not in ours and one.command)
+    others = {pid: one.own_ms for pid, one in known.items() if pid not in ours and one.command}
     busy, idle = _machine()
-    return Usage(dict(parts), strangers, busy, idle)
+    return Usage(dict(parts), others, busy, idle)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +139,10 @@ def _read(pid: int) -> _Process | None:
     with suppress(OSError):
         stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-        # own time, and that of children that have ended: whoever lives is counted for himself
-        ticks = sum(int(n) for n in stat[11:15])
-        return _Process(int(stat[1]), ticks * _TICK_MS, command)
+        own = sum(int(n) for n in stat[11:13]) * _TICK_MS
+        # and that of children that have ended: whoever lives is counted for himself
+        ended = sum(int(n) for n in stat[13:15]) * _TICK_MS
+        return _Process(int(stat[1]), own, own + ended, command)
     return None
 
 

@@ -58,8 +58,15 @@ class Stack:
     """``vanthu serve`` on *var*, up between ``start`` and ``stop``."""
 
     def __init__(
-        self, var: Path, *, workers: int, config: Path | None = None, command: Sequence[str] = SERVE
+        self,
+        var: Path,
+        *,
+        workers: int,
+        config: Path | None = None,
+        command: Sequence[str] = SERVE,
+        patience_s: float = READY_WITHIN_S,
     ) -> None:
+        self._patience_s = patience_s
         self._var = var
         self._command = [*command, "--var", str(var), "--workers", str(workers)]
         if config is not None:
@@ -100,10 +107,10 @@ class Stack:
             )
         self._reader = asyncio.create_task(self._read(), name="stack output")
         try:
-            async with asyncio.timeout(READY_WITHIN_S):
+            async with asyncio.timeout(self._patience_s):
                 return await self._ready
         except TimeoutError:
-            raise StackFailed(f"not ready within {READY_WITHIN_S:.0f} s; see {self._log}") from None
+            raise StackFailed(f"not ready within {self._patience_s:.0f} s; see {self._log}") from None
 
     async def stop(self) -> int:
         """Ask it to stop, and wait until it has; its exit code.  A second time is harmless."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import secrets
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from demo.stack import SERVE, Stack
 from gateway.config import load
 
 KINDS = ("unsigned", "signed")
+STARTS_WITHIN_S = 900.0
+"""A thousand organs have four thousand queues, which the broker makes in a minute on a quiet machine."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +57,13 @@ class Setting:
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Gateway:
-    """One that runs; numbers its documents."""
+    """One that runs; numbers its documents from anywhere, for the folder may know those of an earlier life."""
 
     var: Path
     stack: Stack
     supply: Supply
     access: Mapping[str, Mapping[str, Any]]
-    _number: int = 0
+    _number: int = dataclasses.field(default_factory=lambda: secrets.randbelow(10**9))
 
     @asynccontextmanager
     async def offices(self, count: int, post: Post) -> AsyncIterator[Sequence[Office]]:
@@ -89,7 +92,9 @@ class Gateway:
 async def served(var: Path, supply: Supply, setting: Setting = Setting()) -> AsyncIterator[Gateway]:
     """A gateway on *var*, which may have been one before; ended, and its data left, at the end."""
     config = await asyncio.to_thread(_configured, var, setting)
-    async with Stack(var, workers=setting.workers, config=config, command=setting.command) as stack:
+    async with Stack(
+        var, workers=setting.workers, config=config, command=setting.command, patience_s=STARTS_WITHIN_S
+    ) as stack:
         stack.trust(supply.trusted)
         await stack.start()
         yield Gateway(var=var, stack=stack, supply=supply, access=accesses(stack.access_file))

@@ -142,7 +142,7 @@ def test_a_slope_is_that_of_the_line_through_the_points() -> None:
 def test_cpu_is_per_document_and_what_strangers_use_is_nobodys_here() -> None:
     used = processes.Usage(
         {"worker": 80.0, "judge": 10.0, "parent": 10.0, "broker": 50.0, "clients": 20.0},
-        strangers=100.0,
+        others={1: 60.0, 2: 40.0},
         machine=300.0,
         idle=100.0,
     )
@@ -152,6 +152,13 @@ def test_cpu_is_per_document_and_what_strangers_use_is_nobodys_here() -> None:
     assert told["kernel_cpu_ms"] == pytest.approx(20 - 17)
     assert (told["busy"], told["strangers"]) == (pytest.approx(0.5), pytest.approx(0.25))
     assert (told["p50_ms"], told["p99_ms"]) == (pytest.approx(100), pytest.approx(100))
+
+
+def test_who_ends_meanwhile_takes_nothing_away_from_what_others_used() -> None:
+    before = processes.Usage({"worker": 5.0}, others={1: 50.0, 2: 900.0}, machine=100.0, idle=10.0)
+    after = processes.Usage({"worker": 9.0}, others={1: 60.0, 3: 5.0}, machine=130.0, idle=20.0)
+    used = after.since(before)
+    assert (used.parts, used.strangers, used.busy) == ({"worker": 4.0}, 15.0, pytest.approx(15 / 40))
 
 
 def test_the_page_and_its_pictures_are_made_of_any_file() -> None:
