@@ -57,6 +57,12 @@ def test_every_promise_has_a_sabotage() -> None:
     assert {one.number for one in ALL} == set(PROMISES)
 
 
+def test_every_clause_of_every_promise_has_a_sabotage() -> None:
+    assert sabotage.clauses(PATCHES).keys() == set(PROMISES)
+    lines, bare = sabotage.table(PATCHES, ALL)
+    assert bare == 0, "\n".join(lines)
+
+
 @pytest.mark.parametrize("one", ALL, ids=lambda one: one.name)
 def test_a_sabotage_fits_the_source_and_names_a_test_that_exists(one: Sabotage) -> None:
     assert sabotage.exists(one.test), one.test
@@ -137,6 +143,17 @@ def test_a_patch_without_its_header_is_refused(project: Path) -> None:
     (project / "patches" / "01-none.patch").write_text(f"promise: 1 something\n{DIFF}", encoding="utf-8")
     with pytest.raises(SystemExit, match="needs the lines promise: and test:"):
         sabotage.load(project / "patches")
+
+
+def test_a_clause_that_no_sabotage_breaks_is_a_failure(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _lay(project, "01-least", "test_the_largest_is_found")
+    (project / "patches" / sabotage.CLAUSES).write_text(
+        '[1]\n"the largest is told" = ["01-least"]\n"in time" = []\n'
+    )
+    code, told = _outcome(project, capsys)
+    assert (code, "1 of 1 noticed" in told, "NONE" in told) == (1, True, True), told
 
 
 def test_only_asked_for_ones_are_run(project: Path) -> None:

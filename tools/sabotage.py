@@ -3,6 +3,10 @@
     python -m tools.sabotage                # all
     python -m tools.sabotage --only chain   # those whose name or promise contains "chain"
     python -m tools.sabotage --jobs 2       # two at a time (the default)
+    python -m tools.sabotage --table        # which sabotages break which clause of which promise
+
+At the end stands a table: what each promise says, clause by clause (``clauses.toml`` beside the patches), and how many
+sabotages of each were noticed.  A clause without any is a failure.  ``--table`` prints it without running anything.
 
 A patch in ``tests/sabotage/`` begins with two lines, ``promise: <number> <words>`` and ``test: <pytest node id>``,
 then a unified diff.  A patch that no longer applies or leaves no Python, a test that does not pass without it,
@@ -20,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -30,6 +35,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).parent.parent
 PATCHES = ROOT / "tests" / "sabotage"
 TEST_TIME_S = 300
+CLAUSES = "clauses.toml"
 PROMISES = range(1, 13)
 """The numbers of what the README promises."""
 
@@ -72,6 +78,32 @@ def load(folder: Path) -> list[Sabotage]:
             raise SystemExit(f"{path.name}: the promise begins with a number from 1 to {PROMISES[-1]}")
         found.append(one)
     return found
+
+
+def clauses(folder: Path) -> dict[int, dict[str, list[str]]]:
+    """What each promise says, and the names of the sabotages that break it; nothing where the folder has no list."""
+    file = folder / CLAUSES
+    told = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return {int(number): said for number, said in told.items()}
+
+
+def table(folder: Path, known: Sequence[Sabotage], noticed: set[str] | None = None) -> tuple[list[str], int]:
+    """The lines of the table, and how many clauses nobody breaks (with *noticed*: none of whose sabotages is in it)."""
+    names = {one.name for one in known}
+    lines, bare = [], 0
+    for number, said in clauses(folder).items():
+        listed = {name for breakers in said.values() for name in breakers}
+        besides = [one.name for one in known if one.number == number and one.name not in listed]
+        lines.append(f"promise {number}: {len(besides)} besides those of its clauses")
+        for clause, breakers in said.items():
+            there = names.intersection(breakers)
+            seen = there if noticed is None else there & noticed
+            bare += not seen
+            word = f"{len(seen)} of {len(breakers)} noticed" if noticed is not None else f"{len(there)}"
+            lines.append(f"  {'NONE' if not seen else word:16} {clause}")
+            lines += [f"  {'MISSING':16} {name}" for name in breakers if name not in names]
+            bare += len(set(breakers) - names)
+    return lines, bare
 
 
 def exists(test: str, root: Path = ROOT) -> bool:
@@ -197,9 +229,9 @@ def notices(one: Sabotage, pristine: Path, scratch: Path) -> str:
     return "" if verdict is Verdict.FAILED else f"{one.test} {verdict.value} with the sabotage: it must fail"
 
 
-def unnoticed(wanted: Sequence[Sabotage], jobs: int, source: Path = ROOT) -> int:
-    """How many of *wanted* go unnoticed in a copy of *source*; prints a line for each."""
-    count = 0
+def unnoticed(wanted: Sequence[Sabotage], jobs: int, source: Path = ROOT) -> set[str]:
+    """The names of those of *wanted* that go unnoticed in a copy of *source*; prints a line for each."""
+    blind = set[str]()
     with tempfile.TemporaryDirectory(prefix="vanthu-sabotage-") as folder:
         scratch = Path(folder)
         scratch.chmod(0o755)  # servers that a test starts may run as a user of their own
@@ -219,11 +251,12 @@ def unnoticed(wanted: Sequence[Sabotage], jobs: int, source: Path = ROOT) -> int
             ordered = sorted(wanted, key=lambda one: not one.test.startswith("tests/service/"))
             for done in as_completed([pool.submit(outcome, one) for one in ordered]):
                 one, why, seconds = done.result()
-                count += bool(why)
+                if why:
+                    blind.add(one.name)
                 word = "UNNOTICED" if why else "noticed  "
                 detail = f"\n    {why}" if why else ""
                 print(f"{word} {seconds:5.1f} s  {one.name}: {one.promise}{detail}", flush=True)
-    return count
+    return blind
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -232,20 +265,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", default=[""], help="parts of names or of promises' words")
+    parser.add_argument("--table", action="store_true", help="print what breaks which clause, run nothing")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
     parser.add_argument("--patches", type=Path, default=PATCHES, help="the folder of the patches")
     parser.add_argument("--source", type=Path, default=ROOT, help="the repository to break a copy of")
     given = parser.parse_args(arguments)
-    wanted = [
-        s for s in load(given.patches) if any(part in s.name or part in s.promise for part in given.only)
-    ]
+    is_part = given.only != [""]
+    known = load(given.patches)
+    if given.table:
+        lines, bare = table(given.patches, known)
+        print("\n".join(lines))
+        raise SystemExit(1 if bare else 0)
+    wanted = [s for s in known if any(part in s.name or part in s.promise for part in given.only)]
     if not wanted:
         raise SystemExit("no sabotage of that name")
     began = time.monotonic()
-    count = unnoticed(wanted, max(1, given.jobs), given.source)
+    blind = unnoticed(wanted, max(1, given.jobs), given.source)
     seconds = time.monotonic() - began
-    print(f"{len(wanted)} sabotages in {seconds:.0f} s: {len(wanted) - count} noticed, {count} not")
-    raise SystemExit(1 if count else 0)
+    bare = 0
+    if not is_part:
+        lines, bare = table(given.patches, known, {one.name for one in wanted} - blind)
+        print("\n".join(lines))
+    print(
+        f"{len(wanted)} sabotages in {seconds:.0f} s: {len(wanted) - len(blind)} noticed, {len(blind)} not"
+        + (f"; {bare} clauses are broken by none" if bare else "")
+    )
+    raise SystemExit(1 if blind or bare else 0)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,18 @@ async def test_a_queue_that_stays_full_until_the_expiry_is_a_consignment_failure
     check_records(ticket.document, await town.evidence(ticket))
 
 
+@pytest.mark.parametrize("hours", [0, 6])
+async def test_sender_and_recipient_are_told_the_same_expiry(hours):
+    town = await a_town()
+    until = town.clock.now() + (hours * HOUR if hours else MONTH)
+    ticket = await town.send(town.edoc(LABOUR), expires=until.isoformat() if hours else "")
+    await town.settle()
+    (letter,) = town.deliveries(LABOUR)
+    assert letter.expires_at == until
+    told = [fields(receipt.body, "Expires") for receipt in town.receipts(about=ticket)]
+    assert told == [[until.isoformat()]] * 2, "by the acceptance, and by the consignment"
+
+
 async def test_the_end_of_its_time_is_told_in_both_languages():
     town, ticket = await a_full_queue()
     await town.pass_time(6 * HOUR)

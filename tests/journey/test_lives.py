@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import Unavailable
 from gateway.model.handover import Delivery
 from gateway.model.ids import MessageId, PartyKey, delivery_id
-from gateway.model.journey import SubmissionState
+from gateway.model.journey import HandOverState, SubmissionState
 from gateway.model.submission import Door, Ticket
 from gateway.worker import Pace
 from tests.builders import COMMUNE, PDF
@@ -301,6 +301,22 @@ async def test_however_many_commits_fail_in_a_row_nothing_is_lost_or_doubled(fai
         await town.pass_time(6 * MINUTE)
     await is_whole(town, ticket, LABOUR, receipts=3)
     assert len(await town.inbox()) == 1
+
+
+async def test_a_hand_over_whose_evidence_cannot_be_written_is_repeated_under_its_id():
+    town = await a_town()
+    town.outlet.after.close()
+    ticket = await town.send(town.edoc(LABOUR))
+    await town.settle()
+    town.ledger.fails_next = 1
+    town.outlet.after.lift()
+    await town.settle()
+    assert (await town.copy(ticket, LABOUR)).state is HandOverState.PENDING
+    await town.pass_time(timedelta(hours=1))
+    first, again = town.deliveries(LABOUR)
+    assert first.message_id == again.message_id
+    assert again.headers["vanthu-attempt"] == 2
+    assert town.events(ticket, LABOUR) == ["ContentConsignment"]
 
 
 async def test_what_is_dropped_while_something_else_is_put_back_is_put_back_too():

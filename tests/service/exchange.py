@@ -91,6 +91,7 @@ class Clerk:
     undelivered: list[tuple[str, str, str, str]] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     finished: int = 0
+    refuses: bool = False
     door_is_open: asyncio.Event = field(default_factory=asyncio.Event)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -103,6 +104,8 @@ class Clerk:
         self.finished += 1
         if self.failures:
             raise self.failures.pop(0)
+        if self.refuses:
+            return Ticket(door=Door.REFUSED, document=None, state=SubmissionState.REFUSED)
         return Ticket(door=Door.ACCEPTED, document=None, state=SubmissionState.RECEIVED)
 
     def screen(self, head: bytes) -> None:

@@ -253,6 +253,18 @@ async def test_a_submission_comes_to_the_intake_with_all_that_it_said(broker: Br
     assert (urgent.routed_as, urgent.is_urgent, urgent.client) == (Kind.EDOC, True, None)
 
 
+async def test_of_what_is_refused_the_broker_keeps_no_copy(broker: Broker) -> None:
+    clerk = Clerk(refuses=True)
+    async with consuming(broker, clerk), client(broker, "client-a") as own:
+        await submit(own, named("submit", A), b"<secret/>", user_id="client-a")
+        await clerk.sees(lambda c: c.finished > 0)
+        await submit(own, named("submitStatus", A), b"<s/>", user_id="client-a", message_id="m-2")
+        await clerk.sees(lambda c: c.finished > 1)
+        await broker.becomes(f"vanthu.submit.{A}", 0)
+    assert [arrival.message_id for arrival in clerk.arrivals] == ["m-1", "m-2"], "nothing came back as dead"
+    assert await broker.depth("vanthu.dead.submit") + await broker.depth("vanthu.dead.parked") == 0
+
+
 async def test_a_claim_is_resolved_and_a_bad_one_is_handed_on_as_it_is(broker: Broker) -> None:
     ref = PayloadRef.of(bytes(2_000_000)).bare()
     good: dict[str, Any] = {"href": path_of(SECRET, A, ref), "sha256": ref.sha256, "size": ref.size}
