@@ -18,6 +18,7 @@ from pamqp.header import ContentHeader
 from adapters.broker import decoding
 from adapters.broker.admission import Flight, Gate, Hold, Quota
 from adapters.broker.dead_letters import delivery_of, submission_of
+from adapters.broker.encoding import Properties
 
 # --- bounds -----------------------------------------------------------------------------------------
 
@@ -253,3 +254,59 @@ def test_what_is_no_delivery_of_ours_is_none(
 def test_what_is_no_submission_is_none() -> None:
     assert submission_of(a_dead("submit.", {})) is None
     assert submission_of(a_dead("deliver.A.1", {})) is None
+
+
+# --- what we publish --------------------------------------------------------------------------------
+
+_texts = st.text(max_size=60)
+
+
+@given(
+    texts=st.fixed_dictionaries(
+        dict.fromkeys(("content_type", "correlation_id", "message_id", "kind"), _texts)
+    ),
+    headers=st.dictionaries(_texts, st.text(max_size=300) | st.integers(-(2**31), 2**31 - 1), max_size=8),
+    expiration=st.none() | st.integers(1, 2**32 - 1),
+    priority=st.none() | st.integers(0, 9),
+    seconds=st.integers(0, 2**32),
+)
+def test_properties_are_read_by_others_as_they_were_meant(
+    texts: dict[str, str],
+    headers: dict[str, str | int],
+    expiration: int | None,
+    priority: int | None,
+    seconds: int,
+) -> None:
+    properties = Properties(
+        **texts,  # type: ignore[arg-type]  # four texts by name
+        headers=headers,
+        timestamp=datetime.fromtimestamp(seconds, UTC),
+        expiration=expiration,
+        priority=priority,
+    )
+    header = ContentHeader()
+    header.unmarshal(ContentHeader(body_size=7, properties=properties).marshal())
+    read = header.properties
+    assert header.body_size == 7
+    told = {
+        "content_type": read.content_type,
+        "correlation_id": read.correlation_id,
+        "message_id": read.message_id,
+        "kind": read.message_type,
+    }
+    assert told == texts
+    assert (read.headers, read.delivery_mode, read.priority) == (headers, 2, priority)
+    assert read.expiration == (None if expiration is None else str(expiration))
+    assert read.timestamp == datetime.fromtimestamp(seconds, UTC)
+
+
+def test_a_text_that_is_too_long_for_a_property_is_an_error_and_no_broken_frame() -> None:
+    with pytest.raises(ValueError, match="range"):
+        Properties(
+            content_type="application/xml",
+            headers={},
+            correlation_id="c" * 256,
+            message_id="m",
+            timestamp=datetime.now(UTC),
+            kind="edoc",
+        )

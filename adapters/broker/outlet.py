@@ -16,11 +16,11 @@ from typing import NamedTuple
 import structlog
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import DeliveryError, PublishError
-from aiormq import spec
 from aiormq.channel import Channel
 
 from adapters.broker.admission import Flight
 from adapters.broker.connection import LOST, Connection, real_cancellation_only
+from adapters.broker.encoding import Properties
 from adapters.broker.topology import deliver_queue, receipts_queue
 from gateway.errors import Reason, Unavailable
 from gateway.model.claim import CLAIM_TYPE, path_of
@@ -34,8 +34,6 @@ XML_TYPE = "application/xml"
 # spec: RabbitMQ, time-to-live - a message's expiration fits 32 bits of milliseconds
 _LONGEST_TTL = timedelta(milliseconds=2**32 - 1)
 _SHORTEST_TTL = timedelta(milliseconds=1)
-_PERSISTENT = 2
-"""spec: AMQP 0-9-1, basic - delivery-mode: 1 non-persistent, 2 persistent"""
 _TAKEN = HandOverResult(handed=Handed.TAKEN)
 
 
@@ -174,7 +172,7 @@ class Letter(NamedTuple):
     """A parcel as AMQP carries it."""
 
     body: bytes
-    properties: spec.Basic.Properties
+    properties: Properties
 
 
 class _Slot:
@@ -278,16 +276,14 @@ def _persistent(
     expiration: timedelta | None,
     priority: int | None = None,
 ) -> Letter:
-    ttl = None if expiration is None else str(expiration // timedelta(milliseconds=1))
-    properties = spec.Basic.Properties(
-        headers=dict(headers),
+    properties = Properties(
+        headers=headers,
         content_type=content_type,
-        delivery_mode=_PERSISTENT,
         correlation_id=correlation_id,
         message_id=message_id,
         timestamp=now,
-        message_type=kind,
-        expiration=ttl,
+        kind=kind,
+        expiration=None if expiration is None else expiration // timedelta(milliseconds=1),
         priority=priority,
     )
     return Letter(body, properties)
