@@ -152,6 +152,10 @@ class Records(Protocol):
         """How much work is undone, by kind; and ``waiting`` documents as ``waiting``."""
         ...
 
+    async def leased(self) -> Mapping[Owner, int]:
+        """How much work each owner has in hand; who has none is not named."""
+        ...
+
     async def note(self, entry: AuditEntry) -> None:
         """Put an operator's action on record; durable on return."""
         ...

@@ -60,6 +60,8 @@ class Supervisor:
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = False
         self._orders = 0
+        self._one_order = asyncio.Lock()
+        self._holders = 0
         self._may_spawn = asyncio.Event()
         self._may_spawn.set()
         self._spawning = 0
@@ -94,6 +96,7 @@ class Supervisor:
     @asynccontextmanager
     async def quiet(self) -> AsyncIterator[None]:
         """No worker starts meanwhile: whoever lives hears the orders, whoever starts later knows the new facts."""
+        self._holders += 1
         self._may_spawn.clear()
         try:
             while self._spawning:
@@ -101,17 +104,20 @@ class Supervisor:
                 await self._spawned.wait()
             yield
         finally:
-            self._may_spawn.set()
+            self._holders -= 1
+            if not self._holders:
+                self._may_spawn.set()
 
     async def order(self, order: Mapping[str, Any], within_s: float) -> Mapping[int, Mapping[str, Any]]:
         """Give every living worker *order*; the answers, by worker.
 
         One that dies over it, or does not answer in time, is not among them.
         """
-        self._orders += 1
-        line = {**order, "order": self._orders}
-        children = [child for child in self._children.values() if child.process.returncode is None]
-        answers = await asyncio.gather(*(_ask(child, line, within_s) for child in children))
+        async with self._one_order:  # two who read the same pipe would take each other's answers
+            self._orders += 1
+            line = {**order, "order": self._orders}
+            children = [child for child in self._children.values() if child.process.returncode is None]
+            answers = await asyncio.gather(*(_ask(child, line, within_s) for child in children))
         return {
             child.number: answer
             for child, answer in zip(children, answers, strict=True)
@@ -125,6 +131,11 @@ class Supervisor:
             if child is not None and child.process.returncode is None:
                 log.error("worker restarted: it did not obey", number=number)
                 child.process.kill()
+
+    @property
+    def owners(self) -> Sequence[Owner]:
+        """The lives of the workers that live."""
+        return [child.owner for child in self._children.values() if child.process.returncode is None]
 
     @property
     def numbers(self) -> Sequence[int]:

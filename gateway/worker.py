@@ -111,6 +111,7 @@ class Worker:
         self._suspects = asyncio.Lock()
         self._dropped: list[tuple[Errand, Reason]] = []
         self._draining = False
+        self._turn = asyncio.Lock()
         self._lives_until = math.inf
 
     # --- Intake -------------------------------------------------------------------------------------
@@ -168,21 +169,47 @@ class Worker:
             asyncio.create_task(self._lease(), name="worker-lease"),
         ]
 
+    async def drain(self, grace: timedelta) -> int:
+        """Take nothing new, finish what runs within *grace*, give the rest back to the store; how much that was.
+
+        On return nothing is leased to this life, which goes on: ``resume`` has it take work again.  Raises
+        ``Unavailable`` where the store does not answer.
+        """
+        self._draining = True
+        async with self._turn:  # whoever is leasing has begun what he leased before this goes on
+            pass
+        await self._finish(grace)
+        left = set(self._tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        self._dropped.clear()
+        await self._lives.bury(self._owner)
+        await self._say_alive()
+        return len(left)
+
+    def resume(self) -> None:
+        """Take work again, after ``drain``."""
+        self._draining = False
+
     async def stop(self) -> None:
         """Take nothing new, finish what runs within the grace, leave the rest to others.  May be called twice."""
         self._draining = True
         for loop in self._loops:
             if loop.get_name() == "worker-lease":
                 loop.cancel()
-        deadline = asyncio.get_running_loop().time() + self._pace.grace.total_seconds()
-        while self._tasks and asyncio.get_running_loop().time() < deadline:
-            left = deadline - asyncio.get_running_loop().time()
-            await asyncio.wait(set(self._tasks), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        await self._finish(self._pace.grace)
         for task in [*self._tasks, *self._loops]:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._loops, return_exceptions=True)
         with suppress(Unavailable):
             await self._lives.bury(self._owner)
+
+    async def _finish(self, grace: timedelta) -> None:
+        deadline = asyncio.get_running_loop().time() + grace.total_seconds()
+        while self._tasks and asyncio.get_running_loop().time() < deadline:
+            left = deadline - asyncio.get_running_loop().time()
+            await asyncio.wait(set(self._tasks), timeout=left, return_when=asyncio.FIRST_COMPLETED)
 
     @property
     def failed(self) -> BaseException | None:
@@ -220,8 +247,9 @@ class Worker:
             # look, ours too, and each would count as a death of the documents in hand: first the next beat.
             return False
         try:
-            await self._put_back()
-            return await self._take(room) == room
+            async with self._turn:
+                await self._put_back()
+                return self.has_room() and await self._take(room) == room
         except Unavailable as away:
             log.warning("no lease", reason=away.reason)
             return False

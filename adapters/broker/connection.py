@@ -50,6 +50,8 @@ class Options:
 
     url: str = field(repr=False)
     """With user, password and virtual host."""
+    life: str = ""
+    """Whose connection it is, told to the broker behind the purpose."""
     ca_file: Path | None = None
     """Whom to trust with TLS; the machine's authorities when absent."""
     connect_within: timedelta = timedelta(seconds=10)
@@ -289,7 +291,8 @@ def _address(options: Options, purpose: str) -> URL:
     url = URL(options.url)
     if url.scheme not in ("amqp", "amqps") or not url.host:
         raise ConfigError("[broker] url: amqp://user:password@host:port/vhost or amqps://… is needed")
-    return url.update_query(heartbeat=str(round(options.heartbeat.total_seconds())), name=f"vanthu-{purpose}")
+    name = f"vanthu-{purpose} {options.life}".rstrip()
+    return url.update_query(heartbeat=str(round(options.heartbeat.total_seconds())), name=name)
 
 
 def _trusted(options: Options) -> ssl.SSLContext | None:

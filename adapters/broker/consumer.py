@@ -143,6 +143,7 @@ class Consumer:
         self._subscriptions.add([*dead], prefetch=options.dead_prefetch)
         self._running: set[asyncio.Task[None]] = set()
         self._is_started = False
+        self._is_resting = False
         self._is_stopping = asyncio.Event()
 
     # --- life ---------------------------------------------------------------------------------------
@@ -189,6 +190,17 @@ class Consumer:
         """Consume again.  May be called twice."""
         self._is_stopping.clear()
         self._subscriptions.resume()
+        if self._is_resting:
+            self._is_resting = False
+            self._subscriptions.start()
+
+    async def rest(self, grace: timedelta) -> int:
+        """Drain, and keep no consumer and no channel: the broker has back what is not settled by then; answers how
+        many messages those were.  ``resume`` ends it."""
+        left = await self.drain(grace)
+        self._is_resting = True
+        await self._subscriptions.stop()
+        return left
 
     async def drain(self, grace: timedelta) -> int:
         """Pause, and wait up to *grace* for what is in hand; answers how many are left."""

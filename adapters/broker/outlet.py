@@ -19,7 +19,7 @@ from aio_pika.exceptions import DeliveryError, PublishError
 from aiormq.channel import Channel
 
 from adapters.broker.admission import Flight
-from adapters.broker.connection import LOST, Connection, real_cancellation_only
+from adapters.broker.connection import LOST, Connection, real_cancellation_only, within
 from adapters.broker.encoding import Properties
 from adapters.broker.topology import deliver_queue, receipts_queue
 from gateway.errors import Reason, Unavailable
@@ -34,6 +34,7 @@ XML_TYPE = "application/xml"
 # spec: RabbitMQ, time-to-live - a message's expiration fits 32 bits of milliseconds
 _LONGEST_TTL = timedelta(milliseconds=2**32 - 1)
 _SHORTEST_TTL = timedelta(milliseconds=1)
+_CLOSE_WITHIN = timedelta(seconds=2)
 _TAKEN = HandOverResult(handed=Handed.TAKEN)
 
 
@@ -73,6 +74,7 @@ class AmqpOutlet:
         self._turn = 0
         self._answered_at = 0.0
         self._is_blocked = False
+        self._flying = 0
 
     @property
     def state(self) -> str:
@@ -83,6 +85,7 @@ class AmqpOutlet:
 
     async def hand_over(self, parcel: Parcel) -> HandOverResult:
         """Publish *parcel*; see ``gateway.ports.Outlet``."""
+        self._flying += 1
         try:
             with real_cancellation_only():
                 return await self._hand_over(parcel)
@@ -102,6 +105,15 @@ class AmqpOutlet:
         except Exception as bug:  # the port promises a result, whatever happens
             log.exception("parcel failed", document=parcel.document, error=type(bug).__name__)
             return _not_now("internal")
+        finally:
+            self._flying -= 1
+
+    async def rest(self) -> int:
+        """Close our channels, unless parcels still wait for the broker's word; answers how many do.  What comes
+        later opens them again."""
+        if not self._flying:
+            await asyncio.gather(*(slot.close() for slot in self._slots))
+        return self._flying
 
     async def _hand_over(self, parcel: Parcel) -> HandOverResult:
         now = self._clock.now()
@@ -199,6 +211,11 @@ class _Slot:
             assert isinstance(raw, Channel)
             self._channel, self._of = raw, live
             return raw
+
+    async def close(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await within(channel.close(), _CLOSE_WITHIN)
 
     def _ready(self, live: AbstractConnection) -> Channel | None:
         if self._of is live and self._channel is not None and not self._channel.is_closed:

@@ -158,7 +158,8 @@ class Subscriptions:
         self._is_open.set()
 
     async def stop(self) -> None:
-        """End all consumers and their channels.  May be called twice."""
+        """End all consumers and their channels; ``start`` begins anew.  May be called twice."""
+        self._is_started = False
         tasks, self._tasks = self._tasks, set()
         for task in tasks:
             task.cancel()

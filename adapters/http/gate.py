@@ -41,6 +41,15 @@ class Gate:
             if not self._running:
                 self._empty.set()
 
+    @property
+    def running(self) -> int:
+        """How many requests run."""
+        return self._running
+
+    def open(self) -> None:
+        """Let requests in again."""
+        self.is_closed = False
+
     async def close(self, grace: timedelta) -> None:
         """Let nobody in any more, and wait until all have left, for *grace* at most."""
         self.is_closed = True

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterable
+from datetime import timedelta
 
 import structlog
 from aiohttp import web
@@ -91,6 +92,15 @@ class HttpServer:
             ) from exc
         self._port = self._listener.sockets[0].getsockname()[1]
         _log.info("http listens", port=self._port)
+
+    async def rest(self, grace: timedelta) -> int:
+        """Answer what comes as ``draining``, and wait up to *grace* for what runs; how many requests are left."""
+        await self._gate.close(grace)
+        return self._gate.running
+
+    def resume(self) -> None:
+        """Take requests again, after ``rest``."""
+        self._gate.open()
 
     async def stop(self) -> None:
         """Take no new requests, finish those that run for ``grace``, close.  May be called twice, or early."""

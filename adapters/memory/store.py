@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -269,6 +270,10 @@ class MemoryStore:
         counts = {kind.value: kinds.count(kind) for kind in WorkKind}
         waiting = [s for s in self._submissions.values() if s.state is SubmissionState.WAITING]
         return counts | {"waiting": len(waiting)}
+
+    async def leased(self) -> Mapping[Owner, int]:
+        """``Records.leased``."""
+        return Counter(work.owner for work in self._work.values() if work.owner is not None)
 
     async def note(self, entry: AuditEntry) -> None:
         """``Records.note``."""

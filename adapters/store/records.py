@@ -14,7 +14,7 @@ from gateway.model.change import AuditEntry, Event, Relation, WorkKind
 from gateway.model.document import Dossier
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver
-from gateway.model.ids import DocumentId, EvidenceId, PartyKey, normalised
+from gateway.model.ids import DocumentId, EvidenceId, Owner, PartyKey, normalised
 from gateway.model.journey import HandOverState, SubmissionState
 
 
@@ -71,6 +71,9 @@ class SqlRecords:
             select(func.count())
             .select_from(s)
             .where(s.c.state == literal_column(f"'{SubmissionState.WAITING.value}'")),
+        )
+        self._leased = One(
+            dialect, select(w.c.owner, func.count()).where(w.c.owner.is_not(None)).group_by(w.c.owner)
         )
         c = tables.handovers
         self._copies = One(
@@ -176,6 +179,14 @@ class SqlRecords:
             counts = {kind.value: 0 for kind in WorkKind}
             counts.update({row[0]: row[1] for row in self._undone.run(connection)})
             return counts | {"waiting": self._waiting.run(connection).scalar_one()}
+
+        return await self._readers.ask(query)
+
+    async def leased(self) -> Mapping[Owner, int]:
+        """``Records.leased``."""
+
+        def query(connection: Connection) -> Mapping[Owner, int]:
+            return {Owner(row[0]): row[1] for row in self._leased.run(connection)}
 
         return await self._readers.ask(query)
 

@@ -30,12 +30,16 @@ def serve(
         int | None, typer.Option("--workers", min=1, help="Số tiến trình · worker processes.")
     ] = None,
 ) -> None:
-    """Chạy cổng · run the gateway until SIGTERM or Ctrl-C; stops without losing anything.  SIGHUP: read the directory anew."""
+    """Chạy cổng · run the gateway until SIGTERM or Ctrl-C; then it drains, says so, and exits with 0, or 1 where
+    something was left in flight (nothing of that is lost).  SIGHUP: read the directory anew."""
     settings = configured(config, var)
-    uvloop.run(_until_stopped(wiring.Stack(settings, workers=workers, actor=operator())))
+    within_s = settings.sections.pace.grace_s
+    if not uvloop.run(_until_stopped(wiring.Stack(settings, workers=workers, actor=operator()), within_s)):
+        raise typer.Exit(1)
 
 
-async def _until_stopped(stack: wiring.Stack) -> None:
+async def _until_stopped(stack: wiring.Stack, within_s: float) -> bool:
+    """Run until a signal; whether nothing was in flight at the end."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -56,12 +60,17 @@ async def _until_stopped(stack: wiring.Stack) -> None:
         if not starting.done():
             starting.cancel()
             await asyncio.wait({starting})
-            return
+            return True
         print(await starting, flush=True)
         reloading = asyncio.create_task(_reload(stack, renew), name="reload")
         await asyncio.wait({stopping, reloading}, return_when=asyncio.FIRST_COMPLETED)
         if reloading.done():
             reloading.result()  # it never ends by itself but by a mistake of ours
+        reloading.cancel()
+        await asyncio.gather(reloading, return_exceptions=True)
+        done = await stack.drain(within_s)
+        print(wiring.told_drained(done), flush=True)
+        return done.is_proved
     finally:
         stopping.cancel()
         if reloading is not None:
@@ -71,10 +80,15 @@ async def _until_stopped(stack: wiring.Stack) -> None:
 
 
 async def _reload(stack: wiring.Stack, renew: asyncio.Event) -> None:
-    """One reload per request; requests that come meanwhile get one more."""
+    """One reload per request; requests that come meanwhile get one more.  What the command line wrote down to be done
+    instead (a drain, its end) is done instead."""
     while True:
         await renew.wait()
         renew.clear()
+        told = await stack.obey()
+        if told is not None:
+            print(told, flush=True)
+            continue
         done = await stack.reload()
         if done.problem:
             print(

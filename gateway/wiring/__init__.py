@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from adapters.signing.container.checking import ContainerReport
     from gateway.wiring.audit import note
-    from gateway.wiring.control import ask_reload, running
+    from gateway.wiring.control import ask_drain, ask_reload, running
     from gateway.wiring.dead import DeadQuery, dead_as_row, open_dead_letters
     from gateway.wiring.desk import Letter, check, open_store, send
+    from gateway.wiring.drain import drained_of, told_drained
     from gateway.wiring.envelopes import Checked, check_edxml, convert_edxml, write_file
     from gateway.wiring.evidence import Exported, export_evidence, verify_container
     from gateway.wiring.evidence_log import check_log
@@ -42,6 +43,7 @@ __all__ = [
     "Paper",
     "Signed",
     "Stack",
+    "ask_drain",
     "ask_reload",
     "check",
     "check_edxml",
@@ -51,6 +53,7 @@ __all__ = [
     "convert_edxml",
     "dead_as_row",
     "diff_organs",
+    "drained_of",
     "export_evidence",
     "note",
     "open_dead_letters",
@@ -60,6 +63,7 @@ __all__ = [
     "running",
     "send",
     "sign",
+    "told_drained",
     "verify",
     "verify_container",
     "work",
@@ -68,6 +72,9 @@ __all__ = [
 ]
 
 _WHERE = {
+    "ask_drain": "control",
+    "drained_of": "drain",
+    "told_drained": "drain",
     "DeadQuery": "dead",
     "dead_as_row": "dead",
     "open_dead_letters": "dead",

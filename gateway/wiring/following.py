@@ -26,7 +26,7 @@ class Following:
 
     ``{"prepare": folder}`` reads the directory there beside the one in force.  ``{"swap": folder, "since": …}`` puts it
     in force: one assignment for whoever asks, then *apply* for queues and checks.  ``{"refused": sentence}`` is what
-    readiness says of a reload that came to nothing.
+    readiness says of a reload that came to nothing.  Any other order is *otherwise*'s.
     """
 
     def __init__(
@@ -37,10 +37,12 @@ class Following:
         *,
         since: str = "",
         refused: str = "",
+        otherwise: Callable[[Mapping[str, Any]], Awaitable[dict[str, Any] | None]] | None = None,
     ) -> None:
         self._config = config
         self._live = live
         self._apply = apply
+        self._otherwise = otherwise
         self._prepared: tuple[str, OrganDirectory] | None = None
         self._since = since
         self._refused = refused
@@ -83,7 +85,8 @@ class Following:
                     self._prepared, self._refused = None, sentence
                     return {"noted": True}
                 case _:
-                    return {"failed": "an order that nobody knows"}
+                    answer = await self._otherwise(order) if self._otherwise else None
+                    return answer or {"failed": "an order that nobody knows"}
         except GatewayError as error:
             return {"failed": str(error)}
         except Exception as bug:

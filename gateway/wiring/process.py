@@ -53,6 +53,7 @@ from gateway.wiring.following import Following
 from gateway.wiring.ground import address_of, open_the_store, stand
 from gateway.wiring.judging import bounds_of
 from gateway.wiring.logs import hear_what_dies, set_up
+from gateway.wiring.resting import Resting
 from gateway.wiring.sealing import ring_of, sealer_over
 from gateway.wiring.secrecy import keep_memory_private
 from gateway.worker import Pace, Worker
@@ -126,7 +127,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     ring = ring_of(config, directory=live, clock=clock)
     inspector = ProcessInspector(vault, bounds_of(config))
     ca_file = _optional(config, sections.broker.ca_file)
-    link = ConnectionOptions(url=facts["amqp_url"], ca_file=ca_file)
+    link = ConnectionOptions(url=facts["amqp_url"], life=str(us.owner), ca_file=ca_file)
     publishing = Connection(link, "outlet")
     outlet = AmqpOutlet(_outlet(config, facts), publishing, vault, clock, claim_secret)
     metrics = Metrics()
@@ -190,8 +191,16 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         await consumer.follow(topology[0].parties)
         return consumer.state
 
+    async def rest(order: Mapping[str, Any]) -> dict[str, Any] | None:
+        return await resting.obey(order)
+
     following = Following(
-        config, live, follow, since=facts["directory_since"], refused=facts["directory_refused"]
+        config,
+        live,
+        follow,
+        since=facts["directory_since"],
+        refused=facts["directory_refused"],
+        otherwise=rest,
     )
     health = Health(
         {
@@ -245,6 +254,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         topology[0].parties,
         claim_secret,
     )
+    resting = Resting(http, consumer, worker, outlet)
     service = Service(
         [
             Named("metrics", _Closed(_nothing, metrics.close)),

@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,8 +27,9 @@ from gateway.errors import ConfigError, Unavailable
 from gateway.model.change import AuditEntry
 from gateway.model.ids import Owner
 from gateway.supervisor import Supervisor
-from gateway.wiring.control import Presence
+from gateway.wiring.control import Presence, answer_drain, drain_wanted
 from gateway.wiring.desk import access_file
+from gateway.wiring.drain import Drained, Draining, stamped, told_drained, told_left
 from gateway.wiring.ground import Ground, address_of, claim_secret, open_the_store
 from gateway.wiring.logs import set_up
 from gateway.wiring.renewal import Broker, Reloaded, Renewal, passwords
@@ -60,6 +61,7 @@ class Stack:
         self._presence = Presence(config)
         self._renewal = Renewal(config, self._tell_clients)
         self._at_broker: Broker | None = None
+        self._draining: Draining | None = None
         self._clients_url = ""
         self._public = ""
 
@@ -115,6 +117,7 @@ class Stack:
             env=dict(os.environ),
         )
         await self._supervisor.start()
+        self._draining = Draining(self._supervisor, self._store, self._at_broker)
         self._public = public
         told = secret(config.sections.broker.client_url, "broker.client_url")
         self._clients_url = told or address.without_user
@@ -136,6 +139,40 @@ class Stack:
         with suppress(Unavailable):
             await self._note("reload", outcome)
         return done
+
+    async def drain(self, within_s: float, *, actor: str = "") -> Drained:
+        """Take nothing in, bring what is in hand to an end within *within_s*, and say what store and broker know of it.
+
+        For after ``start``.  It ends with ``resume``, or with this process.
+        """
+        assert self._draining is not None
+        done = await self._draining.drain(within_s)
+        outcome = "nothing in flight" if done.is_proved else f"in flight: {told_left(done)}"
+        with suppress(Unavailable):
+            await self._note("drain", outcome, actor)
+        return done
+
+    async def resume(self, *, actor: str = "") -> Mapping[int, bool]:
+        """Take work in again, after ``drain``: each worker, and whether it obeyed."""
+        assert self._draining is not None
+        done = await self._draining.resume()
+        with suppress(Unavailable):
+            await self._note("drain --resume", f"{sum(done.values())} workers", actor)
+        return done
+
+    async def obey(self) -> str | None:
+        """Do what the command line has asked for, if it was a drain; the line to print, ``None`` where it was not."""
+        wanted = drain_wanted(self._config)
+        if wanted is None:
+            return None
+        request, actor = str(wanted.get("request", "")), str(wanted.get("actor", ""))
+        if wanted.get("resume"):
+            obeyed = await self.resume(actor=actor)
+            answer_drain(self._config, {"request": request, "resumed": sum(obeyed.values())})
+            return "tiếp tục nhận văn bản · takes documents in again"
+        done = await self.drain(float(wanted.get("within_s", 0)), actor=actor)
+        answer_drain(self._config, stamped(done, request))
+        return told_drained(done)
 
     def _tell_clients(self, ground: Ground) -> None:
         if ground.secrets is not None:
@@ -238,11 +275,11 @@ class Stack:
             except Unavailable as away:  # its lease will run out by itself
                 log.warning("life not buried", reason=away.reason)
 
-    async def _note(self, verb: str, outcome: str) -> None:
+    async def _note(self, verb: str, outcome: str, actor: str = "") -> None:
         assert self._store is not None
         entry = AuditEntry(
             at=SystemClock().now(),
-            actor=self._actor,
+            actor=actor or self._actor,
             verb=verb,
             object=f"{self._workers} workers",
             outcome=outcome[:200],

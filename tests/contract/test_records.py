@@ -18,6 +18,8 @@ from tests.contract.conftest import AnyStore
 from tests.contract.entries import (
     D1,
     D2,
+    ME,
+    YOU,
     a_header,
     accepted,
     an_event,
@@ -146,3 +148,14 @@ async def test_relations_are_told_from_both_ends_and_written_once(store: AnyStor
     assert list(await store.records.relations(D2)) == in_order
     assert list(await store.records.relations(D1)) == in_order[:2]
     assert list(await store.records.relations(third)) == in_order[2:]
+
+
+async def test_who_has_how_much_in_hand_is_told(store: AnyStore) -> None:
+    """ "How much work each owner has in hand; who has none is not named"."""
+    assert await store.records.leased() == {}
+    owners = (ME, ME, YOU, None)
+    work = tuple(some_work(f"receipt:{n}", owner=owner) for n, owner in enumerate(owners))
+    await store.ledger.commit(Change(work=work))
+    assert await store.records.leased() == {ME: 2, YOU: 1}
+    await store.lives.bury(ME)
+    assert await store.records.leased() == {YOU: 1}

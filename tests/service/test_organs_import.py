@@ -100,9 +100,18 @@ def test_an_import_reaches_the_running_gateway_and_a_broken_file_does_not(
         os.kill(process.pid, signal.SIGHUP)
         until(lambda: "directory reloaded: 1 organs" in said.read_text("utf-8"))
 
+        # Drained by the command line, it says what it rests on; so it does at its end.
+        told = vanthu(tmp_path, "drain", "--within", "20")
+        assert (told.returncode, "nothing in flight" in told.stdout) == (0, True), told
+        assert vanthu(tmp_path, "drain", "--resume").stdout.endswith("workers take documents in again\n")
+
         # There is one gateway to a folder of data.
         other = vanthu(tmp_path, "serve")
         assert other.returncode == 2
         assert f"runs here already (pid {process.pid})" in other.stderr
+    assert process.returncode == 0
+    assert said.read_text("utf-8").count("nothing in flight") == 2, (
+        "printed by serve, at the command and at SIGTERM"
+    )
     told = vanthu(tmp_path, "organs", "reload")
     assert (told.returncode, "no gateway runs here" in told.stdout) == (0, True)
