@@ -246,6 +246,16 @@ async def test_the_same_message_id_is_known(store: AnyStore) -> None:
     assert await store.records.timeline(D2) == []
 
 
+async def test_a_known_message_is_told_whatever_else_no_longer_holds(store: AnyStore) -> None:
+    """Who asks under a fence that nobody holds learns whether the message is known, and writes nothing."""
+    await store.ledger.commit(registered(message_id="m", sha256="11" * 32))
+    nobody = Fence(key="", owner=ME)
+    known = Known(document=D1, sha256="11" * 32, state=SubmissionState.RECEIVED)
+    assert await store.ledger.commit(replace(registered(D2, message_id="m"), fence=nobody)) == known
+    assert await store.ledger.commit(replace(registered(D2, message_id="new"), fence=nobody)) == Stale()
+    assert await store.ledger.load(D2) is None
+
+
 @pytest.mark.parametrize(
     "different", [{"realm": "H01"}, {"party": DEPARTMENT}, {"message_id": "other"}, {"slot": "poison:ab"}]
 )
