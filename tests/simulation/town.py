@@ -24,7 +24,7 @@ from adapters.memory import (
     MemoryVault,
 )
 from gateway.desk import InboxDesk, Shelf
-from gateway.errors import Unavailable
+from gateway.errors import Refused, Unavailable
 from gateway.model.change import Change, WorkKind
 from gateway.model.ids import OrganCode, Owner, PartyKey, Realm
 from gateway.model.journey import SubmissionState
@@ -280,11 +280,11 @@ class SimTown(Town):
         life.waiting.append(answer)
 
         def tell(done: asyncio.Task[Any]) -> None:
+            error = None if done.cancelled() else done.exception()
+            if not isinstance(error, Unavailable | Refused | ConnectionError | None):
+                self.wrong(f"an answer was {error!r}")
             if not answer.done():
-                error = done.exception()
                 answer.set_exception(error) if error else answer.set_result(done.result())
-            elif not done.cancelled():
-                done.exception()
 
         task.add_done_callback(tell)
         timer = self.loop.call_later(patience, lambda: answer.done() or answer.set_exception(Lost()))

@@ -34,7 +34,7 @@ PORTS = {
     "ledger": ("load", "commit", "lease", "find", "namesakes", "originals"),
     "lives": ("beat", "bury", "died"),
     "inboxes": ("peek", "item", "lock"),
-    "records": ("timeline", "evidence", "one_evidence", "relations"),
+    "records": ("timeline", "evidence", "one_evidence", "relations", "search"),
     "log": ("lead", "waiting", "adopt", "append", "publish", "unstamped", "stamp"),
     "log_records": ("state",),
     "vault": ("put", "read"),
