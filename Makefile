@@ -82,7 +82,7 @@ bench: setup-test ## measure the running gateway; writes var/bench/exchange.json
 bench-soak: PARTS := soak
 bench-soak: bench ## a quarter of an hour under pressure: rate and memory at its end against its beginning
 
-profile: setup-demo ## where a worker's CPU goes while documents pass: by step, module and function (ARGS="--kind signed --seconds 20")
+profile: setup-demo ## where a worker's CPU goes while documents pass: by step, module and function (ARGS="--kind signed|fanout --seconds 20")
 	@$(BIN)/python -m benchmarks.profile $(ARGS)
 
 bench-sign: setup-bench-sign ## measure sealing and judging beside other libraries; writes docs/benchmarks.md (ROUNDS=30)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from aiormq.abc import DeliveredMessage
 
-from benchmarks.clients import Failed
+from benchmarks.clients import Failed, Office
 from benchmarks.exchange.plan import Plan
 from benchmarks.exchange.served import Gateway, Setting, Supply, served
 from benchmarks.papers import PDF_BYTES, page
 from benchmarks.processes import GATEWAY, usage
 from demo.edxml import File, Letter, Organ, Producer, write_edoc
+from demo.stack import SERVE
 
 RECIPIENTS = 448
 BY_QUEUE = {"mixed": 62, "queues": RECIPIENTS}
@@ -68,23 +72,34 @@ async def measure(plan: Plan, supply: Supply) -> dict[str, Any]:
 
 
 async def _among(plan: Plan, supply: Supply, name: str, queues: int) -> dict[str, Any]:
-    # the sender's code sorts first, and it has queues like those after it
-    codes = [f"{number:03}.00.00.H53" for number in range(RECIPIENTS + 1)]
-    setting = Setting(organs=[(code, at <= queues) for at, code in enumerate(codes)])
-    tally = Tally()
     with plan.cleared(f"fanout-{name}") as folder:
-        async with served(folder, supply, setting) as gateway, gateway.offices(queues + 1, tally) as among:
-            sender = among[0]
-            assert sender.organ == codes[0]
-            await _once(gateway, sender, codes, tally, queues)  # keys are made, channels opened
-            rounds = [await _once(gateway, sender, codes, tally, queues) for _ in range(max(3, plan.rounds))]
+        async with sending(folder, supply, queues) as once:
+            await once()  # keys are made, channels opened
+            rounds = [await once() for _ in range(max(3, plan.rounds))]
     told = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
     plan.say(f"fan-out, {queues} by queue: {told['per_s']:.0f} copies/s")
     return told | {"by_queue": queues, "rounds": rounds}
 
 
+@asynccontextmanager
+async def sending(
+    folder: Path, supply: Supply, queues: int, command: Sequence[str] = SERVE
+) -> AsyncIterator[Callable[[], Awaitable[dict[str, float]]]]:
+    """A gateway of which *queues* recipients have queues; a call sends one document to all, and measures."""
+    # the sender's code sorts first, and it has queues like those after it
+    codes = [f"{number:03}.00.00.H53" for number in range(RECIPIENTS + 1)]
+    organs = [(code, at <= queues) for at, code in enumerate(codes)]
+    tally = Tally()
+    async with (
+        served(folder, supply, Setting(organs=organs, command=command)) as gateway,
+        gateway.offices(queues + 1, tally) as among,
+    ):
+        assert among[0].organ == codes[0]
+        yield partial(_once, gateway, among[0], codes, tally, queues)
+
+
 async def _once(
-    gateway: Gateway, sender: Any, codes: Sequence[str], tally: Tally, queues: int
+    gateway: Gateway, sender: Office, codes: Sequence[str], tally: Tally, queues: int
 ) -> dict[str, float]:
     number = gateway.next_number()
     body = _edoc(number, codes)

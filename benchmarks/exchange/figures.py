@@ -120,6 +120,17 @@ def at(told: Mapping[str, Any], key: str) -> Any:
     return found
 
 
+def strangers(told: Any) -> float:
+    """The largest share of the machine that other programs had during any window of *told*."""
+    if isinstance(told, Mapping):
+        own = told.get("strangers")
+        inner = [strangers(value) for value in told.values()]
+        return max([float(own) if isinstance(own, int | float) else 0.0, *inner])
+    if isinstance(told, list | tuple):
+        return max((strangers(one) for one in told), default=0.0)
+    return 0.0
+
+
 def quantile(values: Sequence[float], share: float) -> float:
     """The smallest of *values* that *share* of them do not exceed; 0 of none."""
     ordered = sorted(values)

@@ -13,13 +13,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.exchange import picture
+from benchmarks.exchange import figures, picture
 from benchmarks.exchange.figures import EITHER, GOALS, Goal, at
 from benchmarks.exchange.plan import PARTS
 from benchmarks.sign.page import replaced as between_marks
 from tools.setup import ROOT
 
 BEGIN, END = "<!-- figures: make bench -->", "<!-- end of figures -->"
+QUIET = 0.05
+"""What others may use of the machine without being mentioned."""
 _CPU = ("worker", "judge", "parent", "broker", "database", "clients")
 _EXCHANGES = (
     ("SQLite, one worker", "sqlite"),
@@ -62,6 +64,8 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     for goal, figure, verdict in rows(report):
         table.add_row(goal.name, goal.told, _figure(goal, figure), _ratio(goal, figure), verdict)
     console.print(table)
+    if (told := _disturbed(report["detail"])) is not None:
+        console.print(told)
     missing = [part for part in PARTS if part not in report["detail"]]
     if missing:
         console.print(f"not measured: {', '.join(missing)}")
@@ -71,6 +75,16 @@ def show_configuration(about: Mapping[str, Any], console: Console) -> None:
     """What is measured on, and with which configuration."""
     console.print(_conditions(about), markup=False, highlight=False)
     console.print(_configuration(about), style="dim", markup=False, highlight=False)
+
+
+def _disturbed(detail: Mapping[str, Any]) -> str | None:
+    share = figures.strangers(detail)
+    if share <= QUIET:
+        return None
+    return (
+        f"Others were at work: they had up to {100 * share:.0f} % of the machine. Rates and times are lower and longer than "
+        "they are on a quiet one, and CPU per document is higher."
+    )
 
 
 def _verdict(goal: Goal, figure: float | None, report: Mapping[str, Any]) -> str:
@@ -119,6 +133,8 @@ def _tables(report: Mapping[str, Any]) -> Iterator[str]:
     detail = report["detail"]
     if "about" in detail:
         yield _conditions(detail["about"])
+        if (told := _disturbed(detail)) is not None:
+            yield f"**{told}**"
         yield ""
     yield "| what | goal | figure | figure ÷ goal | |"
     yield "|---|---:|---:|---:|---|"

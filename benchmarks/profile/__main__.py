@@ -3,7 +3,7 @@
     make profile                        or  python -m benchmarks.profile --kind signed --seconds 20
 
 The gateway as ``vanthu serve`` runs it (broker, SQLite, workers, judges), sixteen senders, documents as in
-``make bench``.  Writes ``var/bench/profile-KIND.json`` (the figures) and ``profile-KIND.folded`` (stacks for tools
+``make bench``; or one document to 448 organs (``--kind fanout``, ``fanout-queues``), where figures are per copy.  Writes ``var/bench/profile-KIND.json`` (the figures) and ``profile-KIND.folded`` (stacks for tools
 that draw flames).
 """
 
@@ -17,7 +17,8 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,35 +27,58 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.clients import Exchange
+from benchmarks.exchange import fanout
 from benchmarks.exchange.load import SETTLES_S, Pressure
 from benchmarks.exchange.served import KINDS, Setting, Supply, emptied, served, warm
-from benchmarks.processes import memory
+from benchmarks.processes import memory, usage
 from benchmarks.profile import report
 from benchmarks.profile.worker import FOLDER, file_of
 
+SERVE = (sys.executable, "-m", "benchmarks.profile.serve")
+FANNING = {"fanout": fanout.BY_QUEUE["mixed"], "fanout-queues": fanout.BY_QUEUE["queues"]}
 WRITTEN_WITHIN_S = 20.0
 MOST = 45
 """Rows of a table."""
 
 
-async def profile(folder: Path, senders: int, seconds: float, kinds: Sequence[str]) -> dict[str, Any]:
-    """One window of each kind; what was seen, by kind."""
-    os.environ[FOLDER] = str(folder)
+async def exchanging(folder: Path, kind: str, senders: int, seconds: float) -> dict[str, Any]:
+    """A window under pressure; what was seen, and the figures of those who sent."""
     supply = await asyncio.to_thread(Supply.make)
-    setting = Setting(command=(sys.executable, "-m", "benchmarks.profile.serve"))
-    told: dict[str, Any] = {}
     exchange = Exchange()
-    async with served(folder, supply, setting) as gateway, gateway.offices(senders, exchange) as among:
+    async with (
+        served(folder, supply, Setting(command=SERVE)) as gateway,
+        gateway.offices(senders, exchange) as among,
+    ):
         await warm(gateway, among, exchange)
-        for kind in kinds:
-            async with Pressure(gateway, among, exchange, kind) as pressure:
-                await pressure.window(SETTLES_S)
-                (worker,) = (one.pid for one in memory() if one.part == "worker")
-                os.kill(worker, signal.SIGUSR1)
+        async with Pressure(gateway, among, exchange, kind) as pressure:
+            await pressure.window(SETTLES_S)
+            with _watched(folder) as seen:
                 figures = await pressure.window(seconds)
-                os.kill(worker, signal.SIGUSR2)
-            told[kind] = figures | {"profile": await asyncio.to_thread(_written, file_of(folder, worker))}
-    return told
+    return figures | {"profile": seen()}
+
+
+async def fanning_out(folder: Path, queues: int, seconds: float) -> dict[str, Any]:
+    """One document to 448 organs, over and over; each copy counts as a document."""
+    supply = await asyncio.to_thread(Supply.make)
+    async with fanout.sending(folder, supply, queues, SERVE) as once:
+        await once()
+        before, began, copies = usage(), time.perf_counter(), 0
+        with _watched(folder) as seen:
+            while time.perf_counter() - began < seconds:
+                await once()
+                copies += fanout.RECIPIENTS
+        elapsed, used = time.perf_counter() - began, usage().since(before)
+    figures = {"documents": copies, "per_s": copies / elapsed}
+    return figures | {"cpu_ms": {part: ms / copies for part, ms in used.parts.items()}, "profile": seen()}
+
+
+@contextmanager
+def _watched(folder: Path) -> Iterator[Callable[[], Any]]:
+    """The worker looks at itself as long as this lasts; afterwards a call answers what it saw."""
+    (worker,) = (one.pid for one in memory() if one.part == "worker")
+    os.kill(worker, signal.SIGUSR1)
+    yield lambda: _written(file_of(folder, worker))
+    os.kill(worker, signal.SIGUSR2)
 
 
 def _written(file: Path) -> Any:
@@ -63,9 +87,7 @@ def _written(file: Path) -> Any:
         if time.monotonic() > deadline:
             raise SystemExit(f"{file}: the worker wrote no profile")
         time.sleep(0.05)
-    told = json.loads(file.read_text("utf-8"))
-    file.unlink()
-    return told
+    return json.loads(file.read_text("utf-8"))
 
 
 def show(kind: str, told: Mapping[str, Any], console: Console) -> dict[str, Any]:
@@ -108,19 +130,21 @@ def main() -> None:
     """The command."""
     words = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     words.add_argument("--var", type=Path, default=Path("var/bench"))
-    words.add_argument("--kind", choices=KINDS, action="append")
+    words.add_argument("--kind", choices=(*KINDS, *FANNING), default="unsigned")
     words.add_argument("--seconds", type=float, default=8.0)
     words.add_argument("--senders", type=int, default=16)
     given = words.parse_args()
-    kinds = given.kind or ["unsigned"]
     folder = emptied(given.var / "profile")
-    told = uvloop.run(profile(folder, max(2, given.senders), given.seconds, kinds))
+    os.environ[FOLDER] = str(folder)
+    if given.kind in FANNING:
+        told = uvloop.run(fanning_out(folder, FANNING[given.kind], given.seconds))
+    else:
+        told = uvloop.run(exchanging(folder, given.kind, max(2, given.senders), given.seconds))
     console = Console(width=None if sys.stdout.isatty() else 150)
-    for kind in kinds:
-        figures = show(kind, told[kind], console)
-        seen = report.samples(told[kind]["profile"])
-        (given.var / f"profile-{kind}.folded").write_text(report.folded(seen), encoding="utf-8")
-        (given.var / f"profile-{kind}.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    figures = show(given.kind, told, console)
+    seen = report.samples(told["profile"])
+    (given.var / f"profile-{given.kind}.folded").write_text(report.folded(seen), encoding="utf-8")
+    (given.var / f"profile-{given.kind}.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -168,6 +168,9 @@ def test_the_page_and_its_pictures_are_made_of_any_file() -> None:
     assert "| whole exchange, signed and judged, SQLite | ≥60 /s | 50.0 /s | 0.83 | MISSED |" in told
     assert picture.cpu(report["detail"]).count("<rect") > 30
     assert "polyline" in (picture.soak(report["detail"]) or "")
+    assert "Others were at work" not in told
+    noisy = figures.summed_up(_detail() | {"later": {"rounds": [{"strangers": 0.4}]}})
+    assert "they had up to 40 % of the machine" in page.tables(noisy)
     bare = figures.summed_up({})
     assert "not measured" in page.tables(bare)
     assert picture.cpu(bare["detail"]).endswith("</svg>\n")
