@@ -1,8 +1,8 @@
-"""Plain objects read at once: a dictionary or an array as ordinary producers write them.
+"""Plain objects read at once: a dictionary, an array, a stream or a trailer as ordinary producers write them.
 
 Strategy: one regular expression takes a token at a time, a stack holds what is open.  What is rare or odd
-(escapes, comments, streams, keys twice, depth) is not understood on purpose, and left to pyHanko, which reads
-byte by byte: five microseconds a token instead of half a one.
+(escapes, comments, a stream whose length stands elsewhere, keys twice, depth) is not understood on purpose, and
+left to pyHanko, which reads byte by byte: five microseconds a token instead of half a one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import PdfObject
 
 _HEADER = re.compile(rb"([0-9]{1,10}) ([0-9]{1,5}) obj[ \t\r\n\x0c\x00]*(?=<<|\[)")
+_STREAM = re.compile(rb"[ \t\r\n\x0c\x00]*stream\r?\n")
+_END_OF_STREAM = re.compile(rb"[ \t\r\n\x0c\x00]*endstream")
+_END_OF_TRAILER = re.compile(rb"[ \t\r\n\x0c\x00]*startxref(?=[ \t\r\n])")
 _END = re.compile(rb"[ \t\r\n\x0c\x00]*endobj(?=[ \t\r\n\x0c\x00])")
 _NEXT = rb"(?=[ \t\r\n\x0c\x00()<>\[\]{}/%])"
 _TOKEN = re.compile(
@@ -44,10 +47,25 @@ def plain_object(data: bytes, at: int, ref: generic.Reference) -> PdfObject | No
     header = _HEADER.match(data, at)
     if header is None or int(header[1]) != ref.idnum or int(header[2]) != ref.generation:
         return None
-    found = _parsed(data, header.end(), generic.Reference(ref.idnum, ref.generation, ref.pdf))
-    if found is None or _END.match(data, found[1]) is None:
+    own = generic.Reference(ref.idnum, ref.generation, ref.pdf)
+    found = _parsed(data, header.end(), own, ref.pdf)
+    if found is None:
         return None
-    return found[0]
+    value, end = found
+    if _END.match(data, end) is not None:
+        return value
+    begin = _STREAM.match(data, end)
+    return None if begin is None else _stream(data, begin.end(), value)
+
+
+def trailer_at(
+    data: bytes, at: int, ref: generic.TrailerReference, pdf: Any
+) -> generic.DictionaryObject | None:
+    """The trailer of *pdf* whose dictionary begins at *at*; ``None`` where only pyHanko can say."""
+    found = _parsed(data, at, ref, pdf)
+    if found is None or _END_OF_TRAILER.match(data, found[1]) is None:
+        return None
+    return found[0] if isinstance(found[0], generic.DictionaryObject) else None
 
 
 def dictionary_at(data: bytes, at: int, ref: generic.Reference) -> generic.DictionaryObject | None:
@@ -58,13 +76,25 @@ def dictionary_at(data: bytes, at: int, ref: generic.Reference) -> generic.Dicti
     header = _HEADER.match(data, at)
     if header is None or int(header[1]) != ref.idnum or int(header[2]) != ref.generation:
         return None
-    found = _parsed(data, header.end(), ref)
+    found = _parsed(data, header.end(), ref, ref.pdf)
     return found[0] if found is not None and isinstance(found[0], generic.DictionaryObject) else None
 
 
-def _parsed(data: bytes, at: int, ref: generic.Reference) -> tuple[PdfObject, int] | None:
+def _stream(data: bytes, begin: int, dictionary: PdfObject) -> generic.StreamObject | None:
+    """The stream whose bytes begin at *begin*."""
+    length = dict.get(dictionary, "/Length") if isinstance(dictionary, generic.DictionaryObject) else None
+    if type(length) is not generic.NumberObject or not 0 <= length <= len(data) - begin:
+        return None
+    end = _END_OF_STREAM.match(data, begin + length)
+    if end is None or _END.match(data, end.end()) is None:
+        return None
+    found = generic.StreamObject(dictionary, encoded_data=data[begin : begin + length])
+    found.container_ref = dictionary.container_ref
+    return found
+
+
+def _parsed(data: bytes, at: int, ref: generic.Dereferenceable, pdf: Any) -> tuple[PdfObject, int] | None:
     match = _TOKEN.match
-    pdf = ref.pdf
     stack: list[Any] = []  # of dictionaries under construction, arrays, and keys that wait for their value
     while True:
         token = match(data, at)
@@ -95,7 +125,8 @@ def _parsed(data: bytes, at: int, ref: generic.Reference) -> tuple[PdfObject, in
             case 6:  # >>
                 if not stack or type(stack[-1]) is not dict:
                     return None
-                value = generic.DictionaryObject(stack.pop())  # type: ignore[no-untyped-call]  # pyHanko's
+                value = generic.DictionaryObject()  # type: ignore[no-untyped-call]  # pyHanko's
+                dict.update(value, stack.pop())  # its keys are names already
             case 8:  # ]
                 if not stack or type(stack[-1]) is not generic.ArrayObject:
                     return None
@@ -105,6 +136,8 @@ def _parsed(data: bytes, at: int, ref: generic.Reference) -> tuple[PdfObject, in
             case 10:  # a literal string
                 value = generic.pdf_string(token[10])
             case 11:  # a string in hex digits
+                if len(token[11]) % 2:
+                    return None
                 raw = bytes.fromhex(token[11].decode())
                 value = generic.ByteStringObject(raw) if len(raw) > _LONG else generic.pdf_string(raw)
             case _:  # true, false, null

@@ -42,6 +42,8 @@ _LIMITS = DecodeLimits(
     }
 )
 _VERSION = re.compile(rb"%PDF-([0-9]).([0-9])", re.DOTALL)
+_END = re.compile(rb"[\r\n]startxref(?:\r\n|\r|\n)([0-9]{1,12})(?:\r\n|\r|\n)%%EOF(?:\r\n|\r|\n)?\Z")
+_END_REACH = 64
 _LONG_HEX = re.compile(rb"<([0-9A-Fa-f\s\x00]{512,})>")
 # What such a string leaves in every 128th byte.  Bytes that nothing compresses look so once in seven thousand.
 _STRIDE = 128
@@ -85,8 +87,9 @@ class QuickReader(PdfFileReader):
         if version is None:
             raise PdfReadError("Illegal PDF header")
         self._header_version = int(version[1]), int(version[2])
+        end = _END.search(self.data, max(0, len(self.data) - _END_REACH))
         stream.seek(-1, SEEK_END)
-        self.last_startxref = process_data_at_eof(stream)
+        self.last_startxref = int(end[1]) if end is not None else process_data_at_eof(stream)
         tables = QuickTables(
             self.data, handler=self, stream=stream, strict=strict, last_startxref=self.last_startxref
         )

@@ -21,6 +21,8 @@ from pyhanko.pdf_utils.xref import (
     XRefSectionType,
 )
 
+from adapters.pdf.objects import trailer_at
+
 # spec: ISO 32000-1 §7.5.4 - ten digits, five digits, n or f, and two characters of line end
 _LINE = 20
 _SUBSECTION = re.compile(rb"[\s\x00]*([0-9]{1,10}) +([0-9]{1,10})[ \t]*(?:\r\n|\r|\n)")
@@ -46,10 +48,10 @@ class QuickTables(XRefBuilder):
             return super()._read_xref_table(declared_startxref)
         section, end, highest = found
         self.stream.seek(end)
-        trailer = generic.DictionaryObject.read_from_stream(
-            self.stream,
-            generic.TrailerReference(self.handler),  # type: ignore[no-untyped-call]  # pyHanko's
-        )
+        ref = generic.TrailerReference(self.handler)  # type: ignore[no-untyped-call]  # pyHanko's
+        trailer = trailer_at(self._data, end, ref, self.handler)
+        if trailer is None:
+            trailer = generic.DictionaryObject.read_from_stream(self.stream, ref)
         size = trailer.get("/Size")
         if "/XRefStm" in trailer or not isinstance(size, int) or (self.strict and highest >= size):
             # hybrid files, and those that are not in order: pyHanko knows what to do, or to say

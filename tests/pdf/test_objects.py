@@ -11,7 +11,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfReadError
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from adapters.pdf.objects import plain_object
+from adapters.pdf.objects import plain_object, trailer_at
 from tests.signing.pdfs import a_pdf
 
 ORDINARY = [
@@ -20,6 +20,8 @@ ORDINARY = [
     b"[ 1 2 3 [ ] << >> ]",
     b"<< /Contents <%s> /M (D:20260304080000+07'00') >>" % (b"30" * 4000),
     b"<< /V (a b\nc) /W <> /X () >>",
+    b"<< /Length 0 >>\nstream\n\nendstream",
+    b"<</Length 9/Filter/X>>stream\r\n\n endobj \n\r\nendstream",
 ]
 ODD = [
     b"<< /A 1 /A 2 >>",
@@ -35,7 +37,17 @@ ODD = [
     b"<< /A >>",
     b"<< /A 1 ] >>",
     b"[ 1 >> ]",
-    b"<< /Length 0 >>\nstream\n\nendstream",
+    b"<< /A <414> >>",
+    b"<< /Length 1 0 R >>\nstream\n\nendstream",
+    b"<< /Length -1 >>\nstream\n\nendstream",
+    b"<< /Length 1.0 >>\nstream\n\nendstream",
+    b"<< /Length 3 >>\nstream\nabcdef\nendstream",
+    b"<< /Length 90 >>\nstream\nabcdef\nendstream",
+    b"<< /Length 3 >>\nstream \nabc\nendstream",
+    b"<< /Length 3 >>\nstream\rabc\nendstream",
+    b"<< /Length 3 >>\nstream\nabc % comment\nendstream",
+    b"<< /A 1 >>\nstream\n\nendstream",
+    b"[ ]\nstream\n\nendstream",
     b"[" * 64 + b"]" * 64,
     "<< /Ä 1 >>".encode("latin-1"),
 ]
@@ -84,6 +96,36 @@ def test_a_header_that_is_not_the_one_asked_for_is_left_to_pyhanko(header: bytes
     assert plain_object(header + b" << >> endobj\n", 0, generic.Reference(20)) is None
 
 
+@given(
+    some.binary(max_size=12), some.integers(-2, 14), some.sampled_from([b"\n", b"\r\n", b"\r", b" \n", b""])
+)
+def test_a_stream_that_is_read_at_once_is_what_pyhanko_reads(
+    content: bytes, length: int, line: bytes
+) -> None:
+    body = b"<< /Length %d >>" % length + b"stream" + line + content + line + b"endstream"
+    found = at_once(body)
+    assert found is None or seen(found) == seen(slowly(body))
+
+
+@pytest.mark.parametrize(
+    "trailer", [b"<< /Size 6 /ID [<01ff> <>] /Root 1 0 R >>", b"<</Size 6/Root 1 0 R/X(a)>>"]
+)
+def test_a_trailer_is_read_at_once_and_is_the_same(trailer: bytes) -> None:
+    pdf = PdfFileReader(BytesIO(a_pdf()))
+    ref = generic.TrailerReference(pdf)  # type: ignore[no-untyped-call]  # pyHanko's
+    found = trailer_at(trailer + b"\nstartxref\n", 0, ref, pdf)
+    stock = generic.DictionaryObject.read_from_stream(BytesIO(trailer + b"\nstartxref\n"), ref)
+    assert found is not None
+    assert (list(found), repr(found)) == (list(stock), repr(stock))
+    assert all(found.raw_get(key).container_ref is ref for key in found)
+
+
+def test_what_follows_a_trailer_is_left_to_pyhanko() -> None:
+    pdf = PdfFileReader(BytesIO(a_pdf()))
+    ref = generic.TrailerReference(pdf)  # type: ignore[no-untyped-call]  # pyHanko's
+    assert trailer_at(b"<< /Length 3 >>\nstream\nabc\nendstream startxref\n", 0, ref, pdf) is None
+
+
 def at_once(body: bytes) -> generic.PdfObject | None:
     return plain_object(b"20 0 obj\n" + body + b"\nendobj\n", 0, generic.Reference(20))
 
@@ -106,7 +148,10 @@ def seen(found: generic.PdfObject | None) -> object:
     if isinstance(found, generic.IndirectObject):
         return "reference", found.idnum, found.generation, holder
     if isinstance(found, generic.DictionaryObject):
-        return "dictionary", holder, [(key, type(key), seen(found.raw_get(key))) for key in found]
+        held = [(key, type(key), seen(found.raw_get(key))) for key in found]
+        if isinstance(found, generic.StreamObject):
+            return "stream", holder, held, found.encoded_data
+        return "dictionary", holder, held
     if isinstance(found, generic.ArrayObject):
         return "array", holder, [seen(found.raw_get(index)) for index in range(len(found))]
     if isinstance(found, generic.TextStringObject | generic.ByteStringObject):
