@@ -31,7 +31,7 @@ import structlog
 from aio_pika.abc import AbstractConnection
 from yarl import URL
 
-from adapters.broker import decoding
+from adapters.broker import decoding, framing
 from gateway.errors import ConfigError
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,8 @@ LOST = (aio_pika.exceptions.AMQPError, OSError, RuntimeError, TimeoutError)
 
 GONE = "the connection to the broker is not open"
 _STEADY_S = 5.0
-_READ_AHEAD = 128 * 1024
+_READ_AHEAD = 512 * 1024
+"""One document as a rule: with less, reading is stopped and started again within each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,7 @@ class Connection:
         self, options: Options, purpose: str, *, room: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         decoding.install()
+        framing.install()
         self._options = options
         self._purpose = purpose
         self._room = room
@@ -246,14 +248,14 @@ class _Streams(aiormq.TransportFactory):
 
 
 class _PacedReader(asyncio.StreamReader):
-    """Waits for room before each frame (aiormq reads the first byte of each by itself)."""
+    """Waits for room before each frame: its head is read by itself (of the first one, only the first byte)."""
 
     def __init__(self, room: Callable[[], Awaitable[None]] | None, *, limit: int) -> None:
         super().__init__(limit=limit)
         self._room = room
 
     async def readexactly(self, n: int) -> bytes:
-        if n == 1 and self._room is not None:
+        if n in (1, framing.HEAD_BYTES) and self._room is not None:
             await self._room()
         return await super().readexactly(n)
 
