@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.errors import Reason, Unavailable
 from gateway.model.change import Change, Postponed, Stale, Work
@@ -49,15 +49,32 @@ class Decision:
         until = min(received.submission.expires_at, received.submission.received_at + patience.original)
         return await self._wait(received, work, waiting, until, Reason("original-unknown"))
 
+    async def rest(self, received: Received, work: Work, deaths: int) -> Errands:
+        """Lives have ended with this document in hand: it rests, visibly, before it is tried once more, so that
+        deaths with another cause do not fall on the same one again and again."""
+        waiting = Waiting(cause=Reason("worker-died"), detail=f"{deaths} deaths")
+        pause = deliver.rest(self._policy.patience, deaths, self._world.ids.jitter())
+        until = received.submission.expires_at
+        return await self._wait(received, work, waiting, until, waiting.cause, rest=pause)
+
     async def _wait(
-        self, received: Received, work: Work, waiting: Waiting, until: datetime, at_the_end: Reason
+        self,
+        received: Received,
+        work: Work,
+        waiting: Waiting,
+        until: datetime,
+        at_the_end: Reason,
+        *,
+        rest: timedelta | None = None,
     ) -> Errands:
         now = self._world.clock.now()
         submission, cause = received.submission, waiting.cause
         if now >= until:
             refusal = Refusal(reason=at_the_end, detail=waiting.detail, edoc=waiting.edoc)
             return await self.refuse(received, work, refusal)
-        pause = deliver.back_off(self._policy.patience, work.attempts, self._world.ids.jitter(), cause)
+        pause = rest or deliver.back_off(
+            self._policy.patience, work.attempts, self._world.ids.jitter(), cause
+        )
         due = min(now + pause, max(until, now + self._policy.patience.first))
         draft = self._register.open(submission.document)
         if submission.state is not SubmissionState.WAITING or submission.reason != cause:
@@ -69,7 +86,7 @@ class Decision:
                 fence=self._us.fence(work),
                 submission=submission.after(SubmissionEvent.WAIT, cause),
                 header=header_of(received, waiting.edoc),
-                postponed=(Postponed(key=work.key, due_at=due, reason=cause),),
+                postponed=(Postponed(key=work.key, due_at=due, reason=cause, is_sure=rest is not None),),
             )
         )
         return ()

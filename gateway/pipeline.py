@@ -17,7 +17,7 @@ which ``gateway.worker`` runs at once; if it dies, another finds the same work i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.amendments import Amendments
@@ -57,6 +57,15 @@ from gateway.resumption import Resumption
 from gateway.stages import amend, deliver, receipt, receive, route, sign, transform, validate
 from gateway.stages.receipt import Statement
 from gateway.world import TRIES, Errand, Errands, Us, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What becomes of a suspect: it is ``settled`` for now, with these errands; else it is tried, ``is_alone`` or
+    beside others."""
+
+    settled: Errands | None = None
+    is_alone: bool = False
 
 
 class Pipeline:
@@ -168,8 +177,6 @@ class Pipeline:
         stage = self._world.observer.stage
         valid: Valid | ValidStatus | ValidAnswer | ValidRecall | Refusal | Waiting | None = None
         try:
-            if await self._is_poison(errand.work, received):
-                return await self._decision.refuse(received, errand.work, _because("poison"))
             if self._world.directory.party(received.sender.key) is None:
                 return await self._decision.refuse(received, errand.work, _because("party-unknown"))
             with stage("validate", document):
@@ -199,13 +206,22 @@ class Pipeline:
             known = valid.edoc if isinstance(valid, Valid) else None
             return await self._decision.wait(received, errand.work, away, known)
 
-    async def _is_poison(self, work: Work, received: Received) -> bool:
-        """Count one more death before the work begins again: a life ended, or broke, while it had this
-        document in hand.  What waited in good order was no death: each such wait wrote one version."""
-        if work.attempts < 2:
-            return False
+    async def weigh(self, suspect: Errand) -> Weighed:
+        """Before a suspect is tried again: count one more life that ended with it in hand.
+
+        What waited in good order was no death: each such wait wrote one version.  The first death proves nothing,
+        because others were in hand as well.  After each further one the document rests, then it is tried alone;
+        one that has ended ``patience.deaths`` lives of its own is poison.
+        """
+        work, received = suspect.work, suspect.received
+        assert received is not None  # else it is none
         waits = received.submission.version - 1
-        return await self._world.lives.died(work.key) - waits >= self._policy.patience.deaths
+        deaths = await self._world.lives.died(work.key, first=waits + 1) - waits
+        if deaths > self._policy.patience.deaths:
+            return Weighed(settled=await self._decision.refuse(received, work, _because("poison")))
+        if work.sure < deaths - 1:
+            return Weighed(settled=await self._decision.rest(received, work, deaths))
+        return Weighed(is_alone=deaths > 1)
 
     # --- 2 validate ---------------------------------------------------------------------------------
 
@@ -527,11 +543,13 @@ class Pipeline:
         return await self._resumption.errand(work)
 
     async def broken(self, errand: Errand) -> Errands:
-        """The errand raised what it must not.  It is tried again; ``carry`` counts how often it may be."""
-        received = errand.received
-        if received and self._world.clock.now() >= received.submission.expires_at:
-            return await self._decision.refuse(received, errand.work, _because("internal"))
-        return await self.put_off(errand.work, Reason("internal"))
+        """The errand raised what it must not.  It is tried again; a document ``patience.deaths`` times in all."""
+        received, work = errand.received, errand.work
+        if received is None:
+            return await self.put_off(work, Reason("internal"))
+        if await self._world.lives.died(f"broken:{work.key}") >= self._policy.patience.deaths:
+            return await self._decision.refuse(received, work, _because("poison"))
+        return await self._decision.wait(received, work, Unavailable("internal"))
 
 
 def _because(reason: str, detail: str = "") -> Refusal:

@@ -64,7 +64,8 @@ class Ledger(Protocol):
 
         Of the deliveries to one party none is leased while a more urgent one waits for a place in its queue (was
         postponed as ``queue-full`` and is not done): the next place goes to the most urgent.  Fresh work, work whose owner is dead, and work postponed until now are all just due.  Each
-        attempt is counted before the work is returned.  No work is leased to two living owners.
+        attempt is counted before the work is returned.  No work is leased to two living owners, and none to one
+        whose life is over by the store's clock, or never began: first the next beat.
         """
         ...
 
@@ -104,8 +105,9 @@ class Lives(Protocol):
         """*owner* is dead: what it leased is free at once.  Unknown owners are no error."""
         ...
 
-    async def died(self, key: str) -> int:
-        """Count one more death under *key* and answer how many there are now; durable on return."""
+    async def died(self, key: str, *, first: int = 1) -> int:
+        """Count one more death under *key* and answer how many there are now; durable on return.  The count
+        begins at *first*."""
         ...
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +28,11 @@ from gateway.quota import UrgentQuota
 from gateway.world import Errand, Errands
 
 log = structlog.get_logger("worker")
+
+GROWN_UP_S = 3.0
+"""A life that ends sooner may have ended of anything: what has died twice is not tried by one so young."""
+
+_BEFORE_ALL = 1 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ class Gate:
     """A bound on how many are inside; who waits enters the most urgent first, then in the order of coming."""
 
     def __init__(self, places: int) -> None:
-        self._free = places
+        self._places = self._free = places
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = count()
 
@@ -69,6 +74,19 @@ class Gate:
             yield
         finally:
             self.leave()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """For who holds a place: hold all the others, too, as they become free.  One at a time may ask."""
+        held = 0
+        try:
+            while held < self._places - 1:
+                await self.enter(_BEFORE_ALL)
+                held += 1
+            yield
+        finally:
+            for _ in range(held):
+                self.leave()
 
     async def enter(self, priority: int = 0) -> None:
         """Take a place, or wait for one."""
@@ -113,6 +131,7 @@ class Worker:
         self._draining = False
         self._turn = asyncio.Lock()
         self._lives_until = math.inf
+        self._born_at = -math.inf
 
     # --- Intake -------------------------------------------------------------------------------------
 
@@ -164,6 +183,7 @@ class Worker:
     async def start(self) -> None:
         """Come to life: the first beat is in the store when this returns."""
         await self._say_alive()
+        self._born_at = asyncio.get_running_loop().time()
         self._loops = [
             asyncio.create_task(self._beat(), name="worker-beat"),
             asyncio.create_task(self._lease(), name="worker-lease"),
@@ -292,23 +312,38 @@ class Worker:
         self._spawn(self._run(errand, holds_place=held), errand.work.key)
 
     async def _run(self, errand: Errand, *, holds_place: bool = False) -> None:
-        gate = self._documents if errand.work.kind is WorkKind.DOCUMENT else self._parcels
-        if not holds_place:
-            await gate.enter(errand.work.priority)
-        try:
-            after = await self._try(errand)
-        finally:
-            gate.leave()
+        if errand.is_suspect:
+            after = await self._try(errand, self._run_again)
+        else:
+            gate = self._documents if errand.work.kind is WorkKind.DOCUMENT else self._parcels
+            if not holds_place:
+                await gate.enter(errand.work.priority)
+            try:
+                after = await self._try(errand, self._pipeline.run)
+            finally:
+                gate.leave()
         for following in after:
             self._begin(following)
 
-    async def _try(self, errand: Errand) -> Errands:
+    async def _run_again(self, suspect: Errand) -> Errands:
+        """It may be what killed a life: one at a time, so that it takes no other suspect with it; from the second
+        death on with no other document beside it, so that no other takes it along."""
+        received = suspect.received
+        if received is not None and suspect.work.attempts > received.submission.version + 1:
+            await asyncio.sleep(self._born_at + GROWN_UP_S - asyncio.get_running_loop().time())
+        # The lock before the place: who waits for its turn keeps nobody from being alone.
+        async with self._suspects, self._documents.place(suspect.work.priority):
+            weighed = await self._pipeline.weigh(suspect)
+            if weighed.settled is not None:
+                return weighed.settled
+            if not weighed.is_alone:
+                return await self._pipeline.run(suspect)
+            async with self._documents.alone():
+                return await self._pipeline.run(suspect)
+
+    async def _try(self, errand: Errand, run: Callable[[Errand], Awaitable[Errands]]) -> Errands:
         try:
-            if errand.work.kind is WorkKind.DOCUMENT and errand.work.attempts > 1:
-                # It may be what killed a life: one at a time, so that it takes no innocent one with it.
-                async with self._suspects:
-                    return await self._pipeline.run(errand)
-            return await self._pipeline.run(errand)
+            return await run(errand)
         except Unavailable as away:
             self._drop(errand, away.reason)
             return ()

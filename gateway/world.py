@@ -73,5 +73,11 @@ class Errand:
     received: Received | None = None
     lane_is_urgent: bool | None = None
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether a life may have ended with this document in hand: each wait in good order wrote one version,
+        so it has been begun more often than it ended well."""
+        return self.received is not None and self.work.attempts > self.received.submission.version
+
 
 Errands = Sequence[Errand]

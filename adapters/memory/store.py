@@ -105,6 +105,8 @@ class MemoryStore:
         for holder in {work.owner for work in self._work.values() if work.owner}:
             if not self._is_alive(holder, now):
                 self._release(holder)
+        if not self._is_alive(owner, now):
+            return []
         hurried: dict[PartyKey | None, int] = {}
         for w in self._work.values():
             if w.kind is WorkKind.DELIVERY and w.priority.is_urgent and w.key in self._crowded:
@@ -118,7 +120,10 @@ class MemoryStore:
             and (w.kind is not WorkKind.DELIVERY or w.priority >= hurried.get(w.party, 0))
         ]
         due.sort(key=lambda w: (-w.priority, w.due_at, w.key))
-        leased = [replace(work, owner=owner, attempts=work.attempts + 1) for work in due[:limit]]
+        leased = [
+            replace(work, owner=owner, attempts=work.attempts + 1, sure=self._sure.get(work.key, 0))
+            for work in due[:limit]
+        ]
         self._work.update({work.key: work for work in leased})
         return leased
 
@@ -186,9 +191,9 @@ class MemoryStore:
         self._alive_until.pop(owner, None)
         self._release(owner)
 
-    async def died(self, key: str) -> int:
+    async def died(self, key: str, *, first: int = 1) -> int:
         """``Lives.died``."""
-        self._deaths[key] = self._deaths.get(key, 0) + 1
+        self._deaths[key] = self._deaths[key] + 1 if key in self._deaths else first
         return self._deaths[key]
 
     # --- Inboxes ------------------------------------------------------------------------------------

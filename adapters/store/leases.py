@@ -118,11 +118,17 @@ class Leases:
     def take(
         self, connection: Connection, owner: Owner, limit: int, kinds: frozenset[WorkKind]
     ) -> Sequence[Work]:
-        """Up to *limit* pieces of work that are due, now *owner*'s: urgent first, then the longest due."""
+        """Up to *limit* pieces of work that are due, now *owner*'s: urgent first, then the longest due.
+
+        None for who is dead itself: whoever asks next would take it from him, and count one more death.
+        """
         now = micros(self._clock(connection))
         self.introduce(connection, {owner})
-        for (dead,) in self._dead.run(connection, now=now).all():
-            self._release.run(connection, who=dead)
+        dead = [who for (who,) in self._dead.run(connection, now=now).all()]
+        for who in dead:
+            self._release.run(connection, who=who)
+        if owner in dead:
+            return []
         self._forget.run(connection, long_ago=now - MOURNING // timedelta(microseconds=1))
         asked = sorted(kind.value for kind in kinds)
         asked += asked[-1:] * (len(WorkKind) - len(asked))

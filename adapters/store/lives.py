@@ -21,7 +21,9 @@ class SqlLives:
         self._writer = writer
         self._leases = leases
         d = tables.deaths
-        died = upsert(dialect, d).values(key=bindparam("it"), count=1, last_at=bindparam("at"))
+        died = upsert(dialect, d).values(
+            key=bindparam("it"), count=bindparam("first"), last_at=bindparam("at")
+        )
         self._died = One(
             dialect,
             died.on_conflict_do_update(
@@ -39,9 +41,9 @@ class SqlLives:
         self._leases.known.discard(owner)
         await self._writer.call(lambda connection: self._leases.die(connection, owner))
 
-    async def died(self, key: str) -> int:
+    async def died(self, key: str, *, first: int = 1) -> int:
         """``Lives.died``."""
-        return await self._writer.call(lambda connection: self._count(connection, key))
+        return await self._writer.call(lambda connection: self._count(connection, key, first))
 
-    def _count(self, connection: Connection, key: str) -> int:
-        return int(self._died.run(connection, it=key, at=process_micros()).scalar_one())
+    def _count(self, connection: Connection, key: str, first: int) -> int:
+        return int(self._died.run(connection, it=key, first=first, at=process_micros()).scalar_one())

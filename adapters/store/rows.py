@@ -378,6 +378,7 @@ def work_of(row: Row) -> Work:
         priority=Priority(1 - row[7]),
         attempts=row[8],
         owner=Owner(row[9]) if row[9] is not None else None,
+        sure=row[11],
     )
 
 

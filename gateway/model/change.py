@@ -38,7 +38,8 @@ class Work:
     """One thing to do, leased by ``owner`` (``None``: free from ``due_at`` on).
 
     ``key`` is unique: kind and the id of what it is about.  ``attempts`` was counted when the work
-    was leased, before it is begun.  ``party`` is whom it goes to; ``recipient`` whose copy it is about.
+    was leased, before it is begun; ``sure`` of them have surely brought nothing to anybody.  ``party`` is whom
+    it goes to; ``recipient`` whose copy it is about.
     """
 
     key: str
@@ -51,13 +52,15 @@ class Work:
     priority: Priority = Priority.ORDINARY
     attempts: int = 0
     owner: Owner | None = None
+    sure: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postponed:
     """Work that is tried again at ``due_at``; it is free until then.
 
-    ``is_sure``: the attempt that ends here has surely brought nothing to anybody.
+    ``is_sure``: the attempt that ends here has surely brought nothing to anybody; of a document: it was not begun,
+    but left to rest after a death.
     """
 
     key: str

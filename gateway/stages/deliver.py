@@ -236,3 +236,12 @@ def back_off(
         cap = min(patience.first, cap)
     whole: timedelta = min(patience.first * (1 << doublings), cap)
     return whole / 2 + whole / 2 * jitter
+
+
+def rest(patience: Patience, deaths: int, jitter: float) -> timedelta:
+    """How long a document rests after *deaths* lives have ended with it in hand: none after the first, then
+    fourfold each time, capped, the upper half drawn by *jitter* in [0, 1)."""
+    if deaths < 2:
+        return timedelta()
+    whole: timedelta = min(patience.first * (1 << min(2 * (deaths - 1), 20)), patience.longest)
+    return whole / 2 + whole / 2 * jitter

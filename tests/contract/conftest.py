@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from adapters.store.engine import parse
 from adapters.store.migrate import migrate
 from adapters.store.tables import metadata
 from tests.builders import NOON
+from tests.contract.entries import YOU
 from tests.services import Postgres
 
 AnyStore = MemoryStore | Store
@@ -44,9 +46,11 @@ def store_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
 async def store(request: pytest.FixtureRequest, clock: FixedClock, tmp_path: Path) -> AsyncIterator[AnyStore]:
-    """An empty store of each kind."""
+    """An empty store of each kind, in which ``YOU`` lives for long: the dead lease nothing."""
     if request.param == "memory":
-        yield MemoryStore(clock)
+        twin = MemoryStore(clock)
+        await twin.beat(YOU, timedelta(days=4000))
+        yield twin
         return
     if request.param == "sqlite":
         file = tmp_path / "ledger.sqlite"
@@ -56,6 +60,7 @@ async def store(request: pytest.FixtureRequest, clock: FixedClock, tmp_path: Pat
         url = request.getfixturevalue("store_database")
         empty(url)
     opened = await Store.open(Options(url=url, realm="H53"), now=clock.now)
+    await opened.lives.beat(YOU, timedelta(days=4000))
     yield opened
     await opened.close()
 

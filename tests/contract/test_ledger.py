@@ -197,7 +197,7 @@ async def test_a_stale_change_writes_nothing_of_itself(store: AnyStore) -> None:
     assert await store.inboxes.peek(PartyKey(COMMUNE), 10) == []
     assert await store.records.timeline(D2) == []
     assert await store.records.evidence(D2) == []
-    assert await store.ledger.lease(ME, 10) == []
+    assert await store.ledger.lease(YOU, 10) == []
 
 
 async def test_evidence_is_issued_once(store: AnyStore) -> None:
@@ -327,14 +327,14 @@ async def test_work_can_be_made_postponed_and_forgotten_in_one_change(store: Any
     x, y = some_work("delivery:x"), some_work("delivery:y")
     later = Postponed(key=x.key, due_at=NOON - MINUTE)
     await store.ledger.commit(Change(work=(x, y), postponed=(later,), forgets=(y.key,)))
-    assert [(w.key, w.due_at) for w in await store.ledger.lease(ME, 10)] == [(x.key, NOON - MINUTE)]
+    assert [(w.key, w.due_at) for w in await store.ledger.lease(YOU, 10)] == [(x.key, NOON - MINUTE)]
 
 
 async def test_forgetting_and_postponing_what_is_unknown_is_no_error(store: AnyStore) -> None:
     """Every step may run twice."""
     change = Change(forgets=("delivery:x",), postponed=(Postponed(key="delivery:y", due_at=NOON),))
     assert await store.ledger.commit(change) == Committed()
-    assert await store.ledger.lease(ME, 10) == []
+    assert await store.ledger.lease(YOU, 10) == []
 
 
 @pytest.mark.parametrize("sure", [0, 1])
@@ -493,7 +493,7 @@ async def test_a_fan_out_to_many_recipients_is_one_change(store: AnyStore) -> No
     dossier = await store.ledger.load(D1)
     assert dossier is not None
     assert len(dossier.handovers) == 2500
-    assert len(await store.ledger.lease(ME, 5000)) == 2500
+    assert len(await store.ledger.lease(YOU, 5000)) == 2500
 
 
 # --- lease ------------------------------------------------------------------------------------------
@@ -565,6 +565,7 @@ async def test_an_attempt_is_counted_before_the_work_is_returned(store: AnyStore
     """ "Each attempt is counted before the work is returned"."""
     await store.ledger.commit(Change(work=(some_work(attempts=1),)))
     for attempts in (2, 3):
+        await store.lives.beat(ME, MINUTE)
         leased = await store.ledger.lease(ME, 1)
         assert leased == [some_work(attempts=attempts, owner=ME)]
         clock.advance(MINUTE)
@@ -609,8 +610,33 @@ async def test_work_of_a_dead_owner_is_due(store: AnyStore, clock: FixedClock) -
 async def test_work_of_an_owner_who_never_lived_is_due(store: AnyStore) -> None:
     """An owner of whom the store knows nothing is dead."""
     await store.ledger.commit(Change(work=(some_work(owner=ME),)))
-    for owner in (YOU, ME, YOU):
-        assert len(await store.ledger.lease(owner, 10)) == 1
+    assert len(await store.ledger.lease(YOU, 10)) == 1
+
+
+async def test_the_dead_lease_nothing_until_the_next_beat(store: AnyStore, clock: FixedClock) -> None:
+    """ "none to one whose life is over by the store's clock, or never began": each look of one of several whose
+    lives seem over would take the others' work, and count for a death."""
+    await store.ledger.commit(Change(work=(some_work(),)))
+    assert await store.ledger.lease(ME, 10) == []
+    await store.lives.beat(ME, MINUTE)
+    clock.advance(MINUTE)
+    assert await store.ledger.lease(ME, 10) == []
+    await store.lives.beat(ME, MINUTE)
+    assert [w.attempts for w in await store.ledger.lease(ME, 10)] == [1]
+    await store.lives.bury(ME)
+    assert await store.ledger.lease(ME, 10) == []
+    assert [w.attempts for w in await store.ledger.lease(YOU, 10)] == [2]
+
+
+async def test_leased_work_tells_how_many_attempts_surely_brought_nothing(store: AnyStore) -> None:
+    """``Work.sure``, as ``Postponed.is_sure`` counts it."""
+    x = some_work()
+    await store.ledger.commit(Change(work=(x,)))
+    for sure in (0, 1, 1):
+        (leased,) = await store.ledger.lease(YOU, 10)
+        assert leased.sure == sure
+        later = Postponed(key=x.key, due_at=NOON, is_sure=leased.attempts == 1)
+        await store.ledger.commit(Change(fence=Fence(key=x.key, owner=YOU), postponed=(later,)))
 
 
 async def test_many_who_lease_at_once_never_share(store: AnyStore) -> None:

@@ -92,6 +92,11 @@ async def test_deaths_are_counted_by_key(store: AnyStore) -> None:
     assert await store.lives.died("b") == 1
 
 
+async def test_a_count_of_deaths_begins_where_it_is_told_to(store: AnyStore) -> None:
+    """ "The count begins at *first*": what is there already counts on."""
+    assert [await store.lives.died("a", first=n) for n in (3, 9)] == [3, 4]
+
+
 async def test_no_death_is_lost_when_many_are_counted_at_once(store: AnyStore) -> None:
     """Each answer is the count at its moment."""
     counts = await asyncio.gather(*(store.lives.died("a") for _ in range(30)))

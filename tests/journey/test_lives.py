@@ -39,6 +39,12 @@ async def rest(town: Town) -> None:
         await asyncio.sleep(0)
 
 
+async def succeed(town: Town, name: str) -> None:
+    """The first worker is killed, and another begins."""
+    await town.end_life(town.lives[0])
+    await town.begin_life(name)
+
+
 async def is_whole(town: Town, ticket: Ticket, *recipients: str, receipts: int) -> None:
     """The document was accepted, each recipient has one copy under one id, the evidence is whole."""
     assert (await town.dossier(ticket)).submission.state is SubmissionState.ACCEPTED
@@ -185,7 +191,7 @@ async def test_a_document_that_breaks_us_is_poison_after_three_tries_and_its_nei
         await is_whole(town, innocent, LABOUR, receipts=2)
 
 
-async def test_a_document_that_kills_its_worker_three_times_is_poison_and_those_in_hand_with_it_are_not():
+async def test_a_document_that_ends_three_lives_of_its_own_is_poison_and_those_in_hand_with_it_are_not():
     town = await a_town(pace=Pace(documents=4, grace=QUICK))
     town.inspector.hold.close()
     killer = await town.send(town.edoc(LABOUR, number=1, pdfs=[KILLER]))
@@ -193,10 +199,11 @@ async def test_a_document_that_kills_its_worker_three_times_is_poison_and_those_
     await town.settle()
     town.inspector.stops_at = KILLER
     town.inspector.hold.let_others_by()
-    for name in ("second", "third", "fourth"):
-        assert (await town.dossier(killer)).submission.state is SubmissionState.RECEIVED
-        await town.end_life(town.lives[0])
-        await town.begin_life(name)
+    for name in ("second", "third", "fourth", "fifth"):
+        assert (await town.dossier(killer)).submission.state is not SubmissionState.REFUSED
+        await succeed(town, name)
+        await rest(town)
+        await town.advance(MINUTE)
         await rest(town)
     submission = (await town.dossier(killer)).submission
     assert (submission.state, submission.reason) == (SubmissionState.REFUSED, "poison")
@@ -204,22 +211,89 @@ async def test_a_document_that_kills_its_worker_three_times_is_poison_and_those_
         await is_whole(town, innocent, LABOUR, receipts=2)
 
 
-async def test_what_a_dead_worker_left_is_tried_one_at_a_time_so_that_a_killer_takes_nobody_with_it():
+async def test_kills_as_fast_as_lives_begin_make_nobody_poison():
     town = await a_town()
     town.inspector.hold.close()  # whoever is being judged dies with its worker
-    killer = await town.send(town.edoc(LABOUR, number=1))
-    others = [await town.send(town.edoc(LABOUR, number=n)) for n in (2, 3)]
+    tickets = [await town.send(town.edoc(LABOUR, number=n)) for n in range(4)]
     await town.settle()
-    for name in ("second", "third", "fourth"):
-        await town.end_life(town.lives[0])
-        await town.begin_life(name)
+    for number in range(12):
+        await succeed(town, f"life {number}")
+        await rest(town)
+        assert town.inspector.hold.waiting <= 1, "one at a time, so that none takes others with it"
+    town.inspector.hold.lift()
+    assert {(await town.dossier(t)).submission.reason for t in tickets} == {"worker-died"}
+    await town.pass_time(MINUTE)
+    for ticket in tickets:
+        await is_whole(town, ticket, LABOUR, receipts=2)
+
+
+async def test_a_document_with_which_two_lives_have_ended_rests_visibly_and_longer_each_time():
+    town = await a_town()
+    town.inspector.hold.close()
+    ticket = await town.send(town.edoc(LABOUR))
+    await town.settle()
+    await succeed(town, "second")
+    await rest(town)
+    assert town.inspector.hold.waiting == 1, "after one death it is tried at once"
+    for name, least, most in (("third", 2, 4), ("fourth", 8, 16)):
+        await succeed(town, name)
+        await rest(town)
+        submission = (await town.dossier(ticket)).submission
+        assert (submission.state, submission.reason) == (SubmissionState.WAITING, "worker-died")
+        await town.advance(timedelta(seconds=least - 1))
+        await rest(town)
+        assert town.inspector.hold.waiting == 0
+        await town.advance(timedelta(seconds=most - least + 1))
         await rest(town)
         assert town.inspector.hold.waiting == 1
     town.inspector.hold.lift()
     await town.settle()
-    assert (await town.dossier(killer)).submission.reason == "poison"
-    for innocent in others:
-        await is_whole(town, innocent, LABOUR, receipts=2)
+    await is_whole(town, ticket, LABOUR, receipts=2)
+    waits = [e for e in await town.store.timeline(ticket.document) if e.reason == "worker-died"]
+    assert [e.event for e in waits] == ["waiting"]
+
+
+async def test_what_has_died_twice_is_tried_with_no_other_document_in_hand():
+    town = await a_town(pace=Pace(documents=4, grace=QUICK))
+    town.inspector.hold.close()
+    suspect = await town.send(town.edoc(LABOUR, number=1))
+    await town.settle()
+    for name in ("second", "third"):
+        await succeed(town, name)
+        await rest(town)
+    await town.advance(MINUTE)
+    await rest(town)
+    assert town.inspector.hold.waiting == 1
+    other = asyncio.create_task(town.send(town.edoc(LABOUR, number=2)))
+    await rest(town)
+    assert town.inspector.hold.waiting == 1
+    assert not other.done()
+    town.inspector.hold.lift()
+    tickets = suspect, await other
+    await town.settle()
+    for ticket in tickets:
+        await is_whole(town, ticket, LABOUR, receipts=2)
+
+
+async def test_a_leap_of_the_clock_with_three_lives_is_no_more_than_one_death():
+    town = await a_town()
+    town.inspector.hold.close()
+    ticket = await town.send(town.edoc(LABOUR))
+    await town.settle()
+    for name in ("second", "third"):
+        await town.begin_life(name)
+    town.clock.advance(10 * MINUTE)
+    for _ in range(10):  # each looks for work before the next beat
+        for life in town.lives:
+            await life.worker.tick()
+            await asyncio.sleep(0)
+    assert town.store._deaths == {}
+    town.inspector.hold.let_others_by()
+    await town.settle()
+    assert list(town.store._deaths.values()) == [1]
+    town.inspector.hold.lift()
+    await town.settle()
+    await is_whole(town, ticket, LABOUR, receipts=2)
 
 
 async def test_waiting_is_no_death_but_dying_after_a_wait_is():

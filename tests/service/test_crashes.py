@@ -44,9 +44,7 @@ async def test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing(tmp_pa
 async def test_twenty_random_kills_and_a_broker_restart_during_two_hundred_documents(tmp_path, broker_node):
     draw = random.Random(20160304)
     ids = [f"m-{n}" for n in range(200)]
-    # Kills as fast as lives begin hit one innocent document thrice: here it is not to be taken for poison.
-    settings = "deaths = 20"
-    async with a_town(tmp_path, broker_node, workers=2, settings=settings) as town:
+    async with a_town(tmp_path, broker_node, workers=2) as town:
         sender = town.offices[town.organs[0]]
 
         def done() -> int:

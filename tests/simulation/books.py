@@ -94,8 +94,8 @@ class Books:
                 self.wrong(f"stuck: {submission.document[-6:]} is {submission.state} ({submission.reason})")
             if submission.reason == "internal":
                 self.wrong(f"{submission.document[-6:]} met a bug of ours")
-            # a document in hand when lives seem to end three times is taken for what ends them
-            if submission.reason == "poison" and self.town.weather.blows < POLICY.patience.deaths:
+            # the first death proves nothing; after each further one it was tried alone, and yet it is chance here
+            if submission.reason == "poison" and self.town.weather.blows <= POLICY.patience.deaths:
                 self.wrong(f"{submission.document[-6:]} was taken for poison")
 
     def _copy(self, copy: HandOver) -> None:

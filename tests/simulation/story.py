@@ -15,7 +15,7 @@ from tests.journey.town import CLOSED, HEALTH, JUSTICE, LABOUR, LOCKED, MERGED
 from tests.simulation.agencies import Agencies
 from tests.simulation.books import Books
 from tests.simulation.loop import StandsStill
-from tests.simulation.town import PACE, POLICY, Complaints, SimTown
+from tests.simulation.town import PACE, Complaints, SimTown
 
 ORGANS = (LABOUR, HEALTH, JUSTICE, COMMUNE)
 ASKED = ("", "recall", "13", "update", "replace", "recall-some")
@@ -107,8 +107,7 @@ def _jump(town: SimTown) -> None:
     by = town.random.choice((-90.0, -5.0, 7.0, 120.0))
     town.tell(f"the clocks jump by {by:.0f} s")
     town.store_clock.skew += by
-    if by > PACE.lease.total_seconds():  # every life seems to end, and each takes the others' work
-        town.weather.blows += POLICY.patience.deaths
+    town.weather.blows += by > PACE.lease.total_seconds()  # every life seems to end, once
     for life in town.alive:
         life.clock.skew += by
 
