@@ -34,6 +34,7 @@ from gateway.model.party import Client, Found, Party
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance
 from gateway.model.signature import Inspection, Seal, Sealed, SealOrder
+from gateway.model.stuck import Page, Undone
 from gateway.model.submission import Arrival, Ticket
 from gateway.model.upload import Upload, UploadId
 
@@ -272,6 +273,22 @@ class LogRecords(Protocol):
 
     async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         """The proof that the tree of *old* leaves is the beginning of that of *new* leaves."""
+        ...
+
+
+class Watch(Protocol):
+    """What nobody works on.  Asked in the background; never in the way of a document."""
+
+    async def held(self, owner: Owner) -> Sequence[str]:
+        """The keys of the work that is leased to *owner*; where it is very much, some of them."""
+        ...
+
+    async def strays(self, after: DocumentId, limit: int) -> Page:
+        """What is undone without work that would do it, among *limit* documents by id from behind *after* on."""
+        ...
+
+    async def undone(self, before: datetime, limit: int) -> Sequence[Undone]:
+        """Work, deadlines apart, of documents received before *before*; of the oldest documents first."""
         ...
 
 

@@ -90,6 +90,11 @@ class Sequencer:
                             break
 
     @property
+    def leads(self) -> bool:
+        """Whether this life was the one that numbers when it looked last."""
+        return self._leads
+
+    @property
     def failed(self) -> BaseException | None:
         """What ended a loop that must not end, if any."""
         for loop in self._loops:

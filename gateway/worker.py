@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -124,7 +124,7 @@ class Worker:
         self._documents = Gate(pace.documents)
         self._parcels = Gate(pace.parcels)
         self._quota = UrgentQuota(pace.urgent_per_minute)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], tuple[str, float]] = {}
         self._loops: list[asyncio.Task[None]] = []
         self._suspects = asyncio.Lock()
         self._dropped: list[tuple[Errand, Reason]] = []
@@ -175,6 +175,13 @@ class Worker:
     def in_hand(self) -> int:
         """How many errands this worker has in hand."""
         return len(self._tasks)
+
+    def hand(self) -> Mapping[str, float]:
+        """The keys of the work in hand, each with the moment of the loop since when; what was dropped, and is yet to
+        be put back, too."""
+        held = dict(self._tasks.values())
+        held.update((errand.work.key, asyncio.get_running_loop().time()) for errand, _ in self._dropped)
+        return held
 
     def has_room(self) -> bool:
         """Whether new parcels may be leased to this worker at once."""
@@ -291,7 +298,7 @@ class Worker:
             kinds -= {WorkKind.DOCUMENT}
         leased = await self._ledger.lease(self._owner, room, kinds)
         for work in leased:
-            self._spawn(self._resume(Errand(work=work)), f"resume:{work.key}")
+            self._spawn(self._resume(Errand(work=work)), work.key)
         return len(leased)
 
     async def _resume(self, leased: Errand) -> None:
@@ -363,7 +370,7 @@ class Worker:
         log.warning("dropped for now", work=errand.work.key, reason=reason)
         self._dropped.append((errand, reason))
 
-    def _spawn(self, coroutine: Coroutine[None, None, None], name: str) -> None:
-        task = asyncio.create_task(coroutine, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _spawn(self, coroutine: Coroutine[None, None, None], key: str) -> None:
+        task = asyncio.create_task(coroutine, name=key)
+        self._tasks[task] = key, asyncio.get_running_loop().time()
+        task.add_done_callback(self._tasks.pop)

@@ -91,6 +91,21 @@ class Metrics:
             registry=registry,
         )
 
+        self._stuck = Counter(
+            "vanthu_stuck",
+            "What was stuck and was set going again: a lease that nobody had in hand, a document or a copy without work.",
+            ("what",),
+            registry=registry,
+        )
+        self._in_hand = Gauge(
+            "vanthu_in_hand", "Errands in hand.", multiprocess_mode="livesum", registry=registry
+        )
+        self._in_hand_seconds = Gauge(
+            "vanthu_in_hand_oldest_seconds",
+            "How long the oldest errand in hand has been there.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self._log = {
             name: Gauge(f"vanthu_log_{name}", told, multiprocess_mode="mostrecent", registry=registry)
             for name, told in (
@@ -139,6 +154,15 @@ class Metrics:
         self._log["oldest_seconds"].set((now - state.oldest).total_seconds() if state.oldest else 0)
         if state.head is not None:
             self._log["head_age_seconds"].set((now - state.head.signed_at).total_seconds())
+
+    def stuck(self, what: str) -> None:
+        """Something was stuck, and is set going again."""
+        self._stuck.labels(what).inc()
+
+    def in_hand(self, count: int, oldest_s: float) -> None:
+        """So many errands are in hand, the oldest for *oldest_s*."""
+        self._in_hand.set(count)
+        self._in_hand_seconds.set(oldest_s)
 
     async def exposition(self) -> bytes:
         """All numbers in Prometheus' text form, those of the other workers too (as of a second ago)."""

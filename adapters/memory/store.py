@@ -1,4 +1,4 @@
-"""Twins of ``Ledger``, ``Lives``, ``Inboxes`` and ``Records``: one store in dictionaries, with one clock."""
+"""Twins of ``Ledger``, ``Lives``, ``Inboxes``, ``Records`` and ``Watch``: one store in dictionaries, with one clock."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.memory.log import MemoryLog
+from gateway.errors import Reason
 from gateway.model.change import (
     AuditEntry,
     Change,
@@ -27,7 +28,8 @@ from gateway.model.envelope import Business, DocumentReference
 from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem
 from gateway.model.ids import DocumentId, EvidenceId, Owner, PartyKey, normalised
-from gateway.model.journey import DEAD_HANDOVERS, HandOverState, SubmissionState
+from gateway.model.journey import DEAD_HANDOVERS, FINAL_SUBMISSIONS, HandOverState, SubmissionState
+from gateway.model.stuck import Page, Stray, Undone
 from gateway.ports import Clock
 
 MOST_FOUND = 100
@@ -36,9 +38,9 @@ _NEVER_HAD = (HandOverState.FAILED, HandOverState.WITHDRAWN)
 
 
 class MemoryStore:
-    """All four ports in one object, so that a change is seen by all of them at once.
+    """All these ports in one object, so that a change is seen by all of them at once.
 
-    ``ledger``, ``lives``, ``inboxes`` and ``records`` are this object under the names that the store in SQL
+    ``ledger``, ``lives``, ``inboxes``, ``records`` and ``watch`` are this object under the names that the store in SQL
     uses, too; ``log`` and ``log_records`` are a twin of their own beside it.
     """
 
@@ -53,13 +55,13 @@ class MemoryStore:
         self._evidence: dict[EvidenceId, EvidenceRecord] = {}
         self._issued: dict[DocumentId, list[EvidenceRecord]] = {}
         self._work: dict[str, Work] = {}
-        self._crowded: set[str] = set()
+        self._reasons: dict[str, Reason | None] = {}  # why work was postponed last
         self._sure: dict[str, int] = {}  # how many attempts at a piece of work surely brought nothing
         self._relations: dict[Relation, None] = {}
         self._alive_until: dict[Owner, datetime] = {}
         self._deaths: dict[str, int] = {}
         self._audit: list[AuditEntry] = []
-        self.ledger = self.lives = self.inboxes = self.records = self.dead = self
+        self.ledger = self.lives = self.inboxes = self.records = self.dead = self.watch = self
         self.log = self.log_records = MemoryLog(
             self._evidence, lambda owner: self._is_alive(owner, clock.now())
         )
@@ -109,7 +111,11 @@ class MemoryStore:
             return []
         hurried: dict[PartyKey | None, int] = {}
         for w in self._work.values():
-            if w.kind is WorkKind.DELIVERY and w.priority.is_urgent and w.key in self._crowded:
+            if (
+                w.kind is WorkKind.DELIVERY
+                and w.priority.is_urgent
+                and self._reasons.get(w.key) == "queue-full"
+            ):
                 hurried[w.party] = max(w.priority, hurried.get(w.party, 0))
         due = [
             w
@@ -333,6 +339,43 @@ class MemoryStore:
             times=copy.generation if copy else self._deaths.get(f"document:{document}", 0),
         )
 
+    # --- Watch --------------------------------------------------------------------------------------
+
+    async def held(self, owner: Owner) -> Sequence[str]:
+        """``Watch.held``."""
+        return [work.key for work in self._work.values() if work.owner == owner]
+
+    async def strays(self, after: DocumentId, limit: int) -> Page:
+        """``Watch.strays``."""
+        page = sorted(d for d in self._submissions if d > after)[:limit]
+        found = [
+            Stray(document=document)
+            for document in page
+            if self._submissions[document].state not in FINAL_SUBMISSIONS
+            and f"document:{document}" not in self._work
+        ]
+        found += [
+            Stray(document=document, recipient=copy.recipient)
+            for document in page
+            for copy in self._handovers.get(document, {}).values()
+            if copy.state is HandOverState.PENDING and f"delivery:{copy.delivery}" not in self._work
+        ]
+        return Page(strays=tuple(found), last=page[-1] if page and len(page) == limit else None)
+
+    async def undone(self, before: datetime, limit: int) -> Sequence[Undone]:
+        """``Watch.undone``."""
+        found = [
+            Undone(
+                work=replace(work, sure=self._sure.get(work.key, 0)),
+                since=self._submissions[work.document].received_at,
+                reason=self._reasons.get(work.key),
+            )
+            for work in self._work.values()
+            if work.kind is not WorkKind.DEADLINE and work.document in self._submissions
+        ]
+        found = [one for one in found if one.since < before]
+        return sorted(found, key=lambda one: (one.since, one.work.key))[:limit]
+
     # --- below --------------------------------------------------------------------------------------
 
     def _is_alive(self, owner: Owner, now: datetime) -> bool:
@@ -396,12 +439,13 @@ class MemoryStore:
             self._work.setdefault(work.key, work)
         for later in change.postponed:
             if later.key in self._work:
-                (self._crowded.add if later.reason == "queue-full" else self._crowded.discard)(later.key)
+                self._reasons[later.key] = later.reason
                 self._work[later.key] = replace(self._work[later.key], due_at=later.due_at, owner=None)
                 self._sure[later.key] = self._sure.get(later.key, 0) + later.is_sure
         for key in (*change.forgets, *change.withdraws):
             self._work.pop(key, None)
             self._sure.pop(key, None)
+            self._reasons.pop(key, None)
         self._relations |= dict.fromkeys(change.relations)
         self._audit += change.audit
 

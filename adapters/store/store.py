@@ -24,6 +24,7 @@ from adapters.store.log_records import SqlLogRecords
 from adapters.store.migrate import migrate
 from adapters.store.readers import Readers
 from adapters.store.records import SqlRecords
+from adapters.store.watch import SqlWatch
 from adapters.store.writer import Writer
 from gateway.errors import Unavailable
 
@@ -48,7 +49,7 @@ class Options:
 
 
 class Store:
-    """The database, open.  ``ledger``, ``lives``, ``inboxes``, ``records``, ``dead``, ``log`` and ``log_records`` are
+    """The database, open.  ``ledger``, ``lives``, ``inboxes``, ``records``, ``dead``, ``watch``, ``log`` and ``log_records`` are
     ports of the core."""
 
     def __init__(
@@ -70,6 +71,7 @@ class Store:
         self.inboxes = SqlInboxes(dialect, options.realm, self._writer, self._readers, clock)
         self.records = SqlRecords(dialect, options.realm, self._writer, self._readers)
         self.dead = SqlDeadLetters(dialect, self._readers)
+        self.watch = SqlWatch(dialect, self._readers)
         self.log = SqlLog(dialect, self._writer, self._readers, leases)
         self.log_records = SqlLogRecords(dialect, self._writer, self._readers)
 

@@ -9,7 +9,20 @@ from io import TextIOWrapper
 import typer
 
 from gateway import wiring
-from gateway.cli import check, dead, documents, drain, edxml, evidence, log, organs, serve, sign, verify
+from gateway.cli import (
+    check,
+    dead,
+    documents,
+    drain,
+    edxml,
+    evidence,
+    log,
+    organs,
+    serve,
+    sign,
+    stuck,
+    verify,
+)
 from gateway.errors import ConfigError, GatewayError, Refused, Unavailable
 from schemas import reasons
 
@@ -25,6 +38,7 @@ serve.add_to(app)
 documents.add_to(app)
 dead.add_to(app)
 drain.add_to(app)
+stuck.add_to(app)
 sign.add_to(app)
 verify.add_to(app)
 evidence.add_to(app)

@@ -149,9 +149,9 @@ def inbox(
     for row in rows:
         state = f"{row['state']} {row['status']}".strip()
         table.add_row(
-            row["code"], row["sender"], row["subject"], state, _local(row["available_at"]), row["document"]
+            row["code"], row["sender"], row["subject"], state, local(row["available_at"]), row["document"]
         )
-    _console().print(table)
+    wide_console().print(table)
 
 
 def trace(
@@ -186,7 +186,7 @@ def trace(
 
 
 def _show(one: dict[str, Any]) -> None:
-    console = _console()
+    console = wide_console()
     s = one["submission"]
     kind = _BUSINESS.get(one["business"], "")
     console.print(f"[b]{one['code'] or s['kind']}[/b]  {s['document']}  {kind}".rstrip())
@@ -194,7 +194,7 @@ def _show(one: dict[str, Any]) -> None:
         f"  từ · from {s['party']}   message_id {s['message_id']}   {s['state']} {s['reason'] or ''}"
     )
     console.print(
-        f"  nhận lúc · submitted {_local(s['received_at'])}   hạn · expires {_local(s['expires_at'])}"
+        f"  nhận lúc · submitted {local(s['received_at'])}   hạn · expires {local(s['expires_at'])}"
     )
     due = f"   thời hạn · due {_due(s['due'])}" if s["due"] else ""
     console.print(f"  độ khẩn · priority {PRIORITIES[Priority(s['priority'])]}{due}")
@@ -211,8 +211,8 @@ def _show(one: dict[str, Any]) -> None:
         copies.add_row(
             f"{c['recipient']} {c['name']}",
             " ".join(filter(None, (c["state"], c["status"], c["request"], c["answer"]))),
-            _local(c["available_at"]),
-            _local(c["handed_over_at"]),
+            local(c["available_at"]),
+            local(c["handed_over_at"]),
             c["reason"] or "",
         )
     if one["copies"]:
@@ -224,7 +224,7 @@ def _show(one: dict[str, Any]) -> None:
         way.add_column(heading, overflow="fold", no_wrap=heading.startswith(("Lúc", "Việc", "Nơi")))
     for e in one["timeline"]:
         way.add_row(
-            _local(e["at"]),
+            local(e["at"]),
             e["stage"],
             e["event"],
             e["recipient"] or "",
@@ -272,13 +272,15 @@ def _due(text: str) -> str:
     return f"{due.day:%d/%m/%Y}" if due.hour is None else f"{due.hour:%H:%M} {due.day:%d/%m/%Y}"
 
 
-def _local(text: str | None) -> str:
+def local(text: str | None) -> str:
+    """The instant *text* as clocks in Viet Nam show it."""
     if not text:
         return ""
     at = datetime.fromisoformat(text)
     return at.replace(tzinfo=at.tzinfo or UTC).astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S")
 
 
-def _console() -> Console:
+def wide_console() -> Console:
+    """Where tables go."""
     # Piped, there is no terminal to be narrow: wide enough for every column.
     return Console(highlight=False, width=None if sys.stdout.isatty() else 160)

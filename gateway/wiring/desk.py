@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -232,6 +232,23 @@ class Books:
             ],
             "chains_hold": chains_hold(checks),
         }
+
+    async def undone(self, for_: timedelta, limit: int) -> list[dict[str, Any]]:
+        """Work on documents received longer ago than *for_*, the oldest first: what it is, since when and why."""
+        found = await self._store.watch.undone(SystemClock().now() - for_, limit)
+        return [
+            {
+                "kind": str(one.work.kind),
+                "document": one.work.document,
+                "party": one.work.party,
+                "since": _text(one.since),
+                "attempts": one.work.attempts,
+                "in_hand": one.work.owner is not None,
+                "due_at": _text(one.work.due_at),
+                "reason": one.reason,
+            }
+            for one in found
+        ]
 
 
 def chains_hold(checks: Sequence[EvidenceCheck]) -> bool:

@@ -45,6 +45,7 @@ from gateway.model.ids import OrganCode, Owner, Realm
 from gateway.observer import LoggingObserver
 from gateway.pipeline import Pipeline
 from gateway.register import Register
+from gateway.rounds import Rounds
 from gateway.sequencer import Rhythm, Sequencer
 from gateway.service import Named, Service
 from gateway.wiring.envelopes import envelope_options
@@ -171,6 +172,15 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         stamper=stamper,
         rhythm=Rhythm(head=timedelta(seconds=sections.evidence.head_s)),
     )
+    rounds = Rounds(
+        store.watch,
+        world.ledger,
+        clock,
+        owner=us.owner,
+        hand=worker.hand,
+        leads=lambda: sequencer.leads,
+        numbers=metrics,
+    )
     desk = InboxDesk(
         Shelf(ledger=world.ledger, inboxes=store.inboxes, records=world.records, clock=clock),
         register,
@@ -215,6 +225,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             "inspector": inspector.check,
             "log": lambda: log_lag(store.log_records, clock),
             **({"stamps": stamper.check} if stamper else {}),
+            "stuck": rounds.state,
         }
     )
     http = HttpServer(
@@ -264,6 +275,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             # stopped after the worker, so that what that one still finishes comes under the last head
             Named("sequencer", sequencer),
             Named("worker", worker),
+            Named("rounds", rounds),
             Named("uploads", uploads),
             Named("http", http),
             Named("consumer", consumer),

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gateway import sequencer, worker
+from gateway import rounds, sequencer, worker
 from gateway.model.envelope import DocumentReference, Kind, Organ
 from gateway.model.ids import MessageId, OfficialId, OrganCode
 from tests.builders import COMMUNE, PDF, PROVINCE
@@ -48,15 +48,15 @@ def run(seed: int, *, is_doubtful: bool = False) -> Outcome:
     """Live through *seed*."""
     town = SimTown(seed, is_doubtful=is_doubtful)
     agencies = Agencies(town)
-    logs = worker.log, sequencer.log
-    worker.log = sequencer.log = Complaints(town)
+    logs = worker.log, sequencer.log, rounds.log
+    worker.log = sequencer.log = rounds.log = Complaints(town)
     main = town.loop.create_task(_live(town, agencies))
     try:
         town.loop.run_until_complete(main)
     except StandsStill:
         town.wrong("everything stands still")
     finally:
-        worker.log, sequencer.log = logs
+        worker.log, sequencer.log, rounds.log = logs
     for trouble in town.loop.trouble:
         town.wrong(trouble)
     outcome = Outcome(

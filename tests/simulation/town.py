@@ -32,6 +32,7 @@ from gateway.model.policy import Patience, Policy
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
 from gateway.register import Register
+from gateway.rounds import Rounds
 from gateway.sequencer import Rhythm, Sequencer
 from gateway.worker import Pace, Worker
 from gateway.world import Us, World
@@ -83,6 +84,16 @@ class Stamps:
     async def stamp(self, body: bytes) -> bytes:
         """``Stamper.stamp``."""
         return b"token over " + sha256(body).digest()
+
+
+class Uncounted:
+    """Numbers of the rounds that nobody reads."""
+
+    def stuck(self, what: str) -> None:
+        """``Numbers.stuck``."""
+
+    def in_hand(self, count: int, oldest_s: float) -> None:
+        """``Numbers.in_hand``."""
 
 
 class Complaints:
@@ -208,6 +219,15 @@ class SimTown(Town):
         pipeline = Pipeline(world, register, POLICY, us)
         life.worker = Worker(pipeline, ledger, lives, owner, PACE)  # type: ignore[arg-type]
         rooms.append(life.worker)
+        rounds = Rounds(
+            port(life, "watch", store),  # type: ignore[arg-type]
+            ledger,  # type: ignore[arg-type]
+            life.clock,
+            owner=owner,
+            hand=life.worker.hand,
+            leads=lambda: life.sequencer.leads,
+            numbers=Uncounted(),
+        )
         shelf = Shelf(
             ledger=ledger,  # type: ignore[arg-type]
             inboxes=port(life, "inboxes", store),  # type: ignore[arg-type]
@@ -229,6 +249,7 @@ class SimTown(Town):
         try:
             await self.ask(life, life.worker.start())
             await self.ask(life, life.sequencer.start())
+            await self.ask(life, rounds.start())
         except (Lost, Unavailable):
             self.kill(life)
             return life

@@ -20,7 +20,7 @@ from gateway.model.handover import Handed, HandOverResult
 if TYPE_CHECKING:
     from tests.simulation.town import Life, SimTown
 
-STORE = ("ledger", "lives", "inboxes", "records", "log", "log_records")
+STORE = ("ledger", "lives", "inboxes", "records", "watch", "log", "log_records")
 AWAY = dict.fromkeys(STORE, "store-away") | {
     "vault": "disk-full",
     "uploads": "disk-full",
@@ -35,6 +35,7 @@ PORTS = {
     "lives": ("beat", "bury", "died"),
     "inboxes": ("peek", "item", "lock"),
     "records": ("timeline", "evidence", "one_evidence", "relations", "search"),
+    "watch": ("held", "strays"),
     "log": ("lead", "waiting", "adopt", "append", "publish", "unstamped", "stamp"),
     "log_records": ("state",),
     "vault": ("put", "read"),
@@ -48,8 +49,8 @@ PORTS = {
 LOSES_ANSWERS = {"put", "beat", "bury", "lock", "begin", "append", "finish", "publish"}
 """Calls that may be done although their caller is told that they were not."""
 DOUBTFUL_COMMITS = {"commit", "died", "lease"}
-"""The same of the store's writes, which only ``is_doubtful`` draws: of what was leased by a commit whose answer was
-lost nobody knows, as long as its life lasts."""
+"""The same of the store's writes, which only ``is_doubtful`` draws: what was leased by a call whose answer was lost
+is in nobody's hand until the rounds find it."""
 LATENCIES_S = dict.fromkeys(STORE, (0.0, 0.0, 0.0, 0.02, 0.2)) | {
     "vault": (0.0, 0.0, 0.1),
     "inspector": (0.0, 0.0, 0.3, 10.0),
