@@ -75,9 +75,8 @@ class InboxDesk:
             if found.taken_at is not None:
                 return
             now = self._shelf.clock.now()
-            if not lock or not secrets.compare_digest(found.lock.encode(), lock.encode()):
-                raise Refused("lock-lost")
-            if found.locked_until is None or found.locked_until <= now:
+            is_same = bool(lock) and secrets.compare_digest(found.lock.encode(), lock.encode())
+            if not is_same or found.locked_until is None:
                 raise Refused("lock-lost")
             draft = self._register.open(found.document)
             draft.items.append(replace(found, taken_at=now, version=found.version + 1))

@@ -120,7 +120,9 @@ class Inboxes(Protocol):
         ...
 
     async def item(self, party: PartyKey, item: str) -> InboxItem | None:
-        """One item of *party*, taken or not; ``None`` where it has no such item."""
+        """One item of *party*, taken or not; ``None`` where it has no such item.
+
+        ``locked_until`` tells of a lock that holds, by the store's clock, by which it was made; of no other."""
         ...
 
     async def lock(self, party: PartyKey, item: str, lock: str, lasting: timedelta) -> InboxItem | None:

@@ -215,7 +215,10 @@ class MemoryStore:
 
     async def item(self, party: PartyKey, item: str) -> InboxItem | None:
         """``Inboxes.item``."""
-        return self._items.get(party, {}).get(item)
+        found = self._items.get(party, {}).get(item)
+        if found is None or found.locked_until is None or found.locked_until > self._clock.now():
+            return found
+        return replace(found, locked_until=None)
 
     async def lock(self, party: PartyKey, item: str, lock: str, lasting: timedelta) -> InboxItem | None:
         """``Inboxes.lock``.  The lock that holds may be taken again, for longer.  Counts as a version."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Dialect, bindparam, or_, select, update
@@ -74,7 +75,11 @@ class SqlInboxes:
 
     def _find(self, connection: Connection, party: PartyKey, item: str) -> InboxItem | None:
         row = self._item.run(connection, whose=party, it=item).one_or_none()
-        return rows.item_of(row) if row is not None else None
+        found = rows.item_of(row) if row is not None else None
+        if found is not None and found.locked_until is not None:
+            is_over = found.locked_until <= self._clock(connection)
+            return replace(found, locked_until=None) if is_over else found
+        return found
 
     def _hold(
         self, connection: Connection, party: PartyKey, item: str, lock: str, lasting: timedelta

@@ -107,6 +107,15 @@ async def test_a_lock_holds_for_its_time(store: AnyStore, clock: FixedClock) -> 
     assert again == an_item(lock="second", locked_until=NOON + 2 * MINUTE, version=3)
 
 
+async def test_of_a_lock_whose_time_is_over_nothing_is_told(store: AnyStore, clock: FixedClock) -> None:
+    """ "``locked_until`` tells of a lock that holds, by the store's clock"."""
+    await put(store, an_item())
+    held = await store.inboxes.lock(BOX, "item-1", "first", MINUTE)
+    assert held is not None
+    clock.advance(MINUTE)
+    assert await store.inboxes.item(BOX, "item-1") == replace(held, locked_until=None)
+
+
 async def test_the_holder_may_lock_again_for_longer(store: AnyStore) -> None:
     """ "*another* lock": one's own does not stand in the way."""
     await put(store, an_item())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from adapters.memory import FixedClock
 from gateway.errors import Refused
 from gateway.model.handover import InboxItem
 from gateway.model.ids import PartyKey
@@ -72,6 +74,16 @@ async def test_a_lock_is_lost_after_its_time():
         await desk.acknowledge(ME, item.id, locked.lock)
     assert (await town.copy(ticket, COMMUNE)).state is HandOverState.AVAILABLE
     await desk.acknowledge(ME, item.id, again.lock)
+    assert (await town.copy(ticket, COMMUNE)).state is HandOverState.HANDED_OVER
+
+
+@pytest.mark.parametrize("minutes", [-90, 2, 90])
+async def test_a_worker_whose_clock_is_not_the_stores_acknowledges_under_a_lock_that_holds(minutes):
+    town, ticket, item = await a_waiting_item()
+    desk = town.lives[0].desk
+    desk._shelf = replace(desk._shelf, clock=FixedClock(town.clock.now() + minutes * MINUTE))
+    locked = await desk.lock(ME, item.id, MINUTE)
+    await desk.acknowledge(ME, item.id, locked.lock)
     assert (await town.copy(ticket, COMMUNE)).state is HandOverState.HANDED_OVER
 
 
