@@ -32,7 +32,10 @@ from pyhanko_certvalidator.sig_validate import (
     SignatureValidationContext,
 )
 
+from adapters.inspection.authority import prepared
 from adapters.inspection.authority.enclosed import Brought, brought_by
+
+prepared.remember()
 
 # spec: BSI TR-03111 §5.2.1.1 - the signature value is r || s, without any DER around it
 _PLAIN_ECDSA: dict[str, type[hashes.SHA1 | hashes.SHA224 | hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
