@@ -204,6 +204,8 @@ class PaceSection:
     parcels: int = 64
     backlog: int = 2000
     urgent_per_minute: int = 120
+    waiting: int = 32
+    memory_mb: int = 1024
     tick_ms: int = 500
     lease_s: float = 10.0
     grace_s: float = 20.0
@@ -362,7 +364,20 @@ def _explained(source: Path | None, error: ValidationError) -> str:
 
 
 _POSITIVE = (
-    ("pace", ("workers", "documents", "parcels", "backlog", "urgent_per_minute", "tick_ms", "lease_s")),
+    (
+        "pace",
+        (
+            "workers",
+            "documents",
+            "parcels",
+            "backlog",
+            "urgent_per_minute",
+            "waiting",
+            "memory_mb",
+            "tick_ms",
+            "lease_s",
+        ),
+    ),
     ("patience", ("first_s", "longest_s", "crowded_s", "expiry_days", "deaths", "original_hours")),
     ("limits", ("header_bytes", "document_bytes", "large_file_bytes", "message_bytes", "recipients")),
     ("uploads", ("per_party", "bytes_per_party", "keep_hours")),

@@ -562,6 +562,19 @@ class Intake(Protocol):
         ...
 
 
+class Inlet(Protocol):
+    """Whether more may come in by HTTP: asked before a body is read, so that nothing is held for who must wait."""
+
+    def check(self) -> None:
+        """Raises ``Unavailable`` with ``too-busy`` (so many wait already), ``memory-low`` or ``disk-low``, and how
+        long to wait at the measured pace.  Costs next to nothing."""
+        ...
+
+    def time_for(self, ahead: int) -> timedelta:
+        """How long *ahead* submissions take at the measured pace, within what a sender can be told."""
+        ...
+
+
 class Desk(Protocol):
     """What a party does with its inbox.  Every method refuses what is not the party's own
     (``Refused("not-found")``)."""

@@ -168,6 +168,12 @@ class Management:
         rows = await self._ask("GET", path)
         return rows if isinstance(rows, list) else []
 
+    async def messages(self, names: tuple[str, ...]) -> int:
+        """How many messages are in the queues whose names begin so, as the broker last counted (some seconds ago)."""
+        vhost = quote(self._site.vhost, safe="")
+        rows = await self._rows(f"/api/queues/{vhost}?columns=name,messages")
+        return sum(row.get("messages", 0) for row in rows if str(row.get("name", "")).startswith(names))
+
     async def depth(self, queue: str) -> int:
         """How many messages are in *queue*, as the broker last counted (some seconds ago)."""
         vhost = quote(self._site.vhost, safe="")

@@ -24,6 +24,8 @@ DEAD_SUBMIT = "vanthu.dead.submit"
 DEAD_DELIVER = "vanthu.dead.deliver"
 DEAD_RECEIPTS = "vanthu.dead.receipts"
 DEAD_PARKED = "vanthu.dead.parked"
+SUBMITTED = ("vanthu.submit.", DEAD_SUBMIT, DEAD_DELIVER)
+"""How the names of the queues begin from which we take documents, and news of them."""
 
 _MIB = 1024 * 1024
 # Letters that mean nothing to topic bindings, permission patterns, or RabbitMQ's {username} expansion.

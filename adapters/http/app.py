@@ -30,7 +30,7 @@ def build(
 ) -> web.Application:
     """The application.  *public_url* tells the beginning of our addresses once we listen."""
     access = Access(ports.directory, ports.clock)
-    turnstile = Turnstile(options.transfers, options.transfers_per_client)
+    turnstile = Turnstile(options.transfers, options.transfers_per_client, ports.inlet)
     submissions = Submissions(options, ports, access, turnstile)
     payloads = Payloads(options, ports, access, turnstile, public_url)
     uploads = ResumableUploads(options, ports, access, turnstile, submissions, public_url)

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from gateway.errors import Unavailable
 from gateway.model.ids import ClientId
+from gateway.ports import Inlet
 
 
 class Gate:
@@ -60,19 +61,41 @@ class Gate:
             return
 
 
+class AlwaysOpen:
+    """An ``Inlet`` that lets everything in; for who has nothing to measure."""
+
+    def check(self) -> None:
+        """``Inlet.check``."""
+
+    def time_for(self, ahead: int) -> timedelta:
+        """``Inlet.time_for``."""
+        return timedelta(seconds=1)
+
+
 class Turnstile:
     """How many bodies are on their way at once: bounded in all and per client, so that no client takes all."""
 
-    def __init__(self, total: int, per_client: int) -> None:
+    def __init__(self, total: int, per_client: int, inlet: Inlet | None = None) -> None:
         self._total = total
         self._per_client = per_client
+        self._inlet = inlet or AlwaysOpen()
         self._inside: Counter[ClientId] = Counter()
 
     @contextmanager
+    def inward(self, client: ClientId) -> Iterator[None]:
+        """Room for one body that comes in; raises ``Unavailable`` where nothing more may, and as ``through`` does."""
+        self._inlet.check()
+        with self.through(client):
+            yield
+
+    @contextmanager
     def through(self, client: ClientId) -> Iterator[None]:
-        """Room for one body of *client*; raises ``Unavailable("too-busy")`` where there is none."""
-        if self._inside.total() >= self._total or self._inside[client] >= self._per_client:
-            raise Unavailable("too-busy", retry_after=timedelta(seconds=1))
+        """Room for one body of *client*; raises ``Unavailable`` with ``places-full`` where the client has all of its
+        own, ``too-busy`` where there is none for anybody."""
+        if self._inside[client] >= self._per_client:
+            raise Unavailable("places-full", retry_after=self._inlet.time_for(self._inside[client]))
+        if self._inside.total() >= self._total:
+            raise Unavailable("too-busy", retry_after=self._inlet.time_for(self._inside.total()))
         self._inside[client] += 1
         try:
             yield

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from gateway.ports import Clock, Desk, Directory, Intake, Ledger, LogRecords, Records, Uploads, Vault
+from adapters.http.gate import AlwaysOpen
+from gateway.ports import Clock, Desk, Directory, Inlet, Intake, Ledger, LogRecords, Records, Uploads, Vault
 
 MIB = 1024 * 1024
 
@@ -78,4 +79,5 @@ class Ports:
     directory: Directory
     clock: Clock
     health: Health
+    inlet: Inlet = field(default_factory=AlwaysOpen)
     days_left: Callable[[], Mapping[str, int]] = dict

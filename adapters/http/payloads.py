@@ -42,7 +42,7 @@ class Payloads:
         client, party = self._access.party(request)
         if party.is_locked:
             raise Refused("party-locked")
-        with self._turnstile.through(client.id):
+        with self._turnstile.inward(client.id):
             body = Body(
                 request,
                 limit=limit_of(self._options, party),

@@ -41,7 +41,7 @@ class Submissions:
         client, party = self._access.party(request)
         _message_id(request)
         media_type = request.content_type if "Content-Type" in request.headers else "application/xml"
-        with self._turnstile.through(client.id):
+        with self._turnstile.inward(client.id):
             if media_type == CLAIM_TYPE:
                 payload = await self._claimed(request, party)
             elif media_type in _XML_TYPES:

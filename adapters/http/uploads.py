@@ -79,7 +79,7 @@ class ResumableUploads:
         if declared.size > limit:
             raise Refused("body-too-large", f"more than {limit} bytes")
         is_last = _says_complete(request)
-        with self._turnstile.through(client.id):
+        with self._turnstile.inward(client.id):
             upload = await self._ports.uploads.begin(party.key, declared)
             if upload.is_complete or not request.can_read_body:
                 return self._told(upload, party, status=201)
@@ -102,7 +102,7 @@ class ResumableUploads:
             raise Refused("party-locked")
         offset = _number(request, "Upload-Offset")
         is_last = _says_complete(request)
-        with self._turnstile.through(client.id):
+        with self._turnstile.inward(client.id):
             return await self._answered(request, party, upload, offset, is_last)
 
     async def submit(self, request: web.Request) -> web.StreamResponse:
@@ -110,7 +110,7 @@ class ResumableUploads:
         client, party, upload = await self._own(request)
         if not upload.is_complete:
             raise Refused("upload-length-wrong", f"{upload.offset} of {upload.declared.size} bytes")
-        with self._turnstile.through(client.id):
+        with self._turnstile.inward(client.id):
             return await self._submissions.bring(request, client, party, upload.declared)
 
     async def drop(self, request: web.Request) -> web.StreamResponse:

@@ -62,6 +62,7 @@ async def _until_stopped(stack: wiring.Stack, within_s: float) -> bool:
             await asyncio.wait({starting})
             return True
         print(await starting, flush=True)
+        print(f"  {stack.recovered}", flush=True)
         reloading = asyncio.create_task(_reload(stack, renew), name="reload")
         await asyncio.wait({stopping, reloading}, return_when=asyncio.FIRST_COMPLETED)
         if reloading.done():

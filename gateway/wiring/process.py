@@ -48,12 +48,15 @@ from gateway.register import Register
 from gateway.rounds import Rounds
 from gateway.sequencer import Rhythm, Sequencer
 from gateway.service import Named, Service
+from gateway.valve import Valve
 from gateway.wiring.envelopes import envelope_options
 from gateway.wiring.evidence_log import log_lag, stamper_of
 from gateway.wiring.following import Following
+from gateway.wiring.gauges import disk_low, memory_low
 from gateway.wiring.ground import address_of, open_the_store, stand
 from gateway.wiring.judging import bounds_of
 from gateway.wiring.logs import hear_what_dies, set_up
+from gateway.wiring.recovery import forget_life, note_life
 from gateway.wiring.resting import Resting
 from gateway.wiring.sealing import ring_of, sealer_over
 from gateway.wiring.secrecy import keep_memory_private
@@ -63,6 +66,7 @@ from gateway.world import Us, World
 log = structlog.get_logger("service")
 
 OK = "ok"
+MIB = 1024 * 1024
 READY_WITHIN_S = 15.0
 FILES = 16_384
 FULLEST_DISK = 95.0
@@ -82,6 +86,7 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
     hear_what_dies()
     process = await compose(config, facts, wrap=wrap)
     service = process.service
+    note_life(config, process.owner)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.request_stop)
@@ -95,6 +100,7 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
         orphaned.cancel()
         await service.stop()
         await process.store.close()
+        forget_life(config, process.owner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +234,14 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             "stuck": rounds.state,
         }
     )
+    valve = Valve(
+        worker,
+        sections.pace.waiting,
+        (
+            memory_low(sections.pace.memory_mb * MIB),
+            disk_low(ground.vault, 2 * shelves.min_free_bytes),
+        ),
+    )
     http = HttpServer(
         HttpOptions(
             host=facts["http"]["host"],
@@ -244,7 +258,8 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             metrics_token_sha256=_digest(secret(sections.http.metrics_token, "http.metrics_token")),
         ),
         HttpPorts(
-            intake=worker,
+            intake=valve,
+            inlet=valve,
             desk=desk,
             ledger=world.ledger,
             records=world.records,

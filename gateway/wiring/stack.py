@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -18,6 +19,7 @@ from adapters.broker.management import Management
 from adapters.broker.management import Options as ManagementOptions
 from adapters.broker.node import Options as NodeOptions
 from adapters.broker.node import PrivateNode
+from adapters.broker.topology import SUBMITTED
 from adapters.clock import SystemClock
 from adapters.directory import write_access
 from adapters.http import metrics
@@ -32,6 +34,7 @@ from gateway.wiring.desk import access_file
 from gateway.wiring.drain import Drained, Draining, stamped, told_drained, told_left
 from gateway.wiring.ground import Ground, address_of, claim_secret, open_the_store
 from gateway.wiring.logs import set_up
+from gateway.wiring.recovery import recover, told_recovered
 from gateway.wiring.renewal import Broker, Reloaded, Renewal, passwords
 from gateway.wiring.secrecy import keep_memory_private
 
@@ -62,6 +65,7 @@ class Stack:
         self._renewal = Renewal(config, self._tell_clients)
         self._at_broker: Broker | None = None
         self._draining: Draining | None = None
+        self.recovered = ""
         self._clients_url = ""
         self._public = ""
 
@@ -82,6 +86,7 @@ class Stack:
             log.warning("directory", remark=str(remark))
         self._store = await open_the_store(config)
         await self._note("serve", "started")
+        left = await recover(config, self._store, ground.vault / "uploads")
         amqp_url, management = await self._broker()
         address = address_of(amqp_url)
         site = Site(vhost=address.vhost, gateway_user=address.user)
@@ -92,6 +97,7 @@ class Stack:
             for queue, messages in (await api.left(self._renewal.topology)).items():
                 if messages:
                     log.warning("messages wait for a party that left", queue=queue, messages=messages)
+            self.recovered = told_recovered(replace(left, messages=await api.messages(SUBMITTED)))
         host, port = self._reserve()
         scheme = "https" if config.sections.http.certificate_file else "http"
         public = config.sections.http.public_url or f"{scheme}://{host}:{port}"

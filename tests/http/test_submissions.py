@@ -243,7 +243,7 @@ async def test_more_bodies_at_once_than_there_is_room_for_are_put_off(serve: Ser
         )
         if response.status == 429:
             break
-    assert json.loads(body)["reason"] == "too-busy"
+    assert json.loads(body)["reason"] == "places-full"
     assert response.headers["Retry-After"] == "1"
     status, _ = await submit(caller, name=COMMUNE, key="other")
     assert status == 202  # a greedy client slows nobody else

@@ -34,6 +34,7 @@ from gateway.model.party import Client, CodeValidity, Link, Party
 from gateway.model.payload import PayloadRef
 from gateway.model.submission import Arrival, Door, Ticket
 from gateway.ports import Uploads
+from gateway.valve import Gauge, Valve
 
 PROVINCE, DEPARTMENT, COMMUNE, STRANGER = "000.00.00.H53", "000.00.13.H53", "000.25.36.H53", "000.00.14.H53"
 SECRET = b"the claims' secret of these tests"
@@ -77,6 +78,8 @@ class Tables:
     log: MemoryLog = field(default_factory=lambda: MemoryLog({}, lambda owner: True))
     trouble: Exception | None = None
     hangs: bool = False
+    door: asyncio.Event | None = None
+    """Submissions wait for it, where there is one."""
     header_ends_with: bytes = b""
     checks: int = 0
 
@@ -211,6 +214,8 @@ class TableIntake:
         if tables.trouble is not None:
             raise tables.trouble
         tables.arrivals.append(arrival)
+        if tables.door is not None:
+            await tables.door.wait()
         key = (arrival.claimed, arrival.message_id or "")
         if key in self._known:
             digest, ticket = self._known[key]
@@ -379,9 +384,12 @@ def a_server(
     tables: Tables,
     directory: MemoryDirectory | None = None,
     uploads: Uploads | None = None,
+    *,
+    places: int = 1000,
+    gauges: Sequence[Gauge] = (),
     **options: object,
 ) -> HttpServer:
-    """A server over *tables*, not yet started."""
+    """A server over *tables*, not yet started; *places* submissions may wait behind its valve."""
 
     async def health() -> Mapping[str, str]:
         tables.checks += 1
@@ -391,8 +399,10 @@ def a_server(
             raise tables.trouble
         return dict.fromkeys(PARTS, "ok") | tables.health
 
+    valve = Valve(TableIntake(tables), places, gauges)
     ports = Ports(
-        intake=TableIntake(tables),
+        intake=valve,
+        inlet=valve,
         desk=TableDesk(tables),
         ledger=TableLedger(tables),
         records=TableRecords(tables),
