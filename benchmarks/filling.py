@@ -48,14 +48,21 @@ EXPIRY = timedelta(days=30)
 Rows = dict[str, list[tuple[Any, ...]]]
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "submissions": tuple(c.name for c in tables.submissions.columns),
-    "headers": tuple(c.name for c in tables.headers.columns),
-    "handovers": tuple(c.name for c in tables.handovers.columns),
-    "events": ("document", "at", "stage", "event", "recipient", "reason", "detail"),
-    "evidence": tuple(c.name for c in tables.evidence.columns),
-    "leaves": ("number", "evidence", "hash"),
-    "nodes": ("level", "number", "hash"),
-    "work": tuple(c.name for c in tables.work.columns),
+    # named one by one: columns that come later are left to their defaults
+    table: tuple(names.split())
+    for table, names in {
+        "submissions": "document identity realm party client message_id slot sha256 size kind link is_urgent state"
+        " received_at expires_at payload_sha256 payload_size reason head traceparent version delete_after due",
+        "headers": "document organ code dated official_id subject version delete_after business",
+        "handovers": "document recipient addressed_as name link delivery state payload_sha256 payload_size kind"
+        " generation status sequence head available_at handed_over_at reason is_quiet about version asks answer"
+        " request asked_by",
+        "events": "document at stage event recipient reason detail",
+        "evidence": "id document recipient event sequence issued_at reason sha256 body delete_after",
+        "leaves": "number evidence hash",
+        "nodes": "level number hash",
+        "work": "key kind document due_at party recipient evidence lane attempts owner reason sure",
+    }.items()
 }
 
 

@@ -110,7 +110,7 @@ class Amendments:
         late = next((one for one in found if not amend.is_decided(one)), None)
         if late is not None and not (is_for_all or await self._are_all(late, {named.key})):
             return amend.undecided(late)
-        everybody = [copy.recipient for one in found for copy in one.handovers if copy.payload is not None]
+        everybody = [copy.recipient for one in found for copy in one.handovers if amend.was_served(copy)]
         recipients = tuple(dict.fromkeys(everybody)) if is_for_all else (named.key,)
         return ValidRecall(received=received, report=report, originals=found, recipients=recipients)
 
@@ -295,9 +295,12 @@ class Amendments:
         party = self._world.directory.party(copy.recipient)
         for original in reversed(valid.originals):
             rendered = next((c.payload for c in original.handovers if c.payload and not c.is_quiet), None)
-            if party is None or rendered is None or not await self._has_files(rendered):
+            is_over = now >= original.submission.expires_at
+            if party is None or (rendered is None and not is_over):
                 continue
-            if now >= original.submission.expires_at:
+            if rendered is not None and not await self._has_files(rendered):
+                continue
+            if is_over or rendered is None:  # what is gone from the vault was over long ago
                 why = Reason("delivery-expired")
                 draft.note(now, "deliver", "not-added", recipient=copy.recipient, reason=why)
                 return

@@ -7,6 +7,7 @@ or by environment variable (``env:NAME``), never written in.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
@@ -58,6 +59,17 @@ class UploadsSection:
     per_party: int = 16
     bytes_per_party: int = 4 * 1024**3
     keep_hours: float = 24.0
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
+class RetentionSection:
+    """How long each data class is kept; 0: for good.  Evidence, and the memory of message ids, always are."""
+
+    content_days: float = 90.0
+    metadata_days: float = 730.0
+    orphan_days: float = 7.0
+    every_minutes: float = 60.0
+    settle_s: float = 60.0
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)
@@ -227,6 +239,7 @@ class Sections:
     store: StoreSection = field(default_factory=StoreSection)
     vault: VaultSection = field(default_factory=VaultSection)
     uploads: UploadsSection = field(default_factory=UploadsSection)
+    retention: RetentionSection = field(default_factory=RetentionSection)
     broker: BrokerSection = field(default_factory=BrokerSection)
     http: HttpSection = field(default_factory=HttpSection)
     directory: DirectorySection = field(default_factory=DirectorySection)
@@ -381,6 +394,7 @@ _POSITIVE = (
     ("patience", ("first_s", "longest_s", "crowded_s", "expiry_days", "deaths", "original_hours")),
     ("limits", ("header_bytes", "document_bytes", "large_file_bytes", "message_bytes", "recipients")),
     ("uploads", ("per_party", "bytes_per_party", "keep_hours")),
+    ("retention", ("orphan_days", "every_minutes")),
     ("seal", ("x_mm", "y_mm")),
     ("acceptance", ("max_pages", "max_bytes")),
     ("inspection", ("processes", "memory_mb", "cpu_s", "wall_s", "share")),
@@ -403,12 +417,32 @@ def _check(source: Path | None, sections: Sections) -> None:
         raise ConfigError(f"{where}: seal.diameter_mm: seals measure 10 to 80 mm")
     if sections.patience.expiry_days > 30:
         raise ConfigError(f"{where}: patience.expiry_days: at most 30, as the contract promises")
+    _check_retention(str(where), sections)
     if not 0 <= sections.http.port < 65536:
         raise ConfigError(f"{where}: http.port: not a port")
     _check_tls(str(where), sections)
     broker = sections.broker
     if bool(broker.url) != bool(broker.management_url):
         raise ConfigError(f"{where}: broker.management_url: needed together with broker.url")
+
+
+def _check_retention(where: str, sections: Sections) -> None:
+    kept, expiry = sections.retention, sections.patience.expiry_days
+    content, metadata = kept.content_days or math.inf, kept.metadata_days or math.inf
+    if min(content, metadata, kept.settle_s) < 0:
+        raise ConfigError(f"{where}: retention: no time is less than 0")
+    if content < expiry:
+        raise ConfigError(
+            f"{where}: retention.content_days: at least patience.expiry_days ({expiry:g}): until then it may be delivered"
+        )
+    if metadata < content:
+        raise ConfigError(
+            f"{where}: retention.metadata_days: at least content_days, and 0 (for good) where that is 0"
+        )
+    if kept.orphan_days < 1 or kept.orphan_days * 24 < sections.uploads.keep_hours:
+        raise ConfigError(
+            f"{where}: retention.orphan_days: at least 1, and as long as uploads.keep_hours: claims wait to be sent"
+        )
 
 
 def _check_tls(where: str, sections: Sections) -> None:

@@ -65,7 +65,7 @@ class InboxDesk:
             return found, found.payload
         evidence = await self._shelf.records.one_evidence(found.evidence) if found.evidence else None
         if evidence is None:
-            raise Unavailable("payload-missing")
+            raise Refused("content-purged") if found.evidence is None else Unavailable("payload-missing")
         return found, PayloadRef.of(evidence.body)
 
     async def acknowledge(self, party: PartyKey, item: str, lock: str) -> None:

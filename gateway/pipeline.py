@@ -105,7 +105,13 @@ class Pipeline:
         if arrival.is_dead_letter and await self._door.died_too_often(arrival, party.key):
             return await self._door.turn_away(arrival, party, _because("poison"), uses_id=True)
 
-        marks = await self._door.peek(arrival)
+        try:
+            marks = await self._door.peek(arrival)
+        except Unavailable as away:
+            if away.reason != "payload-missing":
+                raise
+            # a claim whose bytes are gone; what was taken in before is remembered longer
+            return await self._door.turn_away(arrival, party, _because("content-purged"), uses_id=False)
         if isinstance(marks, Refusal):
             return await self._door.turn_away(arrival, party, marks, uses_id=True)
         secret = receive.screen(marks, self._policy.acceptance)

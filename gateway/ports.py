@@ -9,7 +9,7 @@ arguments without harm.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -33,6 +33,7 @@ from gateway.model.log import HeadRecord, Leaf, LogState, TreeHead, Unnumbered
 from gateway.model.party import Client, Found, Party
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance
+from gateway.model.retention import DataClass, Due, Lying
 from gateway.model.signature import Inspection, Seal, Sealed, SealOrder
 from gateway.model.stuck import Page, Undone
 from gateway.model.submission import Arrival, Ticket
@@ -316,6 +317,70 @@ class Vault(Protocol):
 
     async def read(self, ref: PayloadRef) -> bytes:
         """All the bytes (those that ride along with *ref*, if any)."""
+        ...
+
+
+class Disposal(Protocol):
+    """What has been kept long enough.  Whether it may go is another question; what goes, goes by ``Ledger.commit``
+    or ``forget``.  Never in the hot path."""
+
+    async def lead(self, owner: Owner) -> bool:
+        """Whether *owner* is the one who clears out now; nobody else is while it lives.  For economy alone: two
+        that clear out side by side do no harm."""
+        ...
+
+    async def due(self, part: DataClass, at: datetime, after: DocumentId | None, limit: int) -> Sequence[Due]:
+        """Documents of which *part* is here and has been kept long enough at the instant *at*, in an order that does
+        not change, those behind *after* (``None``: from the first)."""
+        ...
+
+    async def undone(self, keys: Collection[str]) -> Collection[str]:
+        """Those of *keys* under which there is work."""
+        ...
+
+    async def named(self, digests: Collection[str]) -> Collection[str]:
+        """Those of *digests* to which a document or a copy refers."""
+        ...
+
+    async def forget(self, document: DocumentId, items: Sequence[tuple[PartyKey, str]], at: datetime) -> bool:
+        """Delete the header of *document*, and those of *items* that were taken, or expired, before *at*; all or
+        nothing.  ``False`` where it has none, or it is not due at *at*."""
+        ...
+
+    async def sweep(self, before: datetime) -> int:
+        """Forget how often something died whose last death was before *before*; how many those were."""
+        ...
+
+
+class Shelves(Protocol):
+    """The vault as whoever clears it out sees it.
+
+    Removing bytes takes three steps, because the same bytes may be put again at any instant between two of them:
+    they are set aside (whoever reads still finds them), it is asked once more whether anything refers to them, and
+    then they are destroyed, or put back where something does or they were put again meanwhile.  Who dies between two
+    steps leaves what the next look finds and brings to an end.
+    """
+
+    @property
+    def shelves(self) -> int:
+        """How many shelves there are, from 0."""
+        ...
+
+    async def look(self, shelf: int, before: datetime) -> Sequence[Lying]:
+        """What lies on *shelf* and was last put before *before*, or was set aside.  What was set aside and
+        put again since is put back on the way."""
+        ...
+
+    async def set_aside(self, lying: Lying) -> bool:
+        """Take the first step; ``False`` where it is not there any more, or was put again since."""
+        ...
+
+    async def destroy(self, lying: Lying) -> bool:
+        """Remove for good what was set aside; ``False``, and it is put back, where it was put again since."""
+        ...
+
+    async def put_back(self, lying: Lying) -> None:
+        """Undo ``set_aside``; harmless where it was undone."""
         ...
 
 

@@ -8,7 +8,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from adapters.http.gate import AlwaysOpen
-from gateway.ports import Clock, Desk, Directory, Inlet, Intake, Ledger, LogRecords, Records, Uploads, Vault
+from gateway.ports import (
+    Clock,
+    Desk,
+    Directory,
+    Disposal,
+    Inlet,
+    Intake,
+    Ledger,
+    LogRecords,
+    Records,
+    Uploads,
+    Vault,
+)
 
 MIB = 1024 * 1024
 
@@ -81,3 +93,4 @@ class Ports:
     health: Health
     inlet: Inlet = field(default_factory=AlwaysOpen)
     days_left: Callable[[], Mapping[str, int]] = dict
+    disposal: Disposal | None = None

@@ -16,8 +16,9 @@ from adapters.http.body import Body
 from adapters.http.gate import Turnstile
 from adapters.http.options import Options, Ports
 from adapters.http.submissions import limit_of, store
-from gateway.errors import Refused
+from gateway.errors import Refused, Unavailable
 from gateway.model.claim import path_of, resolve
+from gateway.model.payload import PayloadRef
 
 
 class Payloads:
@@ -71,6 +72,20 @@ class Payloads:
         if party not in client.acts_for:
             raise Refused("not-found")
         with self._turnstile.through(client.id):
-            return await send_payload(
-                request, ref, self._ports.vault, media_type="application/xml", idle=self._options.idle
-            )
+            try:
+                return await send_payload(
+                    request, ref, self._ports.vault, media_type="application/xml", idle=self._options.idle
+                )
+            except Unavailable as away:
+                if await self._was_purged(ref, away):
+                    raise Refused("content-purged") from away
+                raise
+
+    async def _was_purged(self, ref: PayloadRef, away: Unavailable) -> bool:
+        """Whether bytes of which we gave the address are gone because nothing names them any more."""
+        disposal = self._ports.disposal
+        return (
+            away.reason == "payload-missing"
+            and disposal is not None
+            and not await disposal.named({ref.sha256})
+        )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from adapters.memory.disposal import MemoryDisposal
 from adapters.memory.log import MemoryLog
 from gateway.errors import Reason
 from gateway.model.change import (
@@ -29,6 +30,7 @@ from gateway.model.evidence import EvidenceRecord
 from gateway.model.handover import HandOver, InboxItem
 from gateway.model.ids import DocumentId, EvidenceId, Owner, PartyKey, normalised
 from gateway.model.journey import DEAD_HANDOVERS, FINAL_SUBMISSIONS, HandOverState, SubmissionState
+from gateway.model.retention import DataClass
 from gateway.model.stuck import Page, Stray, Undone
 from gateway.ports import Clock
 
@@ -41,10 +43,11 @@ class MemoryStore:
     """All these ports in one object, so that a change is seen by all of them at once.
 
     ``ledger``, ``lives``, ``inboxes``, ``records`` and ``watch`` are this object under the names that the store in SQL
-    uses, too; ``log`` and ``log_records`` are a twin of their own beside it.
+    uses, too; ``disposal``, ``log`` and ``log_records`` are twins of their own beside it.  *kept*: how long each data
+    class is.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, kept: Mapping[DataClass, timedelta] | None = None) -> None:
         self._clock = clock
         self._submissions: dict[DocumentId, Submission] = {}
         self._identities: dict[tuple[str, ...], DocumentId] = {}
@@ -62,6 +65,16 @@ class MemoryStore:
         self._deaths: dict[str, int] = {}
         self._audit: list[AuditEntry] = []
         self.ledger = self.lives = self.inboxes = self.records = self.dead = self.watch = self
+        self.disposal = MemoryDisposal(
+            kept=kept or {},
+            submissions=self._submissions,
+            headers=self._headers,
+            handovers=self._handovers,
+            items=self._items,
+            work=self._work,
+            deaths=self._deaths,
+            is_alive=lambda owner: self._is_alive(owner, clock.now()),
+        )
         self.log = self.log_records = MemoryLog(
             self._evidence, lambda owner: self._is_alive(owner, clock.now())
         )
@@ -200,6 +213,7 @@ class MemoryStore:
     async def died(self, key: str, *, first: int = 1) -> int:
         """``Lives.died``."""
         self._deaths[key] = self._deaths[key] + 1 if key in self._deaths else first
+        self.disposal.died_at[key] = self._clock.now()
         return self._deaths[key]
 
     # --- Inboxes ------------------------------------------------------------------------------------

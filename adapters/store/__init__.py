@@ -8,8 +8,18 @@ with a group; ``tables`` what it writes to.  ``vault`` and ``uploads`` have noth
 """
 
 from adapters.store.changes import Retention
+from adapters.store.shelves import FileShelves
 from adapters.store.store import Options, Store
 from adapters.store.uploads import FileUploads, UploadOptions
 from adapters.store.vault import FileVault, VaultOptions
 
-__all__ = ["FileUploads", "FileVault", "Options", "Retention", "Store", "UploadOptions", "VaultOptions"]
+__all__ = [
+    "FileShelves",
+    "FileUploads",
+    "FileVault",
+    "Options",
+    "Retention",
+    "Store",
+    "UploadOptions",
+    "VaultOptions",
+]

@@ -136,7 +136,8 @@ class Changes:
             row = rows.submission_row(s, identity, _until(micros(s.received_at), keep.content))
             batch.put("submissions", row, s.version)
         if (h := change.header) is not None:
-            batch.put("headers", rows.header_row(h, _until(process_micros(), keep.metadata)), h.version)
+            since = micros(change.submission.received_at) if change.submission else process_micros()
+            batch.put("headers", rows.header_row(h, _until(since, keep.metadata)), h.version)
         for handover in change.handovers:
             batch.put("handovers", rows.handover_row(handover), handover.version)
         for item in change.items:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.store.changes import Changes, Retention
 from adapters.store.dead import SqlDeadLetters
+from adapters.store.disposal import SqlDisposal
 from adapters.store.engine import file_of, open_readers, open_writer, parse, store_clock, unavailable
 from adapters.store.inboxes import SqlInboxes
 from adapters.store.leases import Leases
@@ -49,8 +50,8 @@ class Options:
 
 
 class Store:
-    """The database, open.  ``ledger``, ``lives``, ``inboxes``, ``records``, ``dead``, ``watch``, ``log`` and ``log_records`` are
-    ports of the core."""
+    """The database, open.  ``ledger``, ``lives``, ``inboxes``, ``records``, ``dead``, ``watch``, ``disposal``, ``log`` and
+    ``log_records`` are ports of the core."""
 
     def __init__(
         self, options: Options, loop: asyncio.AbstractEventLoop, now: Callable[[], datetime] | None
@@ -72,6 +73,9 @@ class Store:
         self.records = SqlRecords(dialect, options.realm, self._writer, self._readers)
         self.dead = SqlDeadLetters(dialect, self._readers)
         self.watch = SqlWatch(dialect, self._readers)
+        self.disposal = SqlDisposal(
+            dialect, options.realm, options.retention, self._writer, self._readers, leases
+        )
         self.log = SqlLog(dialect, self._writer, self._readers, leases)
         self.log_records = SqlLogRecords(dialect, self._writer, self._readers)
 

@@ -2,7 +2,8 @@
 
 Instants are whole microseconds since 1970 in UTC: exact, quick to compare, the same in both databases.
 Texts compare byte by byte everywhere.  ``delete_after`` stands on the three data classes that privacy
-tells apart: content (``submissions``), metadata with personal names (``headers``), ``evidence``.
+tells apart: content (``submissions``), metadata with personal names (``headers``), ``evidence``.  Where it is
+absent, today's policy holds (content, metadata), or the row stays (evidence).
 """
 
 from __future__ import annotations
@@ -86,6 +87,9 @@ Index(
     sqlite_where=_refused,
     postgresql_where=_refused,
 )
+_kept = submissions.c.payload_sha256.is_not(None)
+Index("submissions_with_content", submissions.c.document, sqlite_where=_kept, postgresql_where=_kept)
+Index("submissions_by_payload", submissions.c.payload_sha256, sqlite_where=_kept, postgresql_where=_kept)
 
 headers = Table(
     "headers",
@@ -139,6 +143,8 @@ _dead = handovers.c.state.in_([literal_column("'expired'"), literal_column("'fai
 Index(
     "handovers_dead", handovers.c.document, handovers.c.recipient, sqlite_where=_dead, postgresql_where=_dead
 )
+_carried = handovers.c.payload_sha256.is_not(None)
+Index("handovers_by_payload", handovers.c.payload_sha256, sqlite_where=_carried, postgresql_where=_carried)
 
 items = Table(
     "items",
@@ -306,6 +312,8 @@ lives = Table(
     _key("owner"),
     _needed("alive_until", INSTANT),
 )
+
+duties = Table("duties", metadata, _key("key"), _needed("owner"))  # what one life does for all
 
 deaths = Table(
     "deaths",

@@ -55,13 +55,15 @@ class FileVault:
         self._options = options
         self._folder = options.folder
         self._temporary = options.folder / "tmp"
+        self._aside = options.folder / "aside"
         self._threads = ThreadPoolExecutor(options.threads, thread_name_prefix="vault")
         self._life = uuid4().hex
         self._numbers = count()
         self._durable: set[str] = set()
         try:
             self._temporary.mkdir(parents=True, exist_ok=True)
-            self._sweep()
+            self._aside.mkdir(exist_ok=True)
+            self.sweep()
         except OSError as error:
             raise ConfigError(f"vault.folder: {error.strerror}: {options.folder}") from error
 
@@ -69,6 +71,23 @@ class FileVault:
     def temporary(self) -> Path:
         """The folder, on the same disk, of what is not finished.  What is old in it is swept at the start."""
         return self._temporary
+
+    @property
+    def aside(self) -> Path:
+        """The folder, on the same disk, of what is being removed: until it is, it can still be read."""
+        return self._aside
+
+    def path_of(self, ref: PayloadRef) -> Path:
+        """Where the payload lies."""
+        return self._path(ref)
+
+    def make_durable(self, ref: PayloadRef) -> None:
+        """Make the payload's name durable.  Blocks; raises ``OSError``."""
+        _sync(self._path(ref).parent)
+
+    def aside_of(self, ref: PayloadRef) -> Path:
+        """Where it lies while it is being removed."""
+        return self._aside / ref.sha256
 
     async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
         """``Vault.put``.  Raises ``Unavailable("disk-full")``."""
@@ -219,19 +238,25 @@ class FileVault:
         self._durable.add(prefix)
 
     def _open(self, ref: PayloadRef, start: int) -> _Opened:
-        try:
-            return _Opened(self._path(ref) if ref.loose is None else ref.loose, start)
-        except FileNotFoundError as error:
-            raise Unavailable("payload-missing") from error
+        if ref.loose is not None:
+            return _Opened(ref.loose, start)
+        return self._found(ref, lambda path: _Opened(path, start))
 
     def _read(self, ref: PayloadRef) -> bytes:
-        try:
-            body = self._path(ref).read_bytes() if ref.loose is None else ref.loose.read(0, ref.loose.size)
-        except FileNotFoundError as error:
-            raise Unavailable("payload-missing") from error
+        if ref.loose is not None:
+            body = ref.loose.read(0, ref.loose.size)
+        else:
+            body = self._found(ref, Path.read_bytes)
         if len(body) != ref.size or sha256(body).hexdigest() != ref.sha256:
             raise Unavailable("digest-mismatch")
         return body
+
+    def _found(self, ref: PayloadRef, use: Callable[[Path], T]) -> T:
+        # The last again, for it may have been put back while we looked aside.
+        for path in (self._path(ref), self.aside_of(ref), self._path(ref)):
+            with suppress(FileNotFoundError):
+                return use(path)
+        raise Unavailable("payload-missing")
 
     def _probe(self) -> int:
         draft = _Draft(self._temporary / uuid4().hex)
@@ -241,7 +266,8 @@ class FileVault:
             draft.discard()
         return shutil.disk_usage(self._folder).free
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
+        """Drop temporaries that a dead process left.  Blocks; raises ``OSError``."""
         oldest = time.time() - self._options.leftovers.total_seconds()
         for path in self._temporary.iterdir():
             with suppress(FileNotFoundError):

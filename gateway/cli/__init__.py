@@ -18,6 +18,7 @@ from gateway.cli import (
     evidence,
     log,
     organs,
+    purge,
     serve,
     sign,
     stuck,
@@ -46,6 +47,7 @@ log.add_to(app)
 check.add_to(app)
 edxml.add_to(app)
 organs.add_to(app)
+purge.add_to(app)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from gateway.cli.log import VERDICTS, RootOption
 from gateway.cli.options import ConfigOption, JsonOption, VarOption, configured, operator, run, sentence, tell
 from gateway.errors import Refused
 from gateway.model.evidence import in_words
+from schemas import reasons
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -65,6 +66,7 @@ def export(
             "evidence": done.pieces,
             "unproved": done.unproved,
             "gone": done.gone,
+            "reason": "content-purged" if done.is_purged else None,
             "head": {"size": head.size, "root": head.root, "stamped": head.stamp is not None}
             if head
             else None,
@@ -84,6 +86,9 @@ def export(
             f"  LƯU Ý: {done.unproved} bằng chứng chưa nằm dưới đầu sổ nào · not yet under a signed head; "
             "hãy xuất lại sau một phút · export again in a minute"
         )
+    if done.is_purged:
+        why = reasons()["content-purged"]
+        lines.append(f"  LƯU Ý: {why.vi} · {why.en} [content-purged]")
     if done.gone:
         lines.append("  LƯU Ý: nội dung văn bản không còn được lưu · the document's bytes are no longer kept")
     tell("\n".join(lines))

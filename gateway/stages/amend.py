@@ -219,6 +219,11 @@ def answer_of(report: StatusReport) -> Answer | None:
     return Answer(code) if code in (Answer.AGREED, Answer.DECLINED) else None
 
 
+def was_served(copy: HandOver) -> bool:
+    """Whether *copy* was to go out.  Long after it did, its bytes are no longer kept."""
+    return copy.payload is not None or copy.state not in NEVER_HAD
+
+
 def is_open(copy: HandOver) -> bool:
     """Whether an answer is waited for."""
     return copy.request in OPEN_REQUESTS

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.wiring.organs import CheckedList, Difference, Organs, check_organs, diff_organs
     from gateway.wiring.papers import Paper, Signed, sign, verify
     from gateway.wiring.process import work
+    from gateway.wiring.retention import Purged, purge
     from gateway.wiring.stack import Stack
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "LogReport",
     "Organs",
     "Paper",
+    "Purged",
     "Signed",
     "Stack",
     "ask_drain",
@@ -59,6 +61,7 @@ __all__ = [
     "open_dead_letters",
     "open_store",
     "plan_import",
+    "purge",
     "quiet",
     "running",
     "send",
@@ -90,6 +93,7 @@ _WHERE = {
     "Organs": "organs",
     "LogReport": "log_audit",
     "Paper": "papers",
+    "Purged": "retention",
     "Signed": "papers",
     "Stack": "stack",
     "ask_reload": "control",
@@ -104,6 +108,7 @@ _WHERE = {
     "note": "audit",
     "open_store": "desk",
     "plan_import": "importing",
+    "purge": "retention",
     "quiet": "logs",
     "send": "desk",
     "sign": "papers",

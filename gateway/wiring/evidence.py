@@ -27,6 +27,7 @@ from gateway.model.ids import DocumentId, EvidenceId, OrganCode, Owner
 from gateway.model.log import HeadRecord
 from gateway.model.payload import PayloadRef
 from gateway.sequencer import Sequencer
+from gateway.stages.dispose import PURGED
 from gateway.wiring.audit import must_have_store
 from gateway.wiring.evidence_log import roots_of
 from gateway.wiring.ground import open_the_store
@@ -42,13 +43,14 @@ _LIFE = timedelta(seconds=30)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
     """What was written.  ``unproved``: pieces that no signed head commits to yet; ``gone``: bytes of the document
-    that are no longer kept."""
+    that are no longer kept, though they should be; ``is_purged``: all were removed when their time was over."""
 
     document: DocumentId
     size: int
     pieces: int
     unproved: int
     gone: int
+    is_purged: bool
     head: HeadRecord | None
 
 
@@ -128,6 +130,7 @@ async def _export(config: Config, store: Store, document: DocumentId, tray: OutT
         pieces=len(records),
         unproved=len(records) - len(proofs),
         gone=len(gone),
+        is_purged=any(one.event == PURGED for one in await store.records.timeline(document)),
         head=head,
     )
 

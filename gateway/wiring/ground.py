@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,7 +20,7 @@ from adapters.directory import (
     make_development_clients,
 )
 from adapters.store import Options as StoreOptions
-from adapters.store import Store
+from adapters.store import Retention, Store
 from gateway.config import Config, secret
 from gateway.errors import ConfigError
 from gateway.wiring.parties import clients_file, files_of
@@ -127,6 +128,16 @@ def _ground(config: Config, directory: OrganDirectory, report: Report, secrets: 
     )
 
 
+def retention_of(config: Config) -> Retention:
+    """How long each data class is kept; evidence stays."""
+    section = config.sections.retention
+    return Retention(content=_days(section.content_days), metadata=_days(section.metadata_days))
+
+
+def _days(number: float) -> timedelta | None:
+    return timedelta(days=number) if number else None
+
+
 async def open_the_store(config: Config) -> Store:
     """The store, brought up to date."""
     if config.store_url.startswith("sqlite:///"):
@@ -136,6 +147,7 @@ async def open_the_store(config: Config) -> Store:
             url=config.store_url,
             realm=config.sections.gateway.realm,
             readers=config.sections.store.readers,
+            retention=retention_of(config),
         )
     )
 

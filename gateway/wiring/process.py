@@ -37,9 +37,10 @@ from adapters.http.options import Ports as HttpPorts
 from adapters.http.server import HttpServer
 from adapters.inspection.processes.inspector import ProcessInspector
 from adapters.signing.notary import XadesNotary
-from adapters.store import FileUploads, FileVault, Store, UploadOptions, VaultOptions
+from adapters.store import FileShelves, FileUploads, FileVault, Store, UploadOptions, VaultOptions
 from gateway.config import Config, load, secret
 from gateway.desk import InboxDesk, Shelf
+from gateway.disposal import Disposer
 from gateway.errors import Unavailable
 from gateway.model.ids import OrganCode, Owner, Realm
 from gateway.observer import LoggingObserver
@@ -58,6 +59,7 @@ from gateway.wiring.judging import bounds_of
 from gateway.wiring.logs import hear_what_dies, set_up
 from gateway.wiring.recovery import forget_life, note_life
 from gateway.wiring.resting import Resting
+from gateway.wiring.retention import sweep_of
 from gateway.wiring.sealing import ring_of, sealer_over
 from gateway.wiring.secrecy import keep_memory_private
 from gateway.worker import Pace, Worker
@@ -187,6 +189,17 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         leads=lambda: sequencer.leads,
         numbers=metrics,
     )
+    disposer = Disposer(
+        store.disposal,
+        FileShelves(vault),
+        store.ledger,
+        store.inboxes,
+        store.records,
+        clock,
+        owner=us.owner,
+        is_busy=lambda: worker.in_hand > 0,
+        sweep=sweep_of(config),
+    )
     desk = InboxDesk(
         Shelf(ledger=world.ledger, inboxes=store.inboxes, records=world.records, clock=clock),
         register,
@@ -270,6 +283,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             clock=clock,
             health=health.ask,
             days_left=ring.days_left,
+            disposal=store.disposal,
         ),
         metrics,
     )
@@ -291,6 +305,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             Named("sequencer", sequencer),
             Named("worker", worker),
             Named("rounds", rounds),
+            Named("disposal", disposer),
             Named("uploads", uploads),
             Named("http", http),
             Named("consumer", consumer),

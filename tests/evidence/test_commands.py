@@ -20,9 +20,12 @@ from adapters.memory import MemoryNotary, MemoryVault
 from adapters.store import FileVault, Options, Store, VaultOptions
 from gateway.cli import app, obey
 from gateway.config import load
+from gateway.model.change import Committed
 from gateway.model.ids import Owner
 from gateway.model.merkle import Frontier, leaf_hash
+from gateway.stages.dispose import without_content
 from gateway.wiring.evidence import export_evidence
+from tests.builders import NOON
 from tests.contract.conftest import store_file  # noqa: F401 - fixture
 from tests.evidence.desk import LIFE, Desk, a_notary
 from tests.evidence.parcels import taken_apart
@@ -184,6 +187,26 @@ def test_bytes_that_are_no_longer_kept_are_said_to_be_gone(var: Path, tmp_path: 
     assert (code, "no longer kept" in said) == (0, True)
     assert not [name for name in taken_apart(out.read_bytes()) if name.startswith("document/")]
     assert vanthu("evidence", "verify", out, "--var", var)[0] == 0
+
+
+def test_bytes_that_were_removed_at_their_end_are_told_with_the_reason(var: Path, tmp_path: Path) -> None:
+    """The evidence is all there and holds; so does the whole log."""
+    asyncio.run(issue(var, 2, numbered=True))
+
+    async def purge() -> None:
+        async with await Store.open(Options(url=url_of(var), realm="H53")) as store:
+            (document,) = await store.records.search("m-1")
+            dossier = await store.ledger.load(document)
+            assert dossier is not None
+            assert await store.ledger.commit(without_content(dossier, (), NOON)) == Committed()
+
+    asyncio.run(purge())
+    out = tmp_path / "a.asice"
+    code, said = vanthu("evidence", "export", "m-1", "--out", out, "--var", var)
+    assert (code, "[content-purged]" in said, "no longer kept" in said) == (0, True, False)
+    assert not [name for name in taken_apart(out.read_bytes()) if name.startswith("document/")]
+    assert vanthu("evidence", "verify", out, "--var", var)[0] == 0
+    assert vanthu("log", "verify", "--var", var)[0] == 0
 
 
 @pytest.mark.parametrize(("authority", "code"), [("ftp://tsa", 2), ("tsa", 2), ("https://tsa/x", 0), ("", 0)])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import cast
 
 from adapters.http import HttpServer, Options, Ports
 from adapters.memory import CountingIds, FixedClock, MemoryDirectory, MemoryLog, MemoryUploads
@@ -33,7 +34,7 @@ from gateway.model.journey import HandOverState, SubmissionState
 from gateway.model.party import Client, CodeValidity, Link, Party
 from gateway.model.payload import PayloadRef
 from gateway.model.submission import Arrival, Door, Ticket
-from gateway.ports import Uploads
+from gateway.ports import Disposal, Uploads
 from gateway.valve import Gauge, Valve
 
 PROVINCE, DEPARTMENT, COMMUNE, STRANGER = "000.00.00.H53", "000.00.13.H53", "000.25.36.H53", "000.00.14.H53"
@@ -71,6 +72,7 @@ class Tables:
     events: dict[str, list[Event]] = field(default_factory=dict)
     evidence: dict[str, EvidenceRecord] = field(default_factory=dict)
     relations: list[Relation] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)
     items: dict[tuple[str, str], InboxItem] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
     health: dict[str, str] = field(default_factory=dict)
@@ -200,6 +202,16 @@ class TableVault:
 
     async def read(self, ref: PayloadRef) -> bytes:
         return b"".join([piece async for piece in self.open(ref)])
+
+
+class TableDisposal:
+    """As much of ``Disposal`` as HTTP asks: what names bytes."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def named(self, digests: Collection[str]) -> Collection[str]:
+        return {one for one in digests if one in self._tables.named}
 
 
 class TableIntake:
@@ -413,6 +425,7 @@ def a_server(
         clock=tables.clock,
         health=health,
         days_left=lambda: tables.days_left,
+        disposal=cast("Disposal", TableDisposal(tables)),
     )
     told: dict[str, object] = {"port": 0, "secret": SECRET, "health_age": timedelta(), **options}
     return HttpServer(Options(**told), ports)  # type: ignore[arg-type]  # says the value that matters

@@ -49,6 +49,7 @@ from gateway.model.ids import ClientId, DocumentId, MessageId, OfficialId, Organ
 from gateway.model.party import CodeValidity, Link
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Policy
+from gateway.model.retention import DataClass
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
 from gateway.ports import Envelopes, Sealer
@@ -68,6 +69,8 @@ LABOUR, HEALTH, JUSTICE = "000.00.11.H53", "000.00.12.H53", "000.00.13.H53"
 LOCKED, CLOSED, MERGED = "000.00.21.H53", "000.00.22.H53", "000.00.23.H53"
 OLD_LABOUR = "000.11.11.H53"
 CLAIM_SECRET = b"town"
+KEPT = {DataClass.CONTENT: timedelta(days=90), DataClass.METADATA: timedelta(days=730)}
+"""How long what is final is kept, where somebody clears out."""
 STEPS = 20_000
 """So many turns of the loop nobody needs: what is not idle then never will be."""
 
@@ -94,8 +97,8 @@ class Town:
         self.departments = extra
         self.directory = _directory(extra)
         self.broker = MemoryBroker(self.directory.parties(), deliveries=queue_room)
-        self.store = MemoryStore(self.clock)
-        self.vault = MemoryVault()
+        self.store = MemoryStore(self.clock, KEPT)
+        self.vault = MemoryVault(self.clock)
         self.envelopes: Envelopes = MemoryEnvelopes(self.vault)
         self.ledger = WeatheredLedger(self.store)
         self.inspector = WeatheredInspector(MemoryInspector(vault=self.vault))
