@@ -185,6 +185,8 @@ def _execute(connection: Connection, text: str, parameters: Any, *, is_many: boo
     driver = connection.connection.driver_connection
     assert driver is not None
     cursor = driver.cursor()
+    for hear in connection.dispatch.before_cursor_execute:  # whoever listens to an engine hears of ours, too
+        hear(connection, cursor, text, parameters, None, is_many)
     try:
         if is_many:
             cursor.executemany(text, parameters)
