@@ -25,6 +25,7 @@ from typing import Self
 import structlog
 
 from adapters.inspection.processes import wire
+from adapters.inspection.processes.sheet import SIZE, Sheet
 from adapters.inspection.processes.turns import Turns
 from gateway.errors import Unavailable
 from gateway.model.finding import Finding, Severity
@@ -176,8 +177,8 @@ class _Nursery:
         self._lock = asyncio.Lock()
         self._is_closed = False
 
-    async def bear(self) -> tuple[socket.socket, int]:
-        """A new process: our end of its line, and its process id."""
+    async def bear(self, sheet: Sheet) -> tuple[socket.socket, int]:
+        """A new process, which reads from *sheet*: our end of its line, and its process id."""
         async with asyncio.timeout(self._options.start_timeout.total_seconds()):
             for is_last in (False, True):
                 ours, theirs = socket.socketpair()
@@ -186,7 +187,7 @@ class _Nursery:
                         await self._started()
                         if self._control is None:
                             raise Unavailable("draining")
-                        socket.send_fds(self._control, [b"fork"], [theirs.fileno()])
+                        socket.send_fds(self._control, [b"fork"], [theirs.fileno(), sheet.fileno()])
                     theirs.close()
                     ours.setblocking(False)
                     hello = await _read(ours, wire.HELLO.size)
@@ -261,6 +262,7 @@ class _Place:
         self._nursery = nursery
         self._options = options
         self._line: socket.socket | None = None
+        self._sheet: Sheet | None = None
         self._pid = 0
         self._lock = asyncio.Lock()
         self.is_asking = False
@@ -277,33 +279,48 @@ class _Place:
                 return
             self.drop()
             try:
-                self._line, self._pid = await self._nursery.bear()
+                sheet = Sheet.new()
+            except OSError as exc:
+                raise Unavailable("judge-away", exc.strerror or "no memory") from exc
+            try:
+                self._line, self._pid = await self._nursery.bear(sheet)
+                self._sheet = sheet
             except TimeoutError as exc:
                 raise Unavailable("judge-away", "no judging process came up in time") from exc
+            finally:
+                if self._sheet is not sheet:
+                    sheet.close()
 
     async def ask(self, order: bytes, body: bytes | Loose) -> Inspection:
         """Send a file, read the answer; raises ``OSError``, ``EOFError`` or ``ValueError`` where it fails."""
-        line = self._line
-        if line is None:
+        line, sheet = self._line, self._sheet
+        if line is None or sheet is None:
             raise EOFError
         self.is_asking = True
         try:
-            return await self._asked(line, order, body)
+            return await self._asked(line, sheet, order, body)
         finally:
             self.is_asking = False
 
-    async def _asked(self, line: socket.socket, order: bytes, body: bytes | Loose) -> Inspection:
+    async def _asked(
+        self, line: socket.socket, sheet: Sheet, order: bytes, body: bytes | Loose
+    ) -> Inspection:
         loop = asyncio.get_running_loop()
         if isinstance(body, bytes):
+            if len(body) <= SIZE:
+                sheet.lay(body)
             await loop.sock_sendall(line, wire.REQUEST.pack(len(order), len(body)) + order)
-            await loop.sock_sendall(line, body)
+            if len(body) > SIZE:
+                await loop.sock_sendall(line, body)
         else:
             _hand_over(line, wire.REQUEST.pack(len(order), wire.HANDED), body)
             await loop.sock_sendall(line, order)
-        (size,) = wire.ANSWER.unpack(await _read(line, wire.ANSWER.size))
+        answer = await _read(line, wire.ANSWER.size, _PIECE)
+        (size,) = wire.ANSWER.unpack(answer[: wire.ANSWER.size])
         if size > wire.MAX_ANSWER:
             raise ValueError("the answer is too long")
-        return wire.decode_inspection(await _read(line, size))
+        answer = answer[wire.ANSWER.size :]
+        return wire.decode_inspection(answer + await _read(line, size - len(answer)))
 
     def interrupt(self) -> None:
         """Let whoever waits for an answer read the end; the line is still theirs to close."""
@@ -317,6 +334,9 @@ class _Place:
             self._line.close()
             self._line = None
             self._nursery.kill(self._pid)
+        if self._sheet is not None:
+            self._sheet.close()
+            self._sheet = None
 
 
 def _path(folder: Path | None) -> str:
@@ -351,11 +371,12 @@ def _hand_over(line: socket.socket, head: bytes, file: Loose) -> None:
         os.close(descriptor)
 
 
-async def _read(line: socket.socket, size: int) -> bytes:
+async def _read(line: socket.socket, size: int, most: int = 0) -> bytes:
+    """*size* bytes, and of what has come besides as much as makes *most*."""
     loop = asyncio.get_running_loop()
     pieces: list[bytes] = []
     while size > 0:
-        piece = await loop.sock_recv(line, min(size, _PIECE))
+        piece = await loop.sock_recv(line, min(max(size, most), _PIECE))
         if not piece:
             raise EOFError
         pieces.append(piece)

@@ -9,7 +9,7 @@ Why not a process pool from a library: ``multiprocessing``'s fork server is held
 children, so a runaway survives the gateway; pebble's pool breaks for all when one idle worker dies; both
 unpickle in the gateway what comes from the process that reads hostile bytes.
 
-Orders on the control socket: ``fork`` (with the child's end of a socket pair) and ``kill PID``.
+Orders on the control socket: ``fork`` (with the child's end of a socket pair, and its sheet) and ``kill PID``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pathlib import Path
 from adapters.inspection.judge import Options, judge
 from adapters.inspection.processes import wire
 from adapters.inspection.processes.limits import allow_cpu, leave_no_dump, restrict
+from adapters.inspection.processes.sheet import SIZE, Sheet
 from gateway.model.signature import Inspection
 
 _PR_SET_PDEATHSIG = 1
@@ -54,19 +55,20 @@ def main() -> None:
     children: set[int] = set()
     while True:
         try:
-            order, handed, _, _ = socket.recv_fds(control, 64, 1)
+            order, handed, _, _ = socket.recv_fds(control, 64, 2)
         except OSError:
             break
         _reap(children)
         if not order:
             break
-        if order == b"fork" and handed:
+        if order == b"fork" and len(handed) == 2:
             child = os.fork()
             if child == 0:
                 control.close()
-                _live(socket.socket(fileno=handed[0]), bounds)
+                _live(socket.socket(fileno=handed[0]), handed[1], bounds)
             children.add(child)
-            os.close(handed[0])
+            for descriptor in handed:
+                os.close(descriptor)
         elif order.startswith(b"kill ") and (pid := int(order[5:])) in children:
             os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
     for pid in children:
@@ -86,19 +88,19 @@ def _reap(children: set[int]) -> None:
         children.discard(pid)
 
 
-def _live(line: socket.socket, bounds: wire.Bounds) -> None:
+def _live(line: socket.socket, sheet: int, bounds: wire.Bounds) -> None:
     """A child's whole life; never returns."""
     try:
         parent = os.getppid()
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == parent:
             restrict(bounds.memory_bytes)
-            _serve(line, bounds)
+            _serve(line, Sheet.at(sheet), bounds)
     finally:
         os._exit(0)
 
 
-def _serve(line: socket.socket, bounds: wire.Bounds) -> None:
+def _serve(line: socket.socket, sheet: Sheet, bounds: wire.Bounds) -> None:
     line.sendall(wire.HELLO.pack(os.getpid()))
     options = _options(bounds)
     for _ in range(bounds.tasks):
@@ -108,7 +110,7 @@ def _serve(line: socket.socket, bounds: wire.Bounds) -> None:
             return
         order_size, body_size = wire.REQUEST.unpack(head + more)
         allow_cpu(bounds.cpu.total_seconds())
-        inspection, is_spent = _judged(line, order_size, body_size, handed, options)
+        inspection, is_spent = _judged(line, sheet, order_size, body_size, handed, options)
         answer = wire.encode_inspection(inspection)
         line.sendall(wire.ANSWER.pack(len(answer)) + answer)
         if is_spent:
@@ -116,12 +118,19 @@ def _serve(line: socket.socket, bounds: wire.Bounds) -> None:
 
 
 def _judged(
-    line: socket.socket, order_size: int, body_size: int, handed: Sequence[int], options: Options
+    line: socket.socket,
+    sheet: Sheet,
+    order_size: int,
+    body_size: int,
+    handed: Sequence[int],
+    options: Options,
 ) -> tuple[Inspection, bool]:
     name, acceptance = wire.decode_order(bytes(_read(line, order_size) or b"{}"))
     if body_size == wire.HANDED:
         with open(handed[0], "rb", buffering=0) as file:
             body = file.readall()
+    elif body_size <= SIZE:
+        body = sheet.read(body_size)
     else:
         body = bytes(_read(line, body_size) or b"")
     inspection = judge(

@@ -1,4 +1,5 @@
-"""How the gateway and its judging processes talk: a short frame, JSON, and the file's bytes as they are.
+"""How the gateway and its judging processes talk: a short frame, JSON, and the file's bytes as they are, on a sheet
+(``sheet``), behind the order or by a descriptor.
 
 The answer comes from a process that has just read hostile bytes, so it is parsed as data (never
 unpickled) and every field is checked on the way in.
@@ -18,7 +19,8 @@ from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Indication, Inspection, SignatureReport, Verdict
 
 REQUEST = struct.Struct("!IQ")
-"""Length of the order, length of the file that follows it; ``HANDED`` where its descriptor comes along instead."""
+"""Length of the order that follows, length of the file: up to a sheet's size it lies there, a larger one follows
+the order; ``HANDED`` where its descriptor comes along instead."""
 
 HANDED = 2**64 - 1
 
