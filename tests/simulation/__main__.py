@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--doubtful-commits",
         action="store_true",
-        help="the store may write and not say so",
+        help="in every seed the store may write and not say so",
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args(arguments)

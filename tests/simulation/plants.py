@@ -23,6 +23,7 @@ from gateway.model.log import Leaf
 from gateway.model.submission import Door, Ticket
 from gateway.pipeline import Pipeline
 from gateway.resumption import Resumption
+from gateway.rounds import Rounds
 from gateway.stages.amend import Step
 from gateway.worker import Worker
 from gateway.world import Us
@@ -112,9 +113,13 @@ def receipt_lost(put: Put) -> None:
     put(Pipeline, "receipt", once)
 
 
-def dropped_for_good(put: Put) -> None:
-    """What was let go of while the store was away is not put back."""
-    put(Worker, "_drop", lambda self, errand, reason: None)
+def nobody_looks_for_lost_answers(put: Put) -> None:
+    """What was leased by a call whose answer was lost stays in nobody's hand."""
+
+    async def blind(self: Rounds) -> int:
+        return 0
+
+    put(Rounds, "look_after_own", blind)
 
 
 def recall_overtakes(put: Put) -> None:
@@ -234,7 +239,7 @@ PLANTS = (
     every_answer_is_sure,
     status_backwards,
     receipt_lost,
-    dropped_for_good,
+    nobody_looks_for_lost_answers,
     recall_overtakes,
     the_dead_keep_their_work,
     a_stale_dead_letter_is_dropped,
