@@ -10,7 +10,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) -m tools.setup $(if $(filter file,$(origin PYTHON)),--quickest)
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-soak profile bench-sign bench-envelope judge-dss simulate lock clean
+.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-soak profile bench-sign bench-envelope judge-dss simulate chaos lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -67,6 +67,13 @@ FIRST_SEED ?= 0
 
 simulate: setup-test ## live through many seeds of deaths and faults in virtual time (SEEDS=10000 FIRST_SEED=0 ARGS="--seed 4711" or --self-check)
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --first-seed $(FIRST_SEED) $(ARGS)
+
+DOCUMENTS ?= 3000
+STORE ?= both
+
+chaos: setup-test ## kill, stop, cut and fill everything while documents pass, then audit (DOCUMENTS=3000 SEED=7 STORE=sqlite ONLY="disk full" ARGS="--often 3")
+	@$(BIN)/python -m tests.chaos --documents $(DOCUMENTS) --store $(STORE) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(ONLY),--only "$(ONLY)") $(if $(SCALE),--scale $(SCALE)) $(ARGS)
 
 CORPUS ?= ../shared/corpus
 

@@ -14,6 +14,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -77,27 +78,46 @@ class Postgres:
         return self._url(database).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-@contextlib.contextmanager
-def private_postgres() -> Iterator[Postgres]:
-    """A private PostgreSQL cluster on a free loopback port; no UNIX socket, so no path is ever too long."""
-    binaries = postgres_binaries()
-    # PostgreSQL refuses to run as root; whoever it runs as instead must be able to walk to its folder.
-    user = _unprivileged_user() if os.geteuid() == 0 else None
-    parent = ROOT / "var" / "test"
-    if user is not None and not _all_may_enter(parent):
-        parent = Path(tempfile.gettempdir())
-    with _folder(parent, "vanthu-postgres-") as folder:
-        password = secrets.token_hex(16)
-        secret = folder / "password"
-        secret.write_text(password)
-        if user is not None:
-            for path in (folder, secret):
-                shutil.chown(path, user, pwd.getpwnam(user).pw_gid)
-        as_user: dict[str, Any] = {"user": user, "extra_groups": []} if user is not None else {}
+class Cluster:
+    """A PostgreSQL cluster in *folder*, on loopback; it may be stopped, killed, and started again, the same.
+
+    No UNIX socket, so no path is ever too long.  PostgreSQL refuses to run as root: whoever it runs as instead
+    must be able to walk to its folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._user = _unprivileged_user() if os.geteuid() == 0 else None
+        self.postgres = Postgres(port=_free_port(), password=secrets.token_hex(16))
+        self.pid = 0
+        self._guard: Guard | None = None
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        """User and group that it runs as."""
+        if self._user is None:
+            return os.geteuid(), os.getegid()
+        entry = pwd.getpwnam(self._user)
+        return entry.pw_uid, entry.pw_gid
+
+    def make(self) -> None:
+        """Make the empty cluster."""
+        secret = self._folder / "password"
+        secret.write_text(self.postgres.password)
+        if self._user is not None:
+            for path in (self._folder, secret):
+                shutil.chown(path, self._user, pwd.getpwnam(self._user).pw_gid)
+        as_user: dict[str, Any] = {"user": self._user, "extra_groups": []} if self._user is not None else {}
         options = f"--pgdata=data --username=vanthu --pwfile={secret.name} --auth=scram-sha-256"
         made = subprocess.run(
-            [binaries / "initdb", *options.split(), "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
-            cwd=folder,
+            [
+                postgres_binaries() / "initdb",
+                *options.split(),
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ],
+            cwd=self._folder,
             env=_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -107,9 +127,81 @@ def private_postgres() -> Iterator[Postgres]:
         )
         if made.returncode != 0:
             raise RuntimeError(f"initdb failed:\n{made.stdout}{made.stderr}")
-        postgres = Postgres(port=_free_port(), password=password)
-        with _guarded(folder, binaries / "postgres", postgres, user):
-            yield postgres
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs, as far as its guardian knows."""
+        return self._guard is not None and self._guard.is_running
+
+    def start(self) -> None:
+        """Run it under the same guardian that the private broker has; returns when it answers."""
+        deadline = time.monotonic() + 60
+        while not self._begin(deadline):
+            # Of a killed server its children may still hold the memory that they shared.
+            self.stop()
+            if time.monotonic() > deadline:
+                log = (self._folder / "server.log").read_text(errors="replace")
+                raise RuntimeError(f"PostgreSQL did not start:\n{log}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End it in order, by its "fast shutdown".  May be called twice."""
+        guard, self._guard = self._guard, None
+        if guard is None:
+            return
+        guard.release()
+        while guard.is_running:
+            time.sleep(0.02)
+        guard.close()
+
+    def kill(self) -> None:
+        """End it as a power cut would; ``start`` comes next."""
+        if self.is_running:
+            os.kill(self.pid, signal.SIGKILL)
+        self.stop()
+
+    def _begin(self, deadline: float) -> bool:
+        options = f"-D data -p {self.postgres.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        server = Part(
+            name="postgres",
+            argv=[str(postgres_binaries() / "postgres"), *options.split()],
+            env=_environment(),
+            cwd=self._folder,
+            output=self._folder / "server.log",
+            signal="INT",  # PostgreSQL's "fast shutdown"
+            user=self._user,
+        )
+        guard = self._guard = Guard(self._folder, wait=timedelta(seconds=10))
+        assert guard.has_folder()
+        self.pid = guard.run([server])["postgres"]
+        while not _accepts(self.postgres):
+            if not guard.is_running or time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+
+@contextlib.contextmanager
+def private_postgres() -> Iterator[Postgres]:
+    """A private PostgreSQL cluster on a free loopback port, in a folder of its own."""
+    with postgres_folder() as folder:
+        cluster = Cluster(folder)
+        cluster.make()
+        try:
+            cluster.start()
+            yield cluster.postgres
+        finally:
+            cluster.stop()
+
+
+@contextlib.contextmanager
+def postgres_folder() -> Iterator[Path]:
+    """A new folder where a cluster may lie, removed at the end."""
+    parent = ROOT / "var" / "test"
+    if os.geteuid() == 0 and not _all_may_enter(parent):
+        parent = Path(tempfile.gettempdir())
+    with _folder(parent, "vanthu-postgres-") as folder:
+        yield folder
 
 
 def postgres_binaries() -> Path:
@@ -124,37 +216,6 @@ def postgres_binaries() -> Path:
     if on_path is None:
         raise RuntimeError("no PostgreSQL server on this machine: run `make setup`, or install postgresql")
     return Path(on_path).resolve().parent
-
-
-@contextlib.contextmanager
-def _guarded(folder: Path, program: Path, postgres: Postgres, user: str | None) -> Iterator[None]:
-    """Run the server under the same guardian that the private broker has."""
-    log = folder / "server.log"
-    options = f"-D data -p {postgres.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-    server = Part(
-        name="postgres",
-        argv=[str(program), *options.split()],
-        env=_environment(),
-        cwd=folder,
-        output=log,
-        signal="INT",  # PostgreSQL's "fast shutdown"
-        user=user,
-    )
-    guard = Guard(folder, wait=timedelta(seconds=10))
-    try:
-        assert guard.has_folder()
-        guard.run([server])
-        deadline = time.monotonic() + 60
-        while not _accepts(postgres):
-            if not guard.is_running or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text(errors='replace')}")
-            time.sleep(0.05)
-        yield
-    finally:
-        guard.release()
-        while guard.is_running:
-            time.sleep(0.02)
-        guard.close()
 
 
 def _accepts(postgres: Postgres) -> bool:

@@ -1,7 +1,7 @@
-"""A worker that kills itself (-9) once, at a named point: ``python -m tests.service.crashing POINT``.
+"""A worker that kills itself (-9) at a named point, once for each time that it is told to.
 
-The points are those between which something could be lost or doubled.  Which life died is remembered by a file
-in ``var``, so that the next one goes on.
+The points are those between which something could be lost or doubled.  A file in ``var`` tells a worker where to
+die; it takes the file away first, so that the next life goes on.
 """
 
 from __future__ import annotations
@@ -26,20 +26,22 @@ from gateway.world import World
 POINTS = ("after-vault", "after-t1", "after-acknowledge", "after-t2", "after-publish", "before-t3")
 
 
-class Dying:
-    """Dies at *point*, once per town."""
+def order(var: Path, point: str) -> Path:
+    """The file that tells the next worker which passes *point* to die there; it is gone when one did."""
+    return var / f"die-{point}"
 
-    def __init__(self, point: str, var: Path) -> None:
-        self._point = point
-        self._mark = var / f"died-{point}"
+
+class Dying:
+    """Dies where it is ordered to."""
+
+    def __init__(self, var: Path) -> None:
+        self._var = var
 
     def at(self, point: str) -> None:
-        """The end, if this is the point and nobody died here before."""
-        if point != self._point:
-            return
+        """The end, if somebody ordered it here."""
         try:
-            os.close(os.open(self._mark, os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
+            order(self._var, point).unlink()
+        except FileNotFoundError:
             return
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -91,7 +93,7 @@ def crashing(world: World, dying: Dying) -> World:
 def main() -> None:
     """One worker that will die."""
     facts = json.loads(sys.stdin.buffer.readline())
-    dying = Dying(sys.argv[1], Path(facts["var"]))
+    dying = Dying(Path(facts["var"]))
     acknowledge = aiormq.Channel.basic_ack
 
     async def basic_ack(channel: aiormq.Channel, *args: Any, **kwargs: Any) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import random
-import signal
 import sys
+from pathlib import Path
 
-import pytest
-
-from tests.service.crashing import POINTS
+from adapters.broker.node import PrivateNode
+from tests.service.crashing import POINTS, order
 from tests.service.town import Town, a_town
 
 
@@ -30,48 +26,15 @@ def _books(town: Town, message_ids: list[str]) -> None:
         assert sender.events_once(message_id) == expected
 
 
-@pytest.mark.parametrize("point", POINTS)
-async def test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing(tmp_path, broker_node, point):
-    command = [sys.executable, "-m", "tests.service.crashing", point]
+async def test_a_worker_killed_at_each_named_point_loses_and_doubles_nothing(
+    tmp_path: Path, broker_node: PrivateNode
+) -> None:
+    command = [sys.executable, "-m", "tests.service.crashing"]
     async with a_town(tmp_path, broker_node, command=command) as town:
         sender = town.offices[town.organs[0]]
-        await sender.publish(town.edoc(*town.organs[1:]), "m-1")
-        await sender.until(lambda: len(sender.events_once("m-1")) == 4)
-        assert (town.var / f"died-{point}").exists(), "the worker did die there"
-        _books(town, ["m-1"])
-
-
-async def test_twenty_random_kills_and_a_broker_restart_during_two_hundred_documents(tmp_path, broker_node):
-    draw = random.Random(20160304)
-    ids = [f"m-{n}" for n in range(200)]
-    async with a_town(tmp_path, broker_node, workers=2) as town:
-        sender = town.offices[town.organs[0]]
-
-        def done() -> int:
-            return len({r.correlation_id for r in sender.receipts})
-
-        async def publish() -> None:
-            for n, message_id in enumerate(ids):
-                await sender.publish(town.edoc(*town.organs[1:], number=n + 1), message_id)
-
-        async def kill() -> None:
-            killed: set[int] = set()
-
-            def living() -> list[int]:
-                # one that was killed may not have been buried yet
-                return [pid for pid in town.stack.worker_pids if pid not in killed]
-
-            for round_ in range(20):
-                await sender.until(lambda at=round_ * 9: done() >= at)
-                await sender.until_also(living)
-                pid = draw.choice(living())
-                killed.add(pid)
-                os.kill(pid, signal.SIGKILL)
-                if round_ == 10:
-                    await broker_node.restart()
-
-        async with asyncio.timeout(300), asyncio.TaskGroup() as group:
-            group.create_task(publish())
-            group.create_task(kill())
-        await sender.until(lambda: all(len(sender.events_once(m)) == 4 for m in ids))
-        _books(town, ids)
+        for number, point in enumerate(POINTS, 1):
+            order(town.var, point).touch()
+            await sender.publish(town.edoc(*town.organs[1:], number=number), point)
+            await sender.until(lambda message=point: len(sender.events_once(message)) == 4)
+            assert not order(town.var, point).exists(), "a worker did die there"
+        _books(town, list(POINTS))
