@@ -65,7 +65,12 @@ def _paper(pdf: bytes) -> Paper:
         signer="Nguyễn Văn A",
         files=(File(name="quyet-dinh.pdf", body=pdf),),
     )
-    return Paper(tuple(_GAPS.split(write_edoc(letter, Producer(), datetime.now(UTC)))))
+    return gapped(write_edoc(letter, Producer(), datetime.now(UTC)))
+
+
+def gapped(edoc: bytes) -> Paper:
+    """*edoc* cut at its gaps."""
+    return Paper(tuple(_GAPS.split(edoc)))
 
 
 def page(seed: int, size: int) -> Typeset:

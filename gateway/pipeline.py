@@ -145,6 +145,7 @@ class Pipeline:
             priority=submission.priority,
             attempts=1,
             owner=self._us.owner,
+            line=party.key,
         )
         draft = self._register.open(submission.document)
         draft.work.append(work)

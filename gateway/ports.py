@@ -60,9 +60,16 @@ class Ledger(Protocol):
         ...
 
     async def lease(
-        self, owner: Owner, limit: int, kinds: frozenset[WorkKind] = frozenset(WorkKind)
+        self,
+        owner: Owner,
+        limit: int,
+        kinds: frozenset[WorkKind] = frozenset(WorkKind),
+        *,
+        sated: frozenset[str] = frozenset(),
     ) -> Sequence[Work]:
-        """Take up to *limit* pieces of work that are due and free, the most urgent first, then the longest due.
+        """Take up to *limit* pieces of work that are due and free: the most urgent first; of one degree the longest
+        due of each line, then the second of each, and so on.  Of a recipient's line only the first two, and none
+        from the lines *sated*: their parties have enough in hand here.
 
         Of the deliveries to one party none is leased while a more urgent one waits for a place in its queue (was
         postponed as ``queue-full`` and is not done): the next place goes to the most urgent.  Fresh work, work whose owner is dead, and work postponed until now are all just due.  Each

@@ -105,7 +105,8 @@ class Draft:
 
 
 class Register:
-    """Attests and addresses.  *has_room* says whether this process can take on more errands: if not, new
+    """Attests and addresses.  *has_room* says whether this process can take on one more errand of a sender, behind so
+    many that the same draft has made: if not, new
     work is left free for whoever leases it next.  *receipts_last* is how long an inbox keeps a receipt."""
 
     def __init__(
@@ -114,7 +115,7 @@ class Register:
         directory: Directory,
         us: Us,
         *,
-        has_room: Callable[[], bool] = lambda: True,
+        has_room: Callable[[PartyKey, int], bool] = lambda sender, more: True,
         receipts_last: timedelta = timedelta(days=90),
     ) -> None:
         self._notary = notary
@@ -194,7 +195,7 @@ class Register:
         any case: what it may do is decided when its turn has come."""
         if handover.link is Link.HTTP and handover.asks is Ask.NOTHING:
             return self.consign(draft, submission, handover, sender, now)
-        owner = self._us.owner if self._has_room() else None
+        owner = self._us.owner if self._has_room(submission.party, len(draft.errands)) else None
         work = Work(
             key=f"delivery:{handover.delivery}",
             kind=WorkKind.DELIVERY,
@@ -205,6 +206,7 @@ class Register:
             priority=submission.priority,
             attempts=1 if owner else 0,
             owner=owner,
+            line=submission.party,
         )
         draft.work.append(work)
         parcel = deliver.parcel(submission, replace(handover, payload=body), sender, 1, as_claim=as_claim)
@@ -272,7 +274,7 @@ class Register:
                 receipt.inbox_item(parcel, submission.priority, now + self._receipts_last, now)
             )
             return
-        owner = self._us.owner if self._has_room() else None
+        owner = self._us.owner if self._has_room(submission.party, len(draft.errands)) else None
         work = receipt.work_for(parcel, recipient, submission.priority, now, owner)
         draft.work.append(work)
         if owner:

@@ -161,6 +161,7 @@ class Replays:
             party=copy.recipient,
             recipient=copy.recipient,
             priority=submission.priority,
+            line=submission.party,
         )
         deadline = Work(
             key=f"deadline:{again.delivery}",
@@ -194,6 +195,7 @@ class Replays:
             due_at=now,
             priority=again.priority,
             attempts=1,
+            line=again.party,
         )
         draft.work.append(work)
         entry = self._entry(old.document, f"again as {again.document}", str(old.reason or ""))

@@ -1,25 +1,26 @@
 """Leases work and runs it: what has just been taken in, what is due, and what another life left behind.
 
 One ``Worker`` is one life of one process.  It says that it is alive by a beat in the store; when the beat
-stops, its work is free for others.  Two gates bound what is in hand: documents between T1 and T2, and parcels
-on their way; urgent ones pass a gate first.
+stops, its work is free for others.  Gates bound what is in hand: documents between T1 and T2, and parcels
+on their way; urgent ones pass a gate first, parties by turns, and each has its share alone
+(``docs/adr/0020-fair-shares.md``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import count
 
 import structlog
 
 from gateway.errors import Reason, Unavailable
-from gateway.model.change import WorkKind
+from gateway.gate import Gate
+from gateway.model.change import Work, WorkKind, is_of_a_recipient
 from gateway.model.ids import DocumentId, Owner, PartyKey
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
@@ -32,7 +33,9 @@ log = structlog.get_logger("worker")
 GROWN_UP_S = 3.0
 """A life that ends sooner may have ended of anything: what has died twice is not tried by one so young."""
 
-_BEFORE_ALL = 1 << 10
+SHARES = 4
+"""A party has the fourth part of the documents and of the backlog at most; of the parcels half for what it sends, an
+eighth for what it is sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,7 @@ class Pace:
     """How much at once, and how often.
 
     ``documents``: between T1 and T2.  ``parcels``: at the outlet.  ``backlog``: parcels in hand beyond which
-    new ones are left in the store.  ``urgent_per_minute``: of one party; what is beyond counts as ordinary.
+    new ones are left in the store.  Of each, one party has its share at most.  ``urgent_per_minute``: of one party; what is beyond counts as ordinary.
     ``tick``: how often due work is looked for.  ``lease``: how long a life lasts without a beat.
     """
 
@@ -53,65 +56,6 @@ class Pace:
     grace: timedelta = timedelta(seconds=20)
 
 
-class Gate:
-    """A bound on how many are inside; who waits enters the most urgent first, then in the order of coming."""
-
-    def __init__(self, places: int) -> None:
-        self._places = self._free = places
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._numbers = count()
-
-    @property
-    def free(self) -> int:
-        """How many places are free."""
-        return self._free
-
-    @asynccontextmanager
-    async def place(self, priority: int = 0) -> AsyncIterator[None]:
-        """Hold one place."""
-        await self.enter(priority)
-        try:
-            yield
-        finally:
-            self.leave()
-
-    @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        """For who holds a place: hold all the others, too, as they become free.  One at a time may ask."""
-        held = 0
-        try:
-            while held < self._places - 1:
-                await self.enter(_BEFORE_ALL)
-                held += 1
-            yield
-        finally:
-            for _ in range(held):
-                self.leave()
-
-    async def enter(self, priority: int = 0) -> None:
-        """Take a place, or wait for one."""
-        if self._free > 0:
-            self._free -= 1
-            return
-        ready = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (-priority, next(self._numbers), ready))
-        try:
-            await ready
-        except asyncio.CancelledError:
-            if ready.done() and not ready.cancelled():
-                self.leave()  # the place was handed to us while we were being cancelled
-            raise
-
-    def leave(self) -> None:
-        """Give the place to who waits first, or free it."""
-        while self._waiting:
-            _, _, ready = heapq.heappop(self._waiting)
-            if not ready.done():
-                ready.set_result(None)
-                return
-        self._free += 1
-
-
 class Worker:
     """Implements ``gateway.ports.Intake``; owns every task that it starts."""
 
@@ -121,8 +65,13 @@ class Worker:
         self._lives = lives
         self._owner = owner
         self._pace = pace
-        self._documents = Gate(pace.documents)
-        self._parcels = Gate(pace.parcels)
+        self._documents = Gate(pace.documents, share_of(pace.documents))
+        self._parcels = Gate(pace.parcels, max(1, pace.parcels // 2))
+        # Only shares, no bound in all: who waits for a slow recipient must not hold a place at the outlet.  Several
+        # such recipients do not use up the share of who sends to them.
+        self._recipients = Gate(pace.backlog, max(1, pace.parcels // 8))
+        self._held: Counter[str] = Counter()  # what is in hand, by the line in which it would wait
+        self._news = asyncio.Event()  # a recipient has room again
         self._quota = UrgentQuota(pace.urgent_per_minute)
         self._tasks: dict[asyncio.Task[None], tuple[str, float]] = {}
         self._loops: list[asyncio.Task[None]] = []
@@ -139,16 +88,17 @@ class Worker:
         """Take *arrival* in when there is a place for it (``Intake.submit``)."""
         if self._draining:
             raise Unavailable("draining")
-        await self._documents.enter(int(arrival.is_urgent))
+        whose = str(arrival.claimed)  # unproved, but all that is had by a lie is a share of places
+        await self._documents.enter(whose, int(arrival.is_urgent))
         errands: Errands = ()
         try:
             ticket, errands = await self._pipeline.receive(arrival, self._may_hurry)
         finally:
             # the place goes on to the document's own errand, where there is one
             if not any(e.work.kind is WorkKind.DOCUMENT for e in errands):
-                self._documents.leave()
+                self._documents.leave(whose)
         for errand in errands:
-            self._begin(errand, has_place=True)
+            self._begin(errand, held_by=whose)
         return ticket
 
     def _may_hurry(self, party: PartyKey) -> bool:
@@ -183,9 +133,12 @@ class Worker:
         held.update((errand.work.key, asyncio.get_running_loop().time()) for errand, _ in self._dropped)
         return held
 
-    def has_room(self) -> bool:
-        """Whether new parcels may be leased to this worker at once."""
-        return not self._draining and len(self._tasks) < self._pace.backlog
+    def has_room(self, sender: PartyKey | None = None, more: int = 0) -> bool:
+        """Whether a new parcel (of a document of *sender*) may be leased to this worker at once, behind *more* that
+        are about to be."""
+        if self._draining or len(self._tasks) + more >= self._pace.backlog:
+            return False
+        return sender is None or self._held[sender] + more < share_of(self._pace.backlog)
 
     async def start(self) -> None:
         """Come to life: the first beat is in the store when this returns."""
@@ -261,25 +214,33 @@ class Worker:
 
     async def _lease(self) -> None:
         while True:
-            if not await self.tick():
-                await asyncio.sleep(self._pace.tick.total_seconds())
+            self._news.clear()
+            taken = await self._look()
+            if not taken.is_full:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pace.tick.total_seconds()):
+                        await self._news.wait()
 
     async def tick(self) -> bool:
         """Look once for due work and begin what there is room for; whether there may be more at once."""
+        taken = await self._look()
+        return taken.is_full or taken.is_probing
+
+    async def _look(self) -> _Taken:
         room = min(self._documents.free + self._parcels.free, 100)
         if not room or not self.has_room():
-            return False
+            return _Taken()
         if asyncio.get_running_loop().time() >= self._lives_until:
             # Who stood still may count as dead.  What it leased now would be taken for a dead life's at each
             # look, ours too, and each would count as a death of the documents in hand: first the next beat.
-            return False
+            return _Taken()
         try:
             async with self._turn:
                 await self._put_back()
-                return self.has_room() and await self._take(room) == room
+                return await self._take(room) if self.has_room() else _Taken()
         except Unavailable as away:
             log.warning("no lease", reason=away.reason)
-            return False
+            return _Taken()
 
     async def _put_back(self) -> None:
         # What these needed was away when they failed: they are still leased to us, yet nobody works on them.
@@ -292,14 +253,16 @@ class Worker:
                 raise
             self.go_on(after)
 
-    async def _take(self, room: int) -> int:
+    async def _take(self, room: int) -> _Taken:
         kinds = frozenset(WorkKind)
         if not self._documents.free:
             kinds -= {WorkKind.DOCUMENT}
-        leased = await self._ledger.lease(self._owner, room, kinds)
+        most = share_of(self._pace.parcels)
+        sated = frozenset(line for line, held in self._held.items() if held >= most)
+        leased = await self._ledger.lease(self._owner, room, kinds, sated=sated)
         for work in leased:
-            self._spawn(self._resume(Errand(work=work)), work.key)
-        return len(leased)
+            self._spawn(self._resume(Errand(work=work)), work)
+        return _Taken(is_full=len(leased) == room, is_probing=any(is_of_a_recipient(w.line) for w in leased))
 
     async def _resume(self, leased: Errand) -> None:
         try:
@@ -314,21 +277,30 @@ class Worker:
         if errand is not None:
             await self._run(errand)
 
-    def _begin(self, errand: Errand, *, has_place: bool = False) -> None:
-        held = has_place and errand.work.kind is WorkKind.DOCUMENT
-        self._spawn(self._run(errand, holds_place=held), errand.work.key)
+    def _begin(self, errand: Errand, *, held_by: str | None = None) -> None:
+        held = held_by if errand.work.kind is WorkKind.DOCUMENT else None
+        self._spawn(self._run(errand, held_by=held), errand.work)
 
-    async def _run(self, errand: Errand, *, holds_place: bool = False) -> None:
+    async def _run(self, errand: Errand, *, held_by: str | None = None) -> None:
+        work = errand.work
+        whose = held_by or work.line or None
         if errand.is_suspect:
             after = await self._try(errand, self._run_again)
-        else:
-            gate = self._documents if errand.work.kind is WorkKind.DOCUMENT else self._parcels
-            if not holds_place:
-                await gate.enter(errand.work.priority)
+        elif work.kind is WorkKind.DOCUMENT:
+            if not held_by:
+                await self._documents.enter(whose, work.priority)
             try:
                 after = await self._try(errand, self._pipeline.run)
             finally:
-                gate.leave()
+                self._documents.leave(whose)
+        else:
+            async with (
+                self._recipients.place(work.party, work.priority),
+                self._parcels.place(whose, work.priority),
+            ):
+                after = await self._try(errand, self._pipeline.run)
+            if after and is_of_a_recipient(work.line):
+                self._news.set()
         for following in after:
             self._begin(following)
 
@@ -339,7 +311,7 @@ class Worker:
         if received is not None and suspect.work.attempts > received.submission.version + 1:
             await asyncio.sleep(self._born_at + GROWN_UP_S - asyncio.get_running_loop().time())
         # The lock before the place: who waits for its turn keeps nobody from being alone.
-        async with self._suspects, self._documents.place(suspect.work.priority):
+        async with self._suspects, self._documents.place(suspect.work.line or None, suspect.work.priority):
             weighed = await self._pipeline.weigh(suspect)
             if weighed.settled is not None:
                 return weighed.settled
@@ -370,7 +342,28 @@ class Worker:
         log.warning("dropped for now", work=errand.work.key, reason=reason)
         self._dropped.append((errand, reason))
 
-    def _spawn(self, coroutine: Coroutine[None, None, None], key: str) -> None:
-        task = asyncio.create_task(coroutine, name=key)
-        self._tasks[task] = key, asyncio.get_running_loop().time()
-        task.add_done_callback(self._tasks.pop)
+    def _spawn(self, coroutine: Coroutine[None, None, None], work: Work) -> None:
+        task = asyncio.create_task(coroutine, name=work.key)
+        self._tasks[task] = work.key, asyncio.get_running_loop().time()
+        self._held[work.line] += 1
+
+        def ended(_: asyncio.Task[None]) -> None:
+            self._tasks.pop(task)
+            self._held[work.line] -= 1
+            if not self._held[work.line]:
+                del self._held[work.line]
+
+        task.add_done_callback(ended)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What one look found: as much as there was room for; something whose recipient had no room before."""
+
+    is_full: bool = False
+    is_probing: bool = False
+
+
+def share_of(places: int) -> int:
+    """How many of *places* one party may have."""
+    return max(1, places // SHARES)

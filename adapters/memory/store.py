@@ -12,6 +12,7 @@ from adapters.memory.disposal import MemoryDisposal
 from adapters.memory.log import MemoryLog
 from gateway.errors import Reason
 from gateway.model.change import (
+    PROBES,
     AuditEntry,
     Change,
     Committed,
@@ -22,6 +23,8 @@ from gateway.model.change import (
     Stale,
     Work,
     WorkKind,
+    is_of_a_recipient,
+    line_to,
 )
 from gateway.model.dead import DeadLetter, Place, Wanted
 from gateway.model.document import Dossier, Header, Namesake, Submission
@@ -111,7 +114,12 @@ class MemoryStore:
         return Committed()
 
     async def lease(
-        self, owner: Owner, limit: int, kinds: frozenset[WorkKind] = frozenset(WorkKind)
+        self,
+        owner: Owner,
+        limit: int,
+        kinds: frozenset[WorkKind] = frozenset(WorkKind),
+        *,
+        sated: frozenset[str] = frozenset(),
     ) -> Sequence[Work]:
         """``Ledger.lease``."""
         if limit <= 0 or not kinds:
@@ -136,12 +144,20 @@ class MemoryStore:
             if w.owner is None
             and w.due_at <= now
             and w.kind in kinds
+            and w.line not in sated
             and (w.kind is not WorkKind.DELIVERY or w.priority >= hurried.get(w.party, 0))
         ]
         due.sort(key=lambda w: (-w.priority, w.due_at, w.key))
+        passed: dict[tuple[int, str], int] = {}
+        turns: list[tuple[int, int, Work]] = []
+        for w in due:
+            turn = passed[w.priority, w.line] = passed.get((w.priority, w.line), 0) + 1
+            if turn <= PROBES or not is_of_a_recipient(w.line):
+                turns.append((-w.priority, turn, w))
+        turns.sort(key=lambda t: t[:2])  # stable: within a turn the longest due first
         leased = [
-            replace(work, owner=owner, attempts=work.attempts + 1, sure=self._sure.get(work.key, 0))
-            for work in due[:limit]
+            replace(w, owner=owner, attempts=w.attempts + 1, sure=self._sure.get(w.key, 0))
+            for _, _, w in turns[:limit]
         ]
         self._work.update({work.key: work for work in leased})
         return leased
@@ -457,7 +473,9 @@ class MemoryStore:
         for later in change.postponed:
             if later.key in self._work:
                 self._reasons[later.key] = later.reason
-                self._work[later.key] = replace(self._work[later.key], due_at=later.due_at, owner=None)
+                work = self._work[later.key]
+                line = line_to(work.kind, work.party) if work.party else work.line
+                self._work[later.key] = replace(work, due_at=later.due_at, owner=None, line=line)
                 self._sure[later.key] = self._sure.get(later.key, 0) + later.is_sure
         for key in (*change.forgets, *change.withdraws):
             self._work.pop(key, None)

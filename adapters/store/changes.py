@@ -17,17 +17,31 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, bindparam, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    null,
+    select,
+    update,
+)
 
 from adapters.store import rows, tables
 from adapters.store.engine import Contradicted, process_micros
 from adapters.store.leases import Leases
 from adapters.store.rows import Row, micros
 from adapters.store.sql import Bulk, Listed, One, deleting, inserting, replacing
-from gateway.model.change import Change, Committed, Known, Outcome, Stale
+from gateway.model.change import LINE_TO, Change, Committed, Known, Outcome, Stale
 from gateway.model.ids import DocumentId, Owner
 from gateway.model.journey import SubmissionState
 
+# ``line_to`` in SQL
+_LINE_TO: ColumnElement[str] = literal_column(f"'{LINE_TO}'", Text)
+_COLON: ColumnElement[str] = literal_column("':'", Text)
 _VERSIONED = ("submissions", "headers", "handovers", "items")
 
 
@@ -209,6 +223,7 @@ class _Writes:
                 reason=bindparam("why", type_=w.reason.type),
                 sure=w.sure + bindparam("sure_", type_=w.sure.type),
                 owner=null(),
+                line=func.coalesce(_LINE_TO + w.kind + _COLON + w.party, w.line),
             )
             .where(w.key == bindparam("it", type_=w.key.type)),
             ["it", "to", "why", "sure_"],

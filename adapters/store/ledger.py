@@ -137,12 +137,17 @@ class SqlLedger:
         return await self._writer.commit(change)
 
     async def lease(
-        self, owner: Owner, limit: int, kinds: frozenset[WorkKind] = frozenset(WorkKind)
+        self,
+        owner: Owner,
+        limit: int,
+        kinds: frozenset[WorkKind] = frozenset(WorkKind),
+        *,
+        sated: frozenset[str] = frozenset(),
     ) -> Sequence[Work]:
         """``Ledger.lease``."""
         if limit <= 0 or not kinds:
             return ()
-        return await self._writer.call(lambda c: self._leases.take(c, owner, limit, kinds))
+        return await self._writer.call(lambda c: self._leases.take(c, owner, limit, kinds, sated))
 
     async def find(self, reference: DocumentReference, recipient: PartyKey) -> Sequence[DocumentId]:
         """``Ledger.find``; at most ``MOST_FOUND``.  A reference without official id needs code and date."""

@@ -347,6 +347,7 @@ def work_row(w: Work) -> Row:
         w.owner,
         None,
         0,
+        w.line,
     )
 
 
@@ -379,6 +380,7 @@ def work_of(row: Row) -> Work:
         attempts=row[8],
         owner=Owner(row[9]) if row[9] is not None else None,
         sure=row[11],
+        line=row[12],
     )
 
 

@@ -282,10 +282,20 @@ work = Table(
     _absent("owner"),
     _absent("reason"),  # why it was postponed last
     _needed("sure", Integer),  # how many attempts have surely brought nothing to anybody
+    Column("line", TEXT, nullable=False, server_default=""),  # where it waits its turn to be leased
     sqlite_with_rowid=False,
 )
 _free = work.c.owner.is_(None)
-Index("work_free", work.c.lane, work.c.due_at, work.c.key, sqlite_where=_free, postgresql_where=_free)
+# Lines are walked by leaps, and each from its longest due on.
+Index(
+    "work_in_line",
+    work.c.lane,
+    work.c.line,
+    work.c.due_at,
+    work.c.key,
+    sqlite_where=_free,
+    postgresql_where=_free,
+)
 _owned = work.c.owner.is_not(None)
 Index("work_owned", work.c.owner, sqlite_where=_owned, postgresql_where=_owned)
 
@@ -293,7 +303,7 @@ Index("work_owned", work.c.owner, sqlite_where=_owned, postgresql_where=_owned)
 _hurried = (work.c.kind == "delivery") & (work.c.lane < 1)
 Index("work_hurried", work.c.party, work.c.lane, sqlite_where=_hurried, postgresql_where=_hurried)
 
-Index("work_by_kind", work.c.kind)  # to count what is undone without reading it all
+Index("work_by_kind", work.c.kind, work.c.line)  # to count what is undone without reading it all
 
 relations = Table(
     "relations",

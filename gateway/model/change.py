@@ -39,7 +39,8 @@ class Work:
 
     ``key`` is unique: kind and the id of what it is about.  ``attempts`` was counted when the work
     was leased, before it is begun; ``sure`` of them have surely brought nothing to anybody.  ``party`` is whom
-    it goes to; ``recipient`` whose copy it is about.
+    it goes to; ``recipient`` whose copy it is about.  ``line`` is where it waits its turn to be leased: its sender's
+    line; that of its recipient (``line_to``) once it was postponed; the empty one for what nobody waits for.
     """
 
     key: str
@@ -53,6 +54,25 @@ class Work:
     attempts: int = 0
     owner: Owner | None = None
     sure: int = 0
+    line: str = ""
+
+
+LINE_TO = "~"
+"""How the lines of recipients begin, and sort behind all others: no party's key has such a letter."""
+
+
+PROBES = 2
+"""How much one lease takes from the line of one recipient: enough to see whether there is room again."""
+
+
+def line_to(kind: WorkKind, party: PartyKey) -> str:
+    """The line of what was postponed on its way to *party*: whoever takes nothing holds up that line alone."""
+    return f"{LINE_TO}{kind.value}:{party}"
+
+
+def is_of_a_recipient(line: str) -> bool:
+    """Whether *line* is one of ``line_to``."""
+    return line.startswith(LINE_TO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

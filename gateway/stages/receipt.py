@@ -179,6 +179,7 @@ def work_for(
         priority=priority,
         attempts=1,
         owner=owner,
+        line=receipt.party,
     )
 
 

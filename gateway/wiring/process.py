@@ -42,7 +42,7 @@ from gateway.config import Config, load, secret
 from gateway.desk import InboxDesk, Shelf
 from gateway.disposal import Disposer
 from gateway.errors import Unavailable
-from gateway.model.ids import OrganCode, Owner, Realm
+from gateway.model.ids import OrganCode, Owner, PartyKey, Realm
 from gateway.observer import LoggingObserver
 from gateway.pipeline import Pipeline
 from gateway.register import Register
@@ -367,8 +367,8 @@ class _Room:
 
     worker: Worker | None = None
 
-    def has_room(self) -> bool:
-        return self.worker is not None and self.worker.has_room()
+    def has_room(self, sender: PartyKey, more: int) -> bool:
+        return self.worker is not None and self.worker.has_room(sender, more)
 
 
 async def _all_there(listens: Callable[[], bool]) -> None:

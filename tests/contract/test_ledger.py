@@ -20,6 +20,7 @@ from gateway.model.change import (
     Stale,
     Work,
     WorkKind,
+    line_to,
 )
 from gateway.model.document import Namesake
 from gateway.model.envelope import Business, DocumentReference, Priority
@@ -528,6 +529,47 @@ async def test_the_more_urgent_go_before_the_less(store: AnyStore) -> None:
     await store.ledger.commit(Change(work=tuple(work)))
     leased = [*await store.ledger.lease(ME, 2), *await store.ledger.lease(ME, 9)]
     assert [w.priority for w in leased] == sorted(Priority, reverse=True)
+
+
+async def test_lines_are_leased_by_turns_however_long_one_of_them_is(store: AnyStore) -> None:
+    """ "the longest due of each line, then the second of each": who came late with little is not last."""
+    await store.lives.beat(ME, MINUTE)
+    many = [some_work(f"delivery:a{n}", due_at=NOON - (20 - n) * MINUTE, line="a") for n in range(9)]
+    few = [some_work(f"delivery:{line}{n}", line=line) for line in "bc" for n in range(2)]
+    await store.ledger.commit(Change(work=(*many, *few, some_work("deadline:d", kind=WorkKind.DEADLINE))))
+    assert [w.key for w in await store.ledger.lease(ME, 6)] == [
+        *("delivery:a0", "deadline:d", "delivery:b0", "delivery:c0"),
+        *("delivery:a1", "delivery:b1"),
+    ]
+    assert [w.key for w in await store.ledger.lease(ME, 3, sated=frozenset("b"))] == [
+        *("delivery:a2", "delivery:c1", "delivery:a3"),
+    ]
+    assert [w.line for w in await store.ledger.lease(ME, 9)] == ["a"] * 5
+
+
+async def test_of_what_a_recipient_had_no_room_for_only_two_are_tried_at_once(
+    store: AnyStore, clock: FixedClock
+) -> None:
+    """ "Of a recipient's line only the first two": whoever takes nothing costs no more for a thousand than for two."""
+    await store.lives.beat(ME, 10 * MINUTE)
+    work = [
+        some_work(f"delivery:{n}", party=PartyKey("dead"), line="sender", due_at=NOON - n * MINUTE)
+        for n in range(5)
+    ]
+    await store.ledger.commit(Change(work=tuple(work)))
+    assert len(await store.ledger.lease(ME, 9)) == 5, "not before the first of them was tried"
+    later = [Postponed(key=w.key, due_at=NOON + MINUTE, reason=Reason("queue-full")) for w in work]
+    await store.ledger.commit(Change(postponed=tuple(later)))
+    new = some_work("delivery:new", party=PartyKey("other"), line="sender", due_at=NOON + MINUTE)
+    await store.ledger.commit(Change(work=(new,)))
+    clock.advance(MINUTE)
+    leased = await store.ledger.lease(ME, 9)
+    assert [w.key for w in leased] == ["delivery:0", "delivery:new", "delivery:1"]
+    assert [w.line for w in leased] == [
+        line_to(WorkKind.DELIVERY, PartyKey("dead")),
+        "sender",
+        leased[0].line,
+    ]
 
 
 async def test_the_next_place_in_a_full_queue_is_for_the_most_urgent(

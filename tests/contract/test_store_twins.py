@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from adapters.memory import FixedClock, MemoryStore
 from adapters.store import Options, Store
+from gateway.errors import Reason
 from gateway.model.change import Change, Fence, Postponed, Relation, Work, WorkKind
 from gateway.model.envelope import Business, DocumentReference, Priority
 from gateway.model.ids import DocumentId, OfficialId, OrganCode, Owner, PartyKey
@@ -80,12 +81,17 @@ items = st.builds(
     instants,
     st.sampled_from(Priority),
 )
+lines = st.sampled_from(["", "a", "b"])
 pieces_of_work = st.builds(
-    lambda key, owner, at, urgency: some_work(key, owner=owner, due_at=at, priority=urgency),
+    lambda key, owner, at, urgency, line, party: some_work(
+        key, owner=owner, due_at=at, priority=urgency, line=line, party=party
+    ),
     keys,
     st.none() | owners,
     instants,
     st.sampled_from(Priority),
+    lines,
+    st.none() | parties,
 )
 
 
@@ -117,7 +123,16 @@ changes = st.builds(
     events=few(st.builds(an_event, texts, documents, instants)),
     evidence=few(st.builds(some_evidence, documents, st.none() | parties, st.integers(0, 3)), lambda e: e.id),
     work=few(pieces_of_work, lambda w: w.key),
-    postponed=few(st.builds(Postponed, key=keys, due_at=instants, is_sure=st.booleans()), lambda p: p.key),
+    postponed=few(
+        st.builds(
+            Postponed,
+            key=keys,
+            due_at=instants,
+            is_sure=st.booleans(),
+            reason=st.sampled_from([None, Reason("queue-full")]),
+        ),
+        lambda p: p.key,
+    ),
     forgets=few(keys, lambda key: key),
     withdraws=few(keys, lambda key: key),
     relations=few(
@@ -146,7 +161,12 @@ steps = st.one_of(
     st.tuples(st.just("together"), st.lists(changes, min_size=2, max_size=4)),
     st.tuples(
         st.just("lease"),
-        st.tuples(owners, st.integers(0, 3), st.frozensets(st.sampled_from(WorkKind), min_size=1)),
+        st.tuples(
+            owners,
+            st.integers(0, 3),
+            st.frozensets(st.sampled_from(WorkKind), min_size=1),
+            st.frozensets(lines, max_size=1),
+        ),
     ),
     st.tuples(st.just("beat"), st.tuples(owners, spans)),
     st.tuples(st.just("bury"), owners),
@@ -222,7 +242,8 @@ async def take(store: AnyStore, clock: FixedClock, step: Step) -> Any:
         case "together":
             return list(await asyncio.gather(*map(store.ledger.commit, of)))
         case "lease":
-            return list(await store.ledger.lease(*of))
+            owner, limit, kinds, sated = of
+            return list(await store.ledger.lease(owner, limit, kinds, sated=sated))
         case "beat":
             return await store.lives.beat(*of)
         case "bury":
@@ -269,7 +290,7 @@ async def compared(plan: list[Step], open_store: Callable[[FixedClock], Awaitabl
             if step[0] == "lease":
                 twin.saw(expected)
         assert await everything(store) == await everything(twin.store)
-        last = ("lease", (Owner("the-last"), 10, frozenset(WorkKind)))
+        last = ("lease", (Owner("the-last"), 10, frozenset(WorkKind), frozenset[str]()))
         assert await take(store, other, last) == await take(twin.store, clock, last)
     finally:
         await store.close()

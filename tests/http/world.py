@@ -339,7 +339,12 @@ class TableLedger:
         raise AssertionError("HTTP never commits by itself")
 
     async def lease(
-        self, owner: Owner, limit: int, kinds: frozenset[WorkKind] = frozenset(WorkKind)
+        self,
+        owner: Owner,
+        limit: int,
+        kinds: frozenset[WorkKind] = frozenset(WorkKind),
+        *,
+        sated: frozenset[str] = frozenset(),
     ) -> Sequence[Work]:
         raise AssertionError("HTTP leases no work")
 

@@ -192,7 +192,7 @@ async def test_a_document_that_breaks_us_is_poison_after_three_tries_and_its_nei
 
 
 async def test_a_document_that_ends_three_lives_of_its_own_is_poison_and_those_in_hand_with_it_are_not():
-    town = await a_town(pace=Pace(documents=4, grace=QUICK))
+    town = await a_town(pace=Pace(grace=QUICK))
     town.inspector.hold.close()
     killer = await town.send(town.edoc(LABOUR, number=1, pdfs=[KILLER]))
     others = [await town.send(town.edoc(LABOUR, number=n)) for n in (2, 3)]

@@ -134,7 +134,10 @@ class Town:
         )
         rooms: list[Worker] = []
         register = Register(
-            self.notary, self.directory, us, has_room=lambda: bool(rooms) and rooms[0].has_room()
+            self.notary,
+            self.directory,
+            us,
+            has_room=lambda sender, more: bool(rooms) and rooms[0].has_room(sender, more),
         )
         pipeline = Pipeline(world, register, self.policy, us)
         worker = Worker(pipeline, self.ledger, self.store, us.owner, self.pace)
@@ -339,7 +342,7 @@ async def a_town(
     """A town with one worker awake.  *departments* adds so many organs with queues."""
     town = Town(
         policy=policy or Policy(),
-        pace=pace or Pace(grace=timedelta()),
+        pace=pace or Pace(documents=64, grace=timedelta()),
         queue_room=queue_room,
         departments=departments,
     )

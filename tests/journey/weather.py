@@ -102,11 +102,16 @@ class WeatheredLedger:
         return outcome
 
     async def lease(
-        self, owner: Owner, limit: int, kinds: frozenset[WorkKind] = frozenset(WorkKind)
+        self,
+        owner: Owner,
+        limit: int,
+        kinds: frozenset[WorkKind] = frozenset(WorkKind),
+        *,
+        sated: frozenset[str] = frozenset(),
     ) -> Sequence[Work]:
         """``Ledger.lease``."""
         self._look()
-        return await self._store.lease(owner, limit, kinds)
+        return await self._store.lease(owner, limit, kinds, sated=sated)
 
     async def find(self, reference: DocumentReference, recipient: PartyKey) -> Sequence[DocumentId]:
         """``Ledger.find``."""

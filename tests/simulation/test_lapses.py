@@ -26,9 +26,9 @@ async def _late() -> None:
     slow = asyncio.Event()
     slow.set()
 
-    async def leased(*arguments):
+    async def leased(*arguments, **named):
         leases.append(loop.time())
-        return await lease(*arguments)
+        return await lease(*arguments, **named)
 
     async def beaten(*arguments):
         await slow.wait()

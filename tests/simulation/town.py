@@ -215,7 +215,12 @@ class SimTown(Town):
             observer=Silence(),
         )
         rooms: list[Worker] = []
-        register = Register(notary, self.directory, us, has_room=lambda: bool(rooms) and rooms[0].has_room())
+        register = Register(
+            notary,
+            self.directory,
+            us,
+            has_room=lambda sender, more: bool(rooms) and rooms[0].has_room(sender, more),
+        )
         pipeline = Pipeline(world, register, POLICY, us)
         life.worker = Worker(pipeline, ledger, lives, owner, PACE)  # type: ignore[arg-type]
         rooms.append(life.worker)
