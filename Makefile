@@ -10,7 +10,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) -m tools.setup $(if $(filter file,$(origin PYTHON)),--quickest)
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-soak profile bench-sign bench-envelope judge-dss simulate chaos lock clean
+.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-soak profile bench-growth bench-sign bench-envelope judge-dss simulate chaos lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -91,6 +91,9 @@ bench-soak: bench ## a quarter of an hour under pressure: rate and memory at its
 
 profile: setup-demo ## where a worker's CPU goes while documents pass: by step, module and function (ARGS="--kind signed|fanout --seconds 20")
 	@$(BIN)/python -m benchmarks.profile $(ARGS)
+
+bench-growth: setup-test ## what each question to the store costs beside a million documents (ARGS="--documents 100000 --postgresql URL")
+	@$(BIN)/python -m benchmarks.growth $(ARGS)
 
 bench-sign: setup-bench-sign ## measure sealing and judging beside other libraries; writes docs/benchmarks.md (ROUNDS=30)
 	@$(BIN)/python -m benchmarks.sign --rounds $(ROUNDS)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from adapters.store import Options, Store
+from benchmarks import growth
 from benchmarks.filling import Past, fill
 from gateway.model.ids import DocumentId
 from gateway.model.merkle import is_included, leaf_hash
@@ -49,3 +51,14 @@ async def test_a_filled_store_answers_as_one_that_grew(
             assert issued[-1].sha256 == copy.head
             assert len(await store.records.timeline(document)) == len(issued) + 1
         assert (await store.records.waiting())["deadline"] == 4 + 3
+
+
+@pytest.mark.heavy_body("fills a store")
+def test_every_question_of_the_hot_path_can_be_measured(tmp_path: Path) -> None:
+    """``benchmarks.growth`` in short: each question has its figures; how good they are is no test's matter."""
+    url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    fill(url, 60)
+    told = asyncio.run(growth.ask(url, most=1))
+    assert {"commit", "lease", "load", "timeline", "named"} <= told.keys()
+    assert all(one.keys() == {"ms", "worst_ms", "cpu_ms"} for one in told.values())
+    assert growth.directory(100).keys() == {"read_s", "ask_us"}
