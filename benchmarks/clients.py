@@ -1,7 +1,8 @@
 """The clients of a benchmark: offices that send, take what comes for them, and look at the clock.
 
 They share the machine with what they measure, so they are built on the channel of the AMQP library itself; all that
-the contract asks of a client they do: persistent messages, publisher confirms, each delivery acknowledged by itself.
+the contract asks of a client they do: persistent messages, publisher confirms, deliveries and receipts acknowledged when
+they were taken, those that come within a moment together.
 A document is done when its recipient holds the delivery **and** its sender the ContentConsignment.
 """
 
@@ -20,6 +21,9 @@ from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from pamqp.commands import Basic
 
 DONE_WITHIN_S = 60.0
+ACKNOWLEDGED_AT_ONCE = 16
+ACKNOWLEDGED_WITHIN_S = 0.01
+PREFETCH = 50
 
 
 class Failed(Exception):
@@ -117,18 +121,23 @@ class Office:
     post: Post
     _connection: AbstractConnection | None = None
     _channel: AbstractChannel | None = None
+    _taken: int = 0
+    _last: int = 0
+    _soon: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect and begin to take."""
         async with asyncio.timeout(DONE_WITHIN_S):
             self._connection = await aiormq.connect(self.access["amqp_url"])
             self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-            await self._channel.basic_qos(prefetch_count=50)
-            await self._channel.basic_consume(self.access["deliver_queue"], _taking(self.post.delivered))
-            await self._channel.basic_consume(self.access["receipts_queue"], _taking(self.post.told))
+            await self._channel.basic_qos(prefetch_count=PREFETCH)
+            await self._channel.basic_consume(self.access["deliver_queue"], self._taking(self.post.delivered))
+            await self._channel.basic_consume(self.access["receipts_queue"], self._taking(self.post.told))
 
     async def close(self) -> None:
         """Disconnect."""
+        if self._soon is not None:
+            await self._soon
         if self._connection is not None:
             await self._connection.close()
 
@@ -158,15 +167,29 @@ class Office:
             await self.publish(body, message_id)
             await done
 
+    def _taking(self, take: Callable[[DeliveredMessage], None]) -> Any:
+        async def on_message(message: DeliveredMessage) -> None:
+            take(message)
+            assert message.delivery_tag is not None
+            self._taken, self._last = self._taken + 1, message.delivery_tag
+            if self._taken == ACKNOWLEDGED_AT_ONCE:
+                await self._acknowledge()
+            elif self._soon is None:
+                self._soon = asyncio.create_task(self._acknowledge_soon())
 
-def _taking(take: Callable[[DeliveredMessage], None]) -> Any:
-    async def on_message(message: DeliveredMessage) -> None:
-        take(message)
-        tag = message.delivery_tag
-        assert tag is not None
-        await message.channel.basic_ack(tag, wait=False)
+        return on_message
 
-    return on_message
+    async def _acknowledge_soon(self) -> None:
+        await asyncio.sleep(ACKNOWLEDGED_WITHIN_S)
+        self._soon = None
+        if self._taken:
+            await self._acknowledge()
+
+    async def _acknowledge(self) -> None:
+        # messages are taken in the order of their tags: what came before was taken, too
+        assert self._channel is not None
+        self._taken = 0
+        await self._channel.basic_ack(self._last, multiple=True, wait=False)
 
 
 def accesses(access_file: Path) -> Mapping[str, Mapping[str, Any]]:

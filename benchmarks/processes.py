@@ -150,17 +150,3 @@ def _machine() -> tuple[float, float]:
     times = [int(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
     user, nice, system, idle, waiting, irq, soft, *_ = times
     return (user + nice + system + irq + soft) * _TICK_MS, (idle + waiting) * _TICK_MS
-
-
-def account(pid: int) -> int:
-    """An open file with the scheduler's account of a single-threaded process, for ``accounts_ms``."""
-    return os.open(f"/proc/{pid}/schedstat", os.O_RDONLY)
-
-
-def accounts_ms(accounts: Sequence[int]) -> float:
-    """CPU that these processes have used so far, to the nanosecond; those that ended count nothing."""
-    total = 0
-    for file in accounts:
-        with suppress(OSError):
-            total += int(os.pread(file, 64, 0).split()[0])
-    return total / 1e6

@@ -12,6 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +27,38 @@ from benchmarks.exchange.figures import summed_up
 from benchmarks.exchange.plan import DEFAULT, PARTS, Plan
 from benchmarks.exchange.served import Supply, configuration
 
+Measures = Mapping[str, Callable[[], Awaitable[dict[str, Any]]]]
+"""What measures each part."""
 
-async def measure(plan: Plan, parts: list[str], supply: Supply, kept: dict[str, Any], write: Any) -> None:
-    """Each part in its turn; *write* is called after each with all that is known."""
+
+async def measure(
+    plan: Plan, parts: Collection[str], measures: Measures, kept: dict[str, Any], write: Callable[[], None]
+) -> list[str]:
+    """Each part in its turn; *write* is called after each with all that is known.  Answers which ones failed."""
+    failed = []
     for part in PARTS:
         if part not in parts:
             continue
-        match part:
-            case "exchange":
-                kept[part] = await whole.measure(plan, supply)
-            case "fanout":
-                kept[part] = await fanout.measure(plan, supply)
-            case "latency":
-                kept[part] = await latency.measure(plan, supply)
-            case "memory":
-                kept[part] = await memory.measure(plan)
-            case "growth":
-                kept[part] = await growth.measure(plan, supply)
-            case "soak":
-                kept[part] = await soak.measure(plan, supply)
+        try:
+            kept[part] = await measures[part]()
+        except Exception:  # whatever ends one part, the others are worth their minutes
+            traceback.print_exc()
+            plan.say(f"{part} failed")
+            kept.pop(part, None)
+            failed.append(part)
         write()
+    return failed
+
+
+def _measures(plan: Plan, supply: Supply) -> Measures:
+    return {
+        "exchange": partial(whole.measure, plan, supply),
+        "fanout": partial(fanout.measure, plan, supply),
+        "latency": partial(latency.measure, plan, supply),
+        "memory": partial(memory.measure, plan),
+        "growth": partial(growth.measure, plan, supply),
+        "soak": partial(soak.measure, plan, supply),
+    }
 
 
 def main() -> None:
@@ -84,10 +99,11 @@ def main() -> None:
     def write() -> None:
         file.write_text(json.dumps(summed_up(kept), indent=1), encoding="utf-8")
 
-    uvloop.run(measure(plan, given.parts, supply, kept, write))
+    failed = uvloop.run(measure(plan, given.parts, _measures(plan, supply), kept, write))
     page.show(summed_up(kept), console)
     if given.page:
         page.write(summed_up(kept))
+    sys.exit(1 if failed else 0)
 
 
 def _kept(file: Path, about: dict[str, Any]) -> dict[str, Any]:

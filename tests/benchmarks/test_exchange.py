@@ -6,13 +6,16 @@ import json
 import math
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks import processes
 from benchmarks.clients import End
+from benchmarks.exchange import __main__ as command
 from benchmarks.exchange import code, figures, load, page, picture, plan, soak
 
+_SVG = "{http://www.w3.org/2000/svg}"
 DOCS = Path(page.__file__).resolve().parents[2] / "docs"
 
 
@@ -166,8 +169,10 @@ def test_the_page_and_its_pictures_are_made_of_any_file() -> None:
     told = page.replaced((DOCS / "benchmarks-exchange.md").read_text("utf-8"), page.tables(report))
     assert "| whole exchange, unsigned, SQLite | ≥100 /s | 120 /s | 1.20 | met |" in told
     assert "| whole exchange, signed and judged, SQLite | ≥60 /s | 50.0 /s | 0.83 | MISSED |" in told
-    assert picture.cpu(report["detail"]).count("<rect") > 30
-    assert "polyline" in (picture.soak(report["detail"]) or "")
+    drawn = ElementTree.fromstring(picture.cpu(report["detail"]))
+    assert len(drawn.findall(f"{_SVG}rect")) > 30
+    drawn = ElementTree.fromstring(picture.soak(report["detail"]) or "")
+    assert len(drawn.findall(f"{_SVG}polyline")) == 2
     assert "Others were at work" not in told
     noisy = figures.summed_up(_detail() | {"later": {"rounds": [{"strangers": 0.4}]}})
     assert "they had up to 40 % of the machine" in page.tables(noisy)
@@ -183,6 +188,30 @@ def test_figures_of_other_code_are_not_kept() -> None:
     assert not code.is_same(now | {"code": "other"}, now)
     assert not code.is_same({}, now)
     assert not code.is_same(now | {"commit": ""}, now | {"commit": ""})
+
+
+async def test_a_part_that_fails_does_not_take_the_others_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def fails(*_: Any) -> Any:
+        raise TimeoutError
+
+    async def goes(*_: Any) -> Any:
+        return {"ratio": 1.0}
+
+    kept: dict[str, Any] = {"fanout": {"of": "an earlier run"}}
+    reports: list[dict[str, Any]] = []
+    failed = await command.measure(
+        plan.Plan(var=tmp_path),
+        ["soak", "fanout"],
+        {"fanout": fails, "soak": goes},
+        kept,
+        lambda: reports.append(figures.summed_up(kept)),
+    )
+    assert failed == ["fanout"]
+    assert kept == {"soak": {"ratio": 1.0}}
+    assert [report["soak_ratio"] for report in reports] == [None, 1.0]
+    assert "fanout failed" in capsys.readouterr().out
 
 
 def test_a_folder_is_empty_before_and_gone_after(tmp_path: Path) -> None:
