@@ -209,9 +209,9 @@ class LimitsSection:
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)
 class PaceSection:
-    """How much at once."""
+    """How much at once.  ``workers``: 0 is one for each processor that we may use, ``MOST_WORKERS`` at most."""
 
-    workers: int = 1
+    workers: int = 0
     documents: int = 16
     parcels: int = 64
     backlog: int = 2000
@@ -328,6 +328,11 @@ class Config:
         return self.data(self.sections.signing.keys, "keys")
 
     @property
+    def workers(self) -> int:
+        """How many worker processes there are to be."""
+        return self.sections.pace.workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+
+    @property
     def store_url(self) -> str:
         """The store's URL; SQLite under ``var`` by default."""
         url = secret(self.sections.store.url, "store.url")
@@ -376,11 +381,13 @@ def _explained(source: Path | None, error: ValidationError) -> str:
     return "\n".join(lines)
 
 
+MOST_WORKERS = 8
+"""More than that only where somebody says so: each has its memory, and one store answers them all."""
+
 _POSITIVE = (
     (
         "pace",
         (
-            "workers",
             "documents",
             "parcels",
             "backlog",
@@ -409,6 +416,8 @@ def _check(source: Path | None, sections: Sections) -> None:
         for key in keys:
             if getattr(getattr(sections, name), key) <= 0:
                 raise ConfigError(f"{where}: {name}.{key}: must be greater than 0")
+    if sections.pace.workers < 0:
+        raise ConfigError(f"{where}: pace.workers: 0 (one for each processor), or how many")
     try:
         re.compile(sections.directory.queues)
     except re.error as error:

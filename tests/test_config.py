@@ -38,7 +38,8 @@ def test_the_example_loads_and_means_the_defaults():
         ("[gateway]\nrelm = 'H53'", "gateway.relm: is not a known option"),
         ("[gatway]\n", "gatway: is not a known option"),
         ("[pace]\nworkers = 'two'", "pace.workers"),
-        ("[pace]\nworkers = 0", "pace.workers: must be greater than 0"),
+        ("[pace]\nworkers = -1", "pace.workers: 0 (one for each processor), or how many"),
+        ("[pace]\ndocuments = 0", "pace.documents: must be greater than 0"),
         ("[directory]\nqueues = '('", "directory.queues: not a pattern"),
         ("[patience]\nexpiry_days = 31", "patience.expiry_days"),
         ("[broker]\nurl = 'amqp://x'", "broker.management_url"),
@@ -74,3 +75,14 @@ def test_secrets_come_from_the_environment(monkeypatch):
     monkeypatch.delenv("STORE_URL")
     with pytest.raises(ConfigError, match=r"store\.url.*STORE_URL"):
         secret("env:STORE_URL", "store.url")
+
+
+def test_there_is_a_worker_for_each_processor_that_we_may_use_unless_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "gateway.toml"
+    said.write_text("[pace]\nworkers = 3")
+    for processors, workers in ((1, 1), (2, 2), (64, 8)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, n=processors: set(range(n)))
+        assert load(None).workers == workers
+        assert load(said).workers == 3

@@ -54,7 +54,7 @@ class Stack:
     ) -> None:
         self._config = config
         self._command = command
-        self._workers = workers or config.sections.pace.workers
+        self._workers = workers or config.workers
         self._actor = actor
         self._node: PrivateNode | None = None
         self._store: Store | None = None
