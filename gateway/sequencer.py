@@ -8,6 +8,7 @@ of a document, and a life that ends between any two steps leaves nothing to be m
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +17,7 @@ from hashlib import sha256
 import structlog
 
 from gateway.errors import Unavailable
+from gateway.model.breaker import Breaker, Temper
 from gateway.model.ids import EvidenceId, OrganCode, Owner
 from gateway.model.log import HeadRecord, LogState, TreeHead
 from gateway.ports import Clock, Log, LogRecords, Notary, Stamper
@@ -53,6 +55,7 @@ class Sequencer:
         organ: OrganCode,
         owner: Owner,
         stamper: Stamper | None = None,
+        jitter: Callable[[], float] = lambda: 1.0,
         rhythm: Rhythm = Rhythm(),
     ) -> None:
         self._log = log
@@ -62,6 +65,7 @@ class Sequencer:
         self._organ = organ
         self._owner = owner
         self._stamper = stamper
+        self._jitter = jitter
         self._rhythm = rhythm
         self._leads = False
         self._walked: tuple[int, EvidenceId | None] = (0, None)
@@ -161,17 +165,24 @@ class Sequencer:
     # --- time-stamps --------------------------------------------------------------------------------
 
     async def _ask_for_stamps(self, stamper: Stamper) -> None:
-        pause = self._rhythm.pause
+        rhythm, now = self._rhythm, asyncio.get_running_loop().time
+        temper = Temper(
+            failures=1,
+            first_s=rhythm.pause.total_seconds(),
+            longest_s=rhythm.longest_pause.total_seconds(),
+        )
+        breaker = Breaker(temper=temper)
         while True:
             try:
+                breaker, _ = breaker.asked(now())
                 is_done = not self._leads or not await self.stamp_one(stamper)
-                pause = self._rhythm.pause
+                breaker = breaker.succeeded()
                 if is_done:
-                    await asyncio.sleep(self._rhythm.tick.total_seconds())
+                    await asyncio.sleep(rhythm.tick.total_seconds())
             except Unavailable as away:
                 log.warning("head not time-stamped", reason=away.reason, detail=away.detail)
-                await asyncio.sleep(pause.total_seconds())
-                pause = min(pause * 2, self._rhythm.longest_pause)
+                breaker = breaker.failed(now(), self._jitter())
+                await asyncio.sleep(breaker.until - now())
 
     async def stamp_one(self, stamper: Stamper) -> bool:
         """Have the newest head without a time-stamp stamped; whether there was one.

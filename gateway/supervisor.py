@@ -23,6 +23,8 @@ log = structlog.get_logger("supervisor")
 
 READY_WITHIN_S = 60.0
 LONGEST_PAUSE_S = 10.0
+_FIRST_PAUSE_S = 0.1
+_AT_ONCE_S = 10.0
 
 
 @dataclass(slots=True)
@@ -182,7 +184,9 @@ class Supervisor:
         return child
 
     async def _keep(self, child: Child) -> None:
-        pause = 0.2
+        pause = 0.0
+        loop = asyncio.get_running_loop()
+        born_at = loop.time()
         while True:
             code = await child.process.wait()
             if self._stopping:
@@ -190,13 +194,15 @@ class Supervisor:
             log.error("worker died", number=child.number, exit_code=code)
             await _close_line(child.process)
             await self._bury(child.owner)
+            pause = pause_after(loop.time() - born_at, pause)
             while True:
+                await asyncio.sleep(pause)
+                born_at = loop.time()
                 try:
                     child = await self._spawn(child.number)
                 except ConfigError as error:
                     log.error("worker not restarted", number=child.number, detail=str(error))
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, LONGEST_PAUSE_S)
+                    pause = pause_after(0, pause)
                     continue
                 break
 
@@ -216,6 +222,14 @@ class Supervisor:
             await process.wait()
         await _close_line(process)
         await self._bury(child.owner)
+
+
+def pause_after(lived_s: float, before_s: float) -> float:
+    """How many seconds to wait before the next worker begins: none after one that lived for a while; else twice as
+    long as *before_s*, the wait before that one, so that what dies at once does not take all the processor."""
+    if lived_s >= _AT_ONCE_S:
+        return 0.0
+    return min(max(2 * before_s, _FIRST_PAUSE_S), LONGEST_PAUSE_S)
 
 
 async def _ask(child: Child, order: Mapping[str, Any], within_s: float) -> Mapping[str, Any] | None:

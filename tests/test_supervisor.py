@@ -6,10 +6,11 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 from gateway.model.ids import Owner
-from gateway.supervisor import Supervisor
+from gateway.supervisor import LONGEST_PAUSE_S, Supervisor, pause_after
 
 WORKER = """
 import json, os, sys
@@ -84,3 +85,12 @@ async def test_nobody_starts_while_it_is_quiet() -> None:
                     await asyncio.sleep(0.02)
             assert list(await supervisor.order({}, 5)) == [1]
         await knowing(supervisor, {0: "old", 1: "old"})
+
+
+def test_workers_that_die_at_once_begin_again_after_growing_pauses_and_one_that_lived_at_once() -> None:
+    pauses = [0.0]
+    for _ in range(12):
+        pauses.append(pause_after(0.5, pauses[-1]))
+    assert all(after > before or after == LONGEST_PAUSE_S for before, after in pairwise(pauses))
+    assert pauses[-1] == LONGEST_PAUSE_S
+    assert pause_after(3600, pauses[-1]) == 0

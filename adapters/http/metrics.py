@@ -106,6 +106,13 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=registry,
         )
+        self._circuits = Gauge(
+            "vanthu_circuits_open",
+            "What is left alone for a while because it failed again and again: queues of recipients, services.",
+            ("what",),
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self._log = {
             name: Gauge(f"vanthu_log_{name}", told, multiprocess_mode="mostrecent", registry=registry)
             for name, told in (
@@ -163,6 +170,10 @@ class Metrics:
         """So many errands are in hand, the oldest for *oldest_s*."""
         self._in_hand.set(count)
         self._in_hand_seconds.set(oldest_s)
+
+    def circuits(self, what: str, opened: int) -> None:
+        """So many circuits of this kind are not closed."""
+        self._circuits.labels(what).set(opened)
 
     async def exposition(self) -> bytes:
         """All numbers in Prometheus' text form, those of the other workers too (as of a second ago)."""

@@ -38,10 +38,12 @@ from adapters.http.server import HttpServer
 from adapters.inspection.processes.inspector import ProcessInspector
 from adapters.signing.notary import XadesNotary
 from adapters.store import FileShelves, FileUploads, FileVault, Store, UploadOptions, VaultOptions
+from gateway.breakers import GuardedOutlet, GuardedService
 from gateway.config import Config, load, secret
 from gateway.desk import InboxDesk, Shelf
 from gateway.disposal import Disposer
-from gateway.errors import Unavailable
+from gateway.errors import Reason, Unavailable
+from gateway.model.breaker import Temper
 from gateway.model.ids import OrganCode, Owner, PartyKey, Realm
 from gateway.observer import LoggingObserver
 from gateway.pipeline import Pipeline
@@ -140,6 +142,13 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     publishing = Connection(link, "outlet")
     outlet = AmqpOutlet(_outlet(config, facts), publishing, vault, clock, claim_secret)
     metrics = Metrics()
+    ids = SystemIds()
+    guarded = GuardedOutlet(
+        outlet, ids.jitter, metrics, _temper(config), share=max(1, sections.pace.parcels // 4)
+    )
+    management_guard = GuardedService(
+        "management", Reason("broker-away"), ids.jitter, metrics, Temper(failures=2, first_s=5.0)
+    )
     world = wrap(
         World(
             ledger=store.ledger,
@@ -152,9 +161,9 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             inspector=inspector,
             sealer=sealer_over(config, ring, vault=vault, clock=clock, folder=vault.temporary),
             directory=live,
-            outlet=outlet,
+            outlet=guarded,
             clock=clock,
-            ids=SystemIds(),
+            ids=ids,
             observer=LoggingObserver(metrics),
         )
     )
@@ -178,6 +187,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         organ=us.organ,
         owner=us.owner,
         stamper=stamper,
+        jitter=ids.jitter,
         rhythm=Rhythm(head=timedelta(seconds=sections.evidence.head_s)),
     )
     rounds = Rounds(
@@ -212,7 +222,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     async def contract() -> str:
         if following.is_between:
             return f"{OK}, the directory is being exchanged"
-        differences = await management.read_back(topology[0])
+        differences = await management_guard.ask(lambda: management.read_back(topology[0]))
         return OK if not differences else "; ".join(differences[:5])
 
     async def follow(fresh: OrganDirectory) -> str:
@@ -245,6 +255,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             "log": lambda: log_lag(store.log_records, clock),
             **({"stamps": stamper.check} if stamper else {}),
             "stuck": rounds.state,
+            "queues": _told(lambda: guarded.state),
         }
     )
     valve = Valve(
@@ -399,6 +410,17 @@ def _outlet(config: Config, facts: Mapping[str, Any]) -> OutletOptions:
         message_bytes=config.policy.limits.message_bytes,
         deadline=timedelta(seconds=config.sections.broker.publish_deadline_s),
         bytes_in_flight=config.sections.broker.bytes_in_flight,
+    )
+
+
+def _temper(config: Config) -> Temper:
+    """Of recipients' queues: shorter than the pauses of their parcels, so that those find out."""
+    patience = config.policy.patience
+    longest = patience.crowded.total_seconds() / 2
+    return Temper(
+        first_s=min(patience.first.total_seconds(), longest),
+        longest_s=longest,
+        probe_s=1.5 * config.sections.broker.publish_deadline_s,
     )
 
 
