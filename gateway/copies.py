@@ -17,7 +17,7 @@ from gateway.model.document import Dossier, Refusal, Submission, ValidStatus
 from gateway.model.envelope import Kind, StatusReport
 from gateway.model.evidence import EventName, EventReason
 from gateway.model.handover import HandOver
-from gateway.model.ids import DocumentId, OrganCode, PartyKey
+from gateway.model.ids import DocumentId, EvidenceId, OrganCode, PartyKey
 from gateway.model.journey import (
     FINAL_SUBMISSIONS,
     Ask,
@@ -63,6 +63,16 @@ class Copies:
                 draft.tell(self._world.observer)
                 return draft.errands
         raise Unavailable("store-away", "a dead letter could not be settled")
+
+    async def untaken(self, document: DocumentId, evidence: EvidenceId, cause: str) -> None:
+        """A receipt came back as a dead letter: the timeline says so, for whoever is to send it again."""
+        issued = await self._world.records.one_evidence(evidence)
+        if issued is None or issued.document != document:
+            return
+        draft = self._register.open(document)
+        now, reason = self._world.clock.now(), Reason("receipt-returned")
+        draft.note(now, "receipt", "returned", reason=reason, detail=f"{issued.event} {evidence} {cause}")
+        await self._world.ledger.commit(draft.change())
 
     async def bring_again(self, errand: Errand, copy: HandOver) -> Errands | None:
         """What becomes of a replayed copy when its turn has come; ``None``: its parcel goes out now.

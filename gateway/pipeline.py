@@ -46,7 +46,7 @@ from gateway.model.document import (
 from gateway.model.envelope import Business, DocumentReference, Edoc, Priority, StatusReport
 from gateway.model.evidence import EventName
 from gateway.model.handover import Delivery, HandOver, Receipt
-from gateway.model.ids import ClientId, DocumentId, PartyKey
+from gateway.model.ids import ClientId, DocumentId, EvidenceId, PartyKey
 from gateway.model.journey import Ask, HandOverEvent, SubmissionEvent
 from gateway.model.party import Link
 from gateway.model.policy import Policy
@@ -501,6 +501,10 @@ class Pipeline:
     ) -> Errands:
         """A copy came back as a dead letter (``Intake.undeliverable``)."""
         return await self._copies.undeliverable(document, recipient, delivery, cause)
+
+    async def untaken(self, document: DocumentId, evidence: EvidenceId, cause: str) -> None:
+        """A receipt came back as a dead letter (``Intake.untaken``)."""
+        await self._copies.untaken(document, evidence, cause)
 
     async def put_off(self, work: Work, reason: Reason | None, *, is_sure: bool = False) -> Errands:
         """Leave *work* to whoever leases it after the back-off."""

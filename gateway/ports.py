@@ -633,6 +633,11 @@ class Intake(Protocol):
         ``delivery_limit`` or ``maxlen``.  Late ones, and unknown ones, do no harm."""
         ...
 
+    async def untaken(self, document: DocumentId, evidence: EvidenceId, cause: str) -> None:
+        """A receipt came back as a dead letter: that is noted on the timeline, and the evidence stays as it is.
+        Unknown ones do no harm."""
+        ...
+
 
 class Inlet(Protocol):
     """Whether more may come in by HTTP: asked before a body is read, so that nothing is held for who must wait."""

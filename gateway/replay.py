@@ -19,10 +19,12 @@ from gateway.model.change import AuditEntry, Change, Committed, Known, Work, Wor
 from gateway.model.dead import DeadLetter, NotReplayed, Place, Replayed, Wanted
 from gateway.model.document import Submission
 from gateway.model.handover import HandOver
+from gateway.model.ids import DocumentId
+from gateway.model.party import Link
 from gateway.model.payload import PayloadRef
 from gateway.ports import Clock, DeadLetters, Directory, Ids, Ledger, Records, Vault
 from gateway.register import Draft
-from gateway.stages import replay
+from gateway.stages import receipt, replay
 from gateway.world import TRIES
 from schemas import reasons
 
@@ -174,6 +176,27 @@ class Replays:
         about = f"{copy.document} → {copy.addressed_as}"
         outcome = f"generation {again.generation}: {again.delivery}"
         return again, replace(draft.change(), audit=(self._entry(about, outcome, str(copy.reason or "")),))
+
+    async def send_receipts(self, document: DocumentId) -> int | NotReplayed:
+        """Send every receipt of *document* again, as issued, in their order; how many those are."""
+        dossier = await self._ports.ledger.load(document)
+        if dossier is None:
+            return NotReplayed(reason=Reason("not-found"), detail=document)
+        submission = dossier.submission
+        sender = self._ports.directory.party(submission.party)
+        if sender is None or sender.link is not Link.AMQP:
+            return NotReplayed(reason=Reason("replay-by-request"), detail=submission.party)
+        now = self._ports.clock.now()
+        draft = Draft(document=document)
+        issued = await self._ports.records.evidence(document)
+        for one in issued:
+            copy = dossier.of(one.recipient) if one.recipient else None
+            parcel = receipt.send(one, submission, copy.addressed_as if copy else None, sender)
+            draft.work.append(receipt.work_for(parcel, one.recipient, submission.priority, now, None))
+        draft.note(now, "receipt", "replayed", detail=f"{len(issued)} receipts")
+        entry = self._entry(document, f"{len(issued)} receipts again", "")
+        await self._ports.ledger.commit(replace(draft.change(), audit=(entry,)))
+        return len(issued)
 
     async def _replay_submission(self, letter: DeadLetter) -> Replayed | NotReplayed:
         why_not = await self.judge(letter)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from gateway.errors import Reason, Unavailable
-from gateway.model.ids import DocumentId, PartyKey
+from gateway.model.ids import DocumentId, EvidenceId, PartyKey
 from gateway.model.submission import Arrival, Ticket
 from gateway.ports import Intake
 
@@ -97,3 +97,7 @@ class Valve:
     ) -> None:
         """``Intake.undeliverable``."""
         await self._intake.undeliverable(document, recipient, delivery, cause)
+
+    async def untaken(self, document: DocumentId, evidence: EvidenceId, cause: str) -> None:
+        """``Intake.untaken``."""
+        await self._intake.untaken(document, evidence, cause)

@@ -21,7 +21,7 @@ import structlog
 from gateway.errors import Reason, Unavailable
 from gateway.gate import Gate
 from gateway.model.change import Work, WorkKind, is_of_a_recipient
-from gateway.model.ids import DocumentId, Owner, PartyKey
+from gateway.model.ids import DocumentId, EvidenceId, Owner, PartyKey
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
 from gateway.ports import Ledger, Lives
@@ -113,6 +113,10 @@ class Worker:
     ) -> None:
         """``Intake.undeliverable``."""
         self.go_on(await self._pipeline.undeliverable(document, recipient, delivery, cause))
+
+    async def untaken(self, document: DocumentId, evidence: EvidenceId, cause: str) -> None:
+        """``Intake.untaken``."""
+        await self._pipeline.untaken(document, evidence, cause)
 
     def go_on(self, errands: Errands) -> None:
         """Run *errands* that a step outside this worker has led to."""

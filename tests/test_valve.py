@@ -44,6 +44,9 @@ class Doorkeeper:
     async def undeliverable(self, document: object, recipient: object, delivery: str, cause: str) -> None:
         raise AssertionError("nothing died")
 
+    async def untaken(self, document: object, evidence: object, cause: str) -> None:
+        raise AssertionError("nothing died")
+
 
 def seconds(wait: timedelta) -> float:
     return wait.total_seconds()

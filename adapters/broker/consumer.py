@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -32,11 +32,11 @@ from adapters.broker.admission import Gate, Hold, Quota
 from adapters.broker.arrivals import arrival_of
 from adapters.broker.connection import LOST, Connection
 from adapters.broker.connection import Options as ConnectionOptions
-from adapters.broker.dead_letters import delivery_of, submission_of
+from adapters.broker.dead_letters import delivery_of, receipt_of, submission_of
 from adapters.broker.subscriptions import Pace, Subscriptions
 from adapters.broker.topology import DEAD_DELIVER, DEAD_RECEIPTS, DEAD_SUBMIT, submit_queue
 from gateway.errors import Unavailable
-from gateway.model.ids import PartyKey
+from gateway.model.ids import DocumentId, PartyKey
 from gateway.model.submission import Arrival
 from gateway.ports import Intake
 
@@ -265,11 +265,7 @@ class Consumer:
             case Lane.DEAD_DELIVERIES:
                 return await self._tell_undeliverable(taken)
             case Lane.DEAD_RECEIPTS:
-                # The evidence itself stays in the store: nothing is lost but the copy on its way.
-                message = taken.message
-                evidence = message.header.properties.message_id
-                log.warning("receipt not taken", evidence=evidence, origin=message.routing_key)
-                return Verdict.ACKNOWLEDGE
+                return await self._tell_untaken(taken)
 
     async def _bring_living(self, taken: _Taken) -> Verdict:
         now_s = asyncio.get_running_loop().time()
@@ -329,17 +325,39 @@ class Consumer:
         dead = delivery_of(taken.message)
         if dead is None:
             return _parked(taken.message)
+
+        async def tell() -> None:
+            await self._intake.undeliverable(dead.document, dead.recipient, dead.delivery, dead.cause)
+
+        return await self._tell(taken, dead.document, tell)
+
+    async def _tell_untaken(self, taken: _Taken) -> Verdict:
+        dead = receipt_of(taken.message)
+        if dead is None:
+            # Nothing is lost but the copy on its way: the evidence itself is in the store.
+            log.warning("receipt not taken", origin=taken.message.routing_key)
+            return Verdict.ACKNOWLEDGE
+
+        async def tell() -> None:
+            await self._intake.untaken(dead.document, dead.evidence, dead.cause)
+
+        return await self._tell(taken, dead.document, tell)
+
+    async def _tell(
+        self, taken: _Taken, document: DocumentId, tell: Callable[[], Awaitable[None]]
+    ) -> Verdict:
+        """Tell the intake of a dead letter until it has heard, the hold is over, or it has failed too often."""
         patience = _Patience(self._options)
         bugs = 0
         while not taken.raw.is_closed:
             try:
-                await self._intake.undeliverable(dead.document, dead.recipient, dead.delivery, dead.cause)
+                await tell()
                 return Verdict.ACKNOWLEDGE
             except Unavailable as away:
-                log.warning("dead delivery waits", document=dead.document, reason=away.reason)
+                log.warning("dead letter waits", document=document, reason=away.reason)
             except Exception as bug:
                 bugs += 1
-                _report(bug, "dead delivery failed", document=dead.document)
+                _report(bug, "dead letter failed", document=document)
                 if bugs >= _MOST_BUGS:
                     return Verdict.DEAD
             if patience.is_over:

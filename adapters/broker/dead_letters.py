@@ -17,8 +17,8 @@ from typing import Any
 from aiormq.abc import DeliveredMessage
 
 from adapters.broker.arrivals import headers_of, text_of
-from adapters.broker.topology import deliver_queue, submit_queue
-from gateway.model.ids import DocumentId, PartyKey
+from adapters.broker.topology import deliver_queue, receipts_queue, submit_queue
+from gateway.model.ids import DocumentId, EvidenceId, PartyKey
 
 _URGENT = ".urgent"
 
@@ -41,6 +41,26 @@ class DeadDelivery:
     recipient: PartyKey
     delivery: str
     cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadReceipt:
+    """A receipt that its party did not take; the evidence itself stays in the store."""
+
+    document: DocumentId
+    evidence: EvidenceId
+    cause: str
+
+
+def receipt_of(message: DeliveredMessage) -> DeadReceipt | None:
+    """The dead receipt in *message*; ``None`` where it is none of ours."""
+    origin = _origin(message, "receipts.")
+    document = text_of(headers_of(message).get("vanthu-document"))
+    evidence = message.header.properties.message_id
+    if not origin or not document or not evidence:
+        return None
+    cause, _ = _death(message, receipts_queue(PartyKey(origin)))
+    return DeadReceipt(document=DocumentId(document), evidence=EvidenceId(evidence), cause=cause)
 
 
 def submission_of(message: DeliveredMessage) -> DeadSubmission | None:

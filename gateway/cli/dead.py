@@ -103,6 +103,13 @@ def replay(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Chỉ cho biết sẽ làm gì · only say what would be done.")
     ] = False,
+    receipts: Annotated[
+        bool,
+        typer.Option(
+            "--receipts",
+            help="Với DOCUMENT: gửi lại mọi biên nhận cho bên gửi · with DOCUMENT: send its sender every receipt again.",
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Không hỏi lại · ask nothing.")] = False,
     json_lines: JsonOption = False,
     config: ConfigOption = None,
@@ -118,6 +125,9 @@ def replay(
         raise typer.BadParameter(
             "cần DOCUMENT, --to, --from, --reason, --since, --until hoặc --all · one of these is needed"
         )
+    if receipts:
+        _send_receipts(settings, query, document)
+        return
     tally = _Tally(json_lines)
 
     async def go() -> None:
@@ -142,6 +152,25 @@ def replay(
     if not json_lines:
         tell(tally.told(dry_run=dry_run, is_running=wiring.running(settings) is not None))
     if tally.refused:
+        raise typer.Exit(1)
+
+
+def _send_receipts(settings: Any, query: Any, document: str) -> None:
+    if query != wiring.DeadQuery(document=document) or not document:
+        raise typer.BadParameter("chỉ dùng với DOCUMENT · goes with DOCUMENT alone", param_hint="--receipts")
+
+    async def go() -> bool:
+        is_done = True
+        async with wiring.open_dead_letters(settings, operator()) as book:
+            async for name, sent in book.send_receipts(document):
+                if isinstance(sent, NotReplayed):
+                    is_done = False
+                    tell(f"✗ {name}: {_sentence(sent.reason)} [{sent.reason}] {sent.detail}".rstrip())
+                else:
+                    tell(f"✓ {name}: gửi lại {sent} biên nhận · {sent} receipts again")
+        return is_done
+
+    if not run(go):
         raise typer.Exit(1)
 
 

@@ -13,7 +13,7 @@ from adapters.store import FileVault, Store, VaultOptions
 from gateway.config import Config
 from gateway.errors import Reason, Refused
 from gateway.model.dead import DeadLetter, NotReplayed, Replayed, Wanted
-from gateway.model.ids import OrganCode, PartyKey
+from gateway.model.ids import DocumentId, OrganCode, PartyKey
 from gateway.model.party import Link, Party, Successor
 from gateway.replay import Ports, Replays, refusals
 from gateway.wiring.audit import must_have_store, note_in
@@ -117,6 +117,12 @@ class DeadBook:
     async def replay(self, letter: DeadLetter) -> Replayed | NotReplayed:
         """Try *letter* again; durable, and on record, on return."""
         return await self._replays.replay(letter)
+
+    async def send_receipts(self, name: str) -> AsyncIterator[tuple[DocumentId, int | NotReplayed]]:
+        """Send the receipts of what *name* names again.  Raises ``Refused("not-found")``."""
+        for wanted in await self._wanted(DeadQuery(document=name)):
+            assert wanted.document is not None
+            yield wanted.document, await self._replays.send_receipts(wanted.document)
 
     def would_do(self, letter: DeadLetter) -> tuple[str, str]:
         """What a replay of *letter* would do, in both languages."""

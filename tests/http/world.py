@@ -269,6 +269,9 @@ class TableIntake:
     ) -> None:
         return None
 
+    async def untaken(self, document: DocumentId, evidence: EvidenceId, cause: str) -> None:
+        return None
+
     def _refused(self, reason: str, detail: str = "") -> Ticket:
         return Ticket(
             door=Door.REFUSED,

@@ -12,7 +12,7 @@ import pytest
 from gateway.model.change import Change
 from gateway.model.dead import DeadLetter, NotReplayed, Replayed, Wanted
 from gateway.model.envelope import Business
-from gateway.model.ids import PartyKey
+from gateway.model.ids import EvidenceId, PartyKey
 from gateway.model.journey import HandOverState, SubmissionState
 from gateway.model.submission import Door, Ticket
 from gateway.replay import Ports, Replays, refusals
@@ -325,3 +325,22 @@ async def test_poison_that_is_still_poison_dies_again_alone_and_may_be_tried_onc
     assert repeat.times >= 1
     assert isinstance(await replays_of(town).replay(repeat), Replayed)
     assert (await town.send(body, message_id="m-poison")).door is Door.REPEATED
+
+
+# --- receipts ---------------------------------------------------------------------------------------
+
+
+async def test_a_receipt_that_came_back_is_noted_and_all_are_sent_again_as_issued():
+    town, ticket = await a_rejected_copy()
+    assert ticket.document is not None
+    before = town.receipts(about=ticket)
+    lost = before[-1]
+    await town.lives[0].worker.untaken(ticket.document, EvidenceId(lost.message_id), "rejected")
+    await town.lives[0].worker.untaken(ticket.document, EvidenceId("unknown"), "rejected")
+    noted = [e for e in await town.store.timeline(ticket.document) if e.reason == "receipt-returned"]
+    assert [lost.message_id in event.detail for event in noted] == [True]
+    assert await replays_of(town).send_receipts(ticket.document) == len(before)
+    await town.settle()
+    again = town.receipts(about=ticket)[len(before) :]
+    assert {(r.message_id, r.body) for r in again} == {(r.message_id, r.body) for r in before}
+    assert (await town.store.notes())[0].outcome == f"{len(before)} receipts again"

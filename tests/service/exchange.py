@@ -89,6 +89,7 @@ class Clerk:
 
     arrivals: list[Arrival] = field(default_factory=list)
     undelivered: list[tuple[str, str, str, str]] = field(default_factory=list)
+    returned: list[tuple[str, str, str]] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     finished: int = 0
     refuses: bool = False
@@ -117,6 +118,9 @@ class Clerk:
         await self._note(lambda: self.undelivered.append((document, recipient, delivery, cause)))
         if self.failures:
             raise self.failures.pop(0)
+
+    async def untaken(self, document: DocumentId, evidence: EvidenceId, cause: str) -> None:
+        await self._note(lambda: self.returned.append((document, evidence, cause)))
 
     async def sees(self, condition: Callable[[Clerk], bool], within_s: float = 30) -> None:
         """Wait until *condition* holds of us."""

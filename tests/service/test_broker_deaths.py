@@ -21,6 +21,7 @@ from gateway.model.ids import (
 )
 from tests.service.exchange import (
     DOCUMENT,
+    EVIDENCE,
     A,
     B,
     Broker,
@@ -146,7 +147,8 @@ async def test_a_delivery_that_is_rejected_or_never_settled_comes_back(broker: B
 
 
 async def test_a_dead_receipt_is_noted_and_gone(broker: Broker) -> None:
-    async with handing_over(broker) as outlet, consuming(broker, Clerk()):
+    clerk = Clerk()
+    async with handing_over(broker) as outlet, consuming(broker, clerk):
         await outlet.hand_over(a_receipt())
         async with client(broker, "client-a") as own:
             message = await (await own.get_queue(named("receipts", A))).get(timeout=10)
@@ -155,6 +157,7 @@ async def test_a_dead_receipt_is_noted_and_gone(broker: Broker) -> None:
         await broker.becomes(named("receipts", A), 0)
         await broker.becomes("vanthu.dead.receipts", 0)
     assert await broker.depth("vanthu.dead.parked") == 0
+    assert clerk.returned == [(DOCUMENT, EVIDENCE, "rejected")]
 
 
 async def test_malformed_dead_letters_are_parked(broker: Broker) -> None:
