@@ -89,18 +89,26 @@ class Replays:
         relations = await self._ports.records.relations(copy.document)
         found = replay.why_not(copy, self._ports.directory.party(copy.recipient), relations)
         if found is not None:
-            return NotReplayed(reason=found[0], detail=found[1])
+            return await self._told(copy.document, *found)
         return await self._bytes_missing(copy.payload)
 
     async def _judge_submission(self, submission: Submission) -> NotReplayed | None:
         found = replay.why_not_submission(submission)
         if found is not None:
-            return NotReplayed(reason=found[0], detail=found[1])
+            return await self._told(submission.document, *found)
         party = self._ports.directory.party(submission.party)
         if party is None or party.is_locked:
             reason = "party-locked" if party else "party-unknown"
             return NotReplayed(reason=Reason(reason), detail=submission.party)
         return await self._bytes_missing(submission.payload)
+
+    async def _told(self, document: DocumentId, reason: Reason, detail: str) -> NotReplayed:
+        """*reason*, unless the bytes were kept once, and went when their time was over."""
+        if reason == "replay-nothing-kept":
+            timeline = await self._ports.records.timeline(document)
+            if any(event.reason == "content-purged" for event in timeline):
+                reason = Reason("replay-bytes-gone")
+        return NotReplayed(reason=reason, detail=detail)
 
     async def _bytes_missing(self, payload: PayloadRef | None) -> NotReplayed | None:
         assert payload is not None

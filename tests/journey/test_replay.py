@@ -16,7 +16,7 @@ from gateway.model.ids import EvidenceId, PartyKey
 from gateway.model.journey import HandOverState, SubmissionState
 from gateway.model.submission import Door, Ticket
 from gateway.replay import Ports, Replays, refusals
-from gateway.stages import amend
+from gateway.stages import amend, dispose
 from tests.builders import COMMUNE, PROVINCE
 from tests.journey.chain import check_letters, check_records, field
 from tests.journey.town import HEALTH, JUSTICE, LABOUR, Town, a_town
@@ -208,6 +208,16 @@ async def test_what_has_no_bytes_any_more_is_not_replayed():
     town.vault._bodies.pop(letter.copy.payload.sha256)
     done = await replays_of(town).replay(letter)
     assert done == NotReplayed(reason="replay-bytes-gone", detail=letter.copy.payload.sha256)
+
+
+async def test_what_was_purged_says_so_and_is_not_replayed():
+    town, ticket = await a_rejected_copy()
+    purge = dispose.without_content(await town.dossier(ticket), (), town.clock.now())
+    await town.store.commit(purge)
+    (letter,) = await the_dead(town)
+    done = await replays_of(town).replay(letter)
+    assert isinstance(done, NotReplayed)
+    assert done.reason == "replay-bytes-gone"
 
 
 async def test_a_recipient_that_was_never_served_has_nothing_to_replay():
