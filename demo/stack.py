@@ -61,14 +61,16 @@ class Stack:
         self,
         var: Path,
         *,
-        workers: int,
+        workers: int | None,
         config: Path | None = None,
         command: Sequence[str] = SERVE,
         patience_s: float = READY_WITHIN_S,
     ) -> None:
         self._patience_s = patience_s
         self._var = var
-        self._command = [*command, "--var", str(var), "--workers", str(workers)]
+        self._command = [*command, "--var", str(var)]
+        if workers is not None:
+            self._command += ["--workers", str(workers)]
         if config is not None:
             self._command += ["--config", str(config)]
         self._log = var / "gateway.log"

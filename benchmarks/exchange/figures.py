@@ -97,7 +97,7 @@ def summed_up(detail: Mapping[str, Any]) -> dict[str, Any]:
         report["gateway_cpu_ms"]["unsigned"], at(detail, "exchange.parts.sum_ms")
     )
     report["two_workers_ratio"] = _over(
-        at(detail, "exchange.two_workers.unsigned.per_s"), report["documents_per_s"]["unsigned_sqlite"]
+        at(detail, "exchange.two_workers.unsigned.per_s"), at(detail, "exchange.one_worker.unsigned.per_s")
     )
     report["cores_busy"] = at(detail, "exchange.two_workers.unsigned.busy")
     report["fanout_deliveries_per_s"] = at(detail, "fanout.mixed.per_s")

@@ -25,6 +25,7 @@ QUIET = 0.05
 _CPU = ("worker", "judge", "parent", "broker", "database", "clients")
 _EXCHANGES = (
     ("SQLite, one worker", "sqlite"),
+    ("SQLite, one worker", "one_worker"),
     ("SQLite, two workers", "two_workers"),
     ("PostgreSQL, one worker", "postgresql"),
 )

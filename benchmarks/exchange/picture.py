@@ -25,6 +25,7 @@ _ROWS = (
     ("signed, SQLite", "exchange.sqlite.signed"),
     ("unsigned, PostgreSQL", "exchange.postgresql.unsigned"),
     ("signed, PostgreSQL", "exchange.postgresql.signed"),
+    ("unsigned, one worker", "exchange.one_worker.unsigned"),
     ("unsigned, two workers", "exchange.two_workers.unsigned"),
 )
 _PARTS = {

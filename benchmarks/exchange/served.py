@@ -48,7 +48,7 @@ class Supply:
 class Setting:
     """What differs from ``vanthu serve`` without a configuration: nothing, as a rule."""
 
-    workers: int = 1
+    workers: int | None = None
     store_url: str = ""
     organs: Sequence[tuple[str, bool]] = ()
     """Codes, and whether each has queues; empty: the real directory."""
@@ -127,6 +127,7 @@ def configuration(var: Path) -> dict[str, Any]:
         name: dataclasses.asdict(getattr(sections, name))
         for name in ("store", "broker", "inspection", "pace", "log", "limits")
     }
+    told["pace"]["workers"] = config.workers
     return told | {"store_url": config.store_url.partition(":")[0], "sqlite_synchronous": "FULL"}
 
 

@@ -46,7 +46,7 @@ async def exchanging(folder: Path, kind: str, senders: int, seconds: float) -> d
     supply = await asyncio.to_thread(Supply.make)
     exchange = Exchange()
     async with (
-        served(folder, supply, Setting(command=SERVE)) as gateway,
+        served(folder, supply, Setting(workers=1, command=SERVE)) as gateway,
         gateway.offices(senders, exchange) as among,
     ):
         await warm(gateway, among, exchange)

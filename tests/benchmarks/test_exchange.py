@@ -64,6 +64,7 @@ def _detail() -> dict[str, Any]:
         "exchange": {
             "sqlite": kinds,
             "postgresql": kinds,
+            "one_worker": kinds,
             "two_workers": {kind: one | {"per_s": one["per_s"] * 1.5} for kind, one in kinds.items()},
             "parts": parts | {"sum_ms": 3.0},
         },
@@ -99,7 +100,7 @@ def test_ratios_are_taken_between_figures_of_one_run() -> None:
     assert report["soak_ratio"] == pytest.approx(98 / 100)
     assert report["fanout_deliveries_per_s"] == 1200.0
     detail = _detail()
-    del detail["exchange"]["sqlite"]
+    del detail["exchange"]["one_worker"]
     assert figures.summed_up(detail)["two_workers_ratio"] is None
 
 
