@@ -34,8 +34,8 @@ GROWN_UP_S = 3.0
 """A life that ends sooner may have ended of anything: what has died twice is not tried by one so young."""
 
 SHARES = 4
-"""A party has the fourth part of the documents and of the backlog at most; of the parcels half for what it sends, an
-eighth for what it is sent."""
+"""A party has the fourth part of the documents and of the backlog at most; of the parcels a fourth for what it is
+sent, and all but a fourth for what it sends: parcels pass quickly where their recipients are well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,10 @@ class Worker:
         self._owner = owner
         self._pace = pace
         self._documents = Gate(pace.documents, share_of(pace.documents))
-        self._parcels = Gate(pace.parcels, max(1, pace.parcels // 2))
+        self._parcels = Gate(pace.parcels, max(1, pace.parcels - share_of(pace.parcels)))
         # Only shares, no bound in all: who waits for a slow recipient must not hold a place at the outlet.  Several
         # such recipients do not use up the share of who sends to them.
-        self._recipients = Gate(pace.backlog, max(1, pace.parcels // 8))
+        self._recipients = Gate(pace.backlog, share_of(pace.parcels))
         self._held: Counter[str] = Counter()  # what is in hand, by the line in which it would wait
         self._news = asyncio.Event()  # a recipient has room again
         self._quota = UrgentQuota(pace.urgent_per_minute)

@@ -54,7 +54,7 @@ async def test_parcels_to_a_recipient_whose_queue_never_answers_hold_no_place_of
     for number in range(20):
         await town.send(letter(PROVINCE, LABOUR, number=number))
     await turns()
-    assert town.outlet.before.waiting == 1
+    assert town.outlet.before.waiting == 2
     town.outlet.before.let_others_by()
     await town.send(letter(PROVINCE, HEALTH))
     await turns()
