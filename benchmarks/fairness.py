@@ -102,6 +102,7 @@ class Greedy:
         async with aiohttp.ClientSession() as http:
             send = self._post if self._scenario == "http" else self._publish
             senders = [asyncio.create_task(self._go_on(send, http)) for _ in range(32)]
+            print("ready", flush=True)
             await ended
             self._left = 0  # a cancelled publish of aio-pika may end as an answer, so nobody is cancelled
             await asyncio.wait(senders, timeout=5)
@@ -300,7 +301,11 @@ async def _greed(plan: Plan, scenario: str, access_file: Path) -> AsyncIterator[
         stdout=asyncio.subprocess.PIPE,
         preexec_fn=lambda: os.nice(5),
     )
+    assert process.stdout is not None
     try:
+        async with asyncio.timeout(SETTLES_WITHIN_S):
+            if await process.stdout.readline() != b"ready\n":
+                raise SystemExit("the greedy agency did not come")
         yield told
     finally:
         async with asyncio.timeout(ENDS_WITHIN_S):
