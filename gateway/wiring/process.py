@@ -144,7 +144,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     metrics = Metrics()
     ids = SystemIds()
     guarded = GuardedOutlet(
-        outlet, ids.jitter, metrics, _temper(config), share=max(1, sections.pace.parcels // 4)
+        outlet, ids.jitter, metrics, _temper(config), share=max(1, sections.pace.parcels // 16)
     )
     management_guard = GuardedService(
         "management", Reason("broker-away"), ids.jitter, metrics, Temper(failures=2, first_s=5.0)
