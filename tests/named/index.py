@@ -9,10 +9,10 @@ ELSEWHERE = {
         "tests/journey/test_lives.py::test_a_worker_frozen_before_its_confirm_repeats_one_letter_under_its_id_and_no_evidence",
     ],
     3: [
-        "tests/service/test_crashes.py::test_twenty_random_kills_and_a_broker_restart_during_two_hundred_documents"
+        "tests/chaos/test_chaos.py::test_twenty_kills_and_a_broker_restart_during_two_hundred_documents_lose_and_double_nothing"
     ],
     4: [
-        "tests/service/test_crashes.py::test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing",
+        "tests/service/test_crashes.py::test_a_worker_killed_at_each_named_point_loses_and_doubles_nothing",
         "tests/simulation/test_simulation.py::test_whatever_dies_or_fails_in_some_seeds_the_books_balance",
     ],
     5: [
