@@ -154,6 +154,7 @@ async def test_a_dead_receipt_is_noted_and_gone(broker: Broker) -> None:
             message = await (await own.get_queue(named("receipts", A))).get(timeout=10)
             assert message is not None
             await message.reject(requeue=False)
+        await clerk.sees(lambda c: bool(c.returned))
         await broker.becomes(named("receipts", A), 0)
         await broker.becomes("vanthu.dead.receipts", 0)
     assert await broker.depth("vanthu.dead.parked") == 0
