@@ -306,7 +306,7 @@ class Vault(Protocol):
     """Bytes by their SHA-256.  What rides along with a reference is read from there, and need not be kept here.
 
     Bytes that no row names are garbage: put for a document that was never registered, or rendered for a
-    decision that was never committed.  Their age is that of the last ``put``.
+    decision that was never committed.  Their age is that of the last ``put`` or ``open``.
     """
 
     async def put(self, chunks: AsyncIterator[bytes] | bytes | PayloadRef) -> PayloadRef:
@@ -362,7 +362,7 @@ class Disposal(Protocol):
 class Shelves(Protocol):
     """The vault as whoever clears it out sees it.
 
-    Removing bytes takes three steps, because the same bytes may be put again at any instant between two of them:
+    Removing bytes takes three steps, because the same bytes may be put or opened again at any instant between two of them:
     they are set aside (whoever reads still finds them), it is asked once more whether anything refers to them, and
     then they are destroyed, or put back where something does or they were put again meanwhile.  Who dies between two
     steps leaves what the next look finds and brings to an end.

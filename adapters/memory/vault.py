@@ -30,14 +30,14 @@ class MemoryVault:
         """``Vault.put``."""
         ref = PayloadRef.of(body := await gathered(chunks))
         self._bodies[ref.sha256] = body
-        if self._clock is not None:
-            self._count += 1
-            self._puts[ref.sha256] = (self._clock.now(), self._count)
+        self._touch(ref.sha256)
         return ref if isinstance(chunks, bytes | PayloadRef) else ref.bare()
 
     async def open(self, ref: PayloadRef, *, start: int = 0) -> AsyncIterator[bytes]:
         """``Vault.open``."""
         body = await self.read(ref)
+        if ref.body is None:
+            self._touch(ref.sha256)
         for at in range(start, len(body), CHUNK):
             yield body[at : at + CHUNK]
 
@@ -88,11 +88,20 @@ class MemoryVault:
 
     async def destroy(self, lying: Lying) -> bool:
         """``Shelves.destroy``."""
-        return self._aside.pop(lying.ref.sha256, None) is not None
+        name = lying.ref.sha256
+        if name in self._aside and self._puts[name][1] != lying.mark and name not in self._bodies:
+            self._restore(name)
+            return False
+        return self._aside.pop(name, None) is not None
 
     async def put_back(self, lying: Lying) -> None:
         """``Shelves.put_back``."""
         self._restore(lying.ref.sha256)
+
+    def _touch(self, name: str) -> None:
+        if self._clock is not None:
+            self._count += 1
+            self._puts[name] = (self._clock.now(), self._count)
 
     def _restore(self, name: str) -> None:
         body = self._aside.pop(name, None)

@@ -1,7 +1,7 @@
 """The file vault as whoever clears it out sees it: ``gateway.ports.Shelves``.
 
-Strategy: whoever puts bytes that are here already touches their file by its name, and writes it anew where the name is
-gone.  So a file that was given another name cannot be touched any more: its age is then what decides, once and for
+Strategy: whoever puts bytes that are here already, or opens them, touches their file by its name, and writes it anew (or
+finds nothing) where the name is gone.  So a file that was given another name cannot be touched any more: its age is then what decides, once and for
 all, whether somebody relied on it before.  Until it has decided, readers find it under the other name.
 """
 
@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 _DIGITS = 3
 _NAME = 64
+_DOOMED = ".doomed"
 
 
 class FileShelves:
@@ -59,6 +60,7 @@ class FileShelves:
         if shelf == 0:
             self._vault.sweep()
         begin = f"{shelf:0{_DIGITS}x}"
+        self._spare(begin)
         aside = []
         for lying in _lying(self._vault.aside, begin, is_aside=True):
             if lying.since >= before or self._vault.path_of(lying.ref).exists():
@@ -79,16 +81,27 @@ class FileShelves:
         return True
 
     def _destroy(self, lying: Lying) -> bool:
-        aside = self._vault.aside_of(lying.ref)
+        aside, doomed = self._vault.aside_of(lying.ref), self._doomed(lying.ref)
         try:
-            if aside.stat().st_mtime_ns != lying.mark:
-                # touched between our look at it and its new name
+            aside.rename(doomed)  # nobody reads it there: what it says now is the last word
+            if doomed.stat().st_mtime_ns != lying.mark:
+                # put or opened between our look at it and its new name
+                doomed.rename(aside)
                 self._put_back(lying)
                 return False
-            aside.unlink()
+            doomed.unlink()
         except FileNotFoundError:
             return False
         return True
+
+    def _doomed(self, ref: PayloadRef) -> Path:
+        return self._vault.aside_of(ref).with_suffix(_DOOMED)
+
+    def _spare(self, begin: str) -> None:
+        """Somebody died between the last two steps: once more, from the one before."""
+        for path in self._vault.aside.glob(f"{begin}*{_DOOMED}"):
+            with suppress(FileNotFoundError):
+                path.rename(path.with_suffix(""))
 
     def _put_back(self, lying: Lying) -> None:
         path, aside = self._vault.path_of(lying.ref), self._vault.aside_of(lying.ref)

@@ -240,7 +240,7 @@ class FileVault:
     def _open(self, ref: PayloadRef, start: int) -> _Opened:
         if ref.loose is not None:
             return _Opened(ref.loose, start)
-        return self._found(ref, lambda path: _Opened(path, start))
+        return self._found(ref, lambda path: _opened(path, start))
 
     def _read(self, ref: PayloadRef) -> bytes:
         if ref.loose is not None:
@@ -273,6 +273,16 @@ class FileVault:
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()
+
+
+def _opened(path: Path, start: int) -> _Opened:
+    try:
+        os.utime(path)  # young again: whoever opens a claim may be about to name it
+    except FileNotFoundError:
+        raise
+    except OSError:  # who may only read here names nothing
+        pass
+    return _Opened(path, start)
 
 
 class _Hashed:

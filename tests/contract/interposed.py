@@ -4,7 +4,8 @@
 
 A process of its own, because what hears the system's calls (``sys.addaudithook``) can't be taken off again.  For each
 call that a removal makes, another thread has put the same bytes just before it; and for each call that a put makes,
-the removal has come as far as it can just before.  Prints how many instants were tried; fails where a put that was
+the removal has come as far as it can just before.  Whoever opens the bytes is
+either told that they are gone or keeps them.  Prints how many instants were tried; fails where a put that was
 answered left nothing to read.
 """
 
@@ -13,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from adapters.store import FileShelves, FileVault, VaultOptions
+from gateway.errors import Unavailable
 from gateway.model.payload import PayloadRef
 
 BODY = b"the same bytes"
@@ -66,6 +68,9 @@ async def main(folder: Path) -> None:
             if one.is_aside or shelves._set_aside(one):
                 shelves._destroy(one)
 
+    def open_() -> None:
+        was_open.append(_is_there(vault))
+
     def start(is_aside: bool) -> None:
         put()
         old = (NOW - timedelta(days=9)).timestamp()
@@ -74,17 +79,32 @@ async def main(folder: Path) -> None:
             (lying,) = shelves._look(shelf, NOW)
             assert shelves._set_aside(lying)
 
-    tried = 0
+    tried, was_open = 0, list[bool]()
     sys.addaudithook(_hear)
     for first, second in ((put, remove), (remove, put)):
         for is_aside in (False, True):
             tried += await _try_each(vault, lambda: start(is_aside), first, second)  # noqa: B023 - used at once
+    for is_aside in (False, True):
+        was_open.append(True)
+        tried += await _try_each(vault, lambda: start(is_aside), remove, open_, was_open)  # noqa: B023
     await vault.close()
     print(tried)
 
 
+def _is_there(vault: FileVault) -> bool:
+    try:
+        vault._open(REF, 0).close()
+    except Unavailable:
+        return False
+    return True
+
+
 async def _try_each(
-    vault: FileVault, start: Callable[[], None], first: Callable[[], None], second: Callable[[], None]
+    vault: FileVault,
+    start: Callable[[], None],
+    first: Callable[[], None],
+    second: Callable[[], None],
+    was_open: Sequence[bool] = (True,),
 ) -> int:
     global _hook
     number = 0
@@ -102,6 +122,8 @@ async def _try_each(
         _hook = None
         if not was_reached:
             return number - 1
+        if not was_open[-1]:
+            continue  # who opened it was told that it is gone
         # Put was answered, whoever was first: whatever comes after, its bytes are there.
         assert await vault.read(REF) == BODY, (first, number)
         shelves = FileShelves(vault)

@@ -90,7 +90,6 @@ async def test_bytes_go_in_two_steps(kept: Store) -> None:
     (one,) = await kept.lying()
     assert await kept.shelves.set_aside(one)
     assert await kept.is_here()
-    assert [chunk async for chunk in kept.vault.open(REF, start=5)] == [BODY[5:]]
     assert await kept.shelves.destroy(one)
     assert not await kept.is_here()
     assert await kept.lying() == []
@@ -116,6 +115,16 @@ async def test_bytes_that_were_put_again_are_not_set_aside(kept: Store) -> None:
     await kept.vault.put(BODY)
     assert not await kept.shelves.set_aside(one)
     assert await kept.is_here()
+
+
+async def test_bytes_that_are_opened_while_they_are_aside_are_not_destroyed(kept: Store) -> None:
+    """Whoever opens a claim may be about to name it; "``False``, and it is put back"."""
+    (one,) = await kept.lying()
+    await kept.shelves.set_aside(one)
+    assert [chunk async for chunk in kept.vault.open(REF)] == [BODY]
+    assert not await kept.shelves.destroy(one)
+    assert await kept.is_here()
+    assert await kept.lying(7 * DAY) == []
 
 
 async def test_bytes_that_are_put_while_they_are_aside_survive(kept: Store) -> None:
