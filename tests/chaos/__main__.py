@@ -33,7 +33,7 @@ STORES = ("sqlite", "postgresql")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit code."""
     given = _parsed(arguments)
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=True, width=130)
     folder = ROOT / "var" / "chaos"
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = []

@@ -37,6 +37,7 @@ logging.getLogger("aiormq").setLevel(
 )  # it tells of every lost connection: that is the weather here
 _LOOK_EVERY_S = 0.3
 _PREFETCH = 20
+_AT_ONCE = 8
 
 
 class Agency:
@@ -317,8 +318,15 @@ class Counter(Agency):
         while True:
             try:
                 _, inbox = await self._ask("GET", "/v1/inbox", params={"limit": "50"})
-                for item in inbox.get("items", ()):
-                    await self._take(item)
+                items, before = inbox.get("items", ()), len(self._acknowledged)
+                # Several at once: one after the other would be slower than what comes.
+                for start in range(0, len(items), _AT_ONCE):
+                    several = items[start : start + _AT_ONCE]
+                    for error in await asyncio.gather(*map(self._take, several), return_exceptions=True):
+                        if isinstance(error, BaseException):
+                            raise error
+                if len(self._acknowledged) > before:
+                    continue
             except AWAY:
                 await asyncio.sleep(0.5)
             await asyncio.sleep(_LOOK_EVERY_S)
