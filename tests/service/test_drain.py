@@ -46,9 +46,11 @@ async def test_a_drained_gateway_has_nothing_in_flight_and_goes_on_without_loss_
             async with http.get("/readyz") as answer:
                 assert (answer.status, (await answer.json())["status"]) == (503, "draining")
         # the broker takes them; nobody takes them from it
-        for n in range(DOCUMENTS, DOCUMENTS + LATER):
-            sending.append(asyncio.create_task(sender.publish(town.edoc(town.organs[1], number=n), f"m-{n}")))
-        await asyncio.gather(*sending)
+        later = (
+            sender.publish(town.edoc(town.organs[1], number=n), f"m-{n}")
+            for n in range(DOCUMENTS, DOCUMENTS + LATER)
+        )
+        await asyncio.gather(*sending, *later)
         assert len(recipient.deliveries) <= DOCUMENTS, "what came later waits for the end of the drain"
         assert set((await town.stack.resume()).values()) == {True}
         await recipient.until(lambda: len(recipient.deliveries) == DOCUMENTS + LATER)
