@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 from typing import Any
 
@@ -38,6 +38,7 @@ logging.getLogger("aiormq").setLevel(
 _LOOK_EVERY_S = 0.3
 _PREFETCH = 20
 _AT_ONCE = 8
+_SERVED_EVERY_S = 3.0
 
 
 class Agency:
@@ -226,11 +227,26 @@ class Office(Agency):
                     ):
                         await (await taking.get_queue(name, ensure=False)).consume(take)
                     self._is_open.set()
-                    await lost.wait()
+                    while not await self._is_lost(lost) and await self._is_served(taking):
+                        pass
             except AWAY:
                 await asyncio.sleep(0.2)
             finally:
                 self._is_open.clear()
+
+    async def _is_lost(self, lost: asyncio.Event) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SERVED_EVERY_S):
+                await lost.wait()
+        return lost.is_set()
+
+    async def _is_served(self, channel: Any) -> bool:
+        """Whether the broker still knows us as consumer: after a restart it may have dropped us without a word."""
+        for name in (self._access.deliver_queue, self._access.receipts_queue):
+            declared = await channel.declare_queue(name, passive=True, timeout=10)
+            if not declared.declaration_result.consumer_count:
+                return False
+        return True
 
     async def _wake(self) -> None:
         # Only the end of the connection gives back what was taken and not acknowledged.
