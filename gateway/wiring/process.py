@@ -52,6 +52,7 @@ from gateway.rounds import Rounds
 from gateway.sequencer import Rhythm, Sequencer
 from gateway.service import Named, Service
 from gateway.valve import Valve
+from gateway.wiring.ending import end_within
 from gateway.wiring.envelopes import envelope_options
 from gateway.wiring.evidence_log import log_lag, stamper_of
 from gateway.wiring.following import Following
@@ -71,6 +72,8 @@ log = structlog.get_logger("service")
 
 OK = "ok"
 MIB = 1024 * 1024
+LAST_WORDS = timedelta(seconds=40)
+"""What ends in order has ended that long after its grace, whatever is away: the limits of all parts together."""
 READY_WITHIN_S = 15.0
 FILES = 16_384
 FULLEST_DISK = 95.0
@@ -92,9 +95,15 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
     service = process.service
     note_life(config, process.owner)
     loop = asyncio.get_running_loop()
+    grace = timedelta(seconds=config.sections.pace.grace_s)
+
+    def stop() -> None:
+        service.request_stop()
+        end_within(grace + LAST_WORDS)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, service.request_stop)
-    orphaned = asyncio.create_task(process.following.listen(service.request_stop), name="parent")
+        loop.add_signal_handler(number, stop)
+    orphaned = asyncio.create_task(process.following.listen(stop), name="parent")
     try:
         await service.start()
         await _all_there(process.listens)
