@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import random
 import shutil
 import signal
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=True, width=130)
     folder = ROOT / "var" / "chaos"
     folder.mkdir(parents=True, exist_ok=True)
+    # The clients' library tells of every lost connection: that is the weather here.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     outcomes = []
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # then disks are unmounted, too
     for store in STORES if given.store == "both" else (given.store,):

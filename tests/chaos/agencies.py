@@ -6,7 +6,6 @@ They know the published contract and nothing of the gateway; they connect again 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
@@ -32,9 +31,6 @@ AWAY = (
 )
 FINAL = (400, 409, 413, 415, 422)
 """HTTP answers after which the same bytes are not sent again."""
-logging.getLogger("aiormq").setLevel(
-    logging.CRITICAL
-)  # it tells of every lost connection: that is the weather here
 _LOOK_EVERY_S = 0.3
 _PREFETCH = 20
 _AT_ONCE = 8

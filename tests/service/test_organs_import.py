@@ -34,7 +34,7 @@ def serving(folder: Path, node: PrivateNode) -> Iterator[tuple[subprocess.Popen[
     """A running gateway, and the file that it prints to."""
     (folder / "gateway.toml").write_text(
         f'[directory]\norgans = "organs.csv"\n[broker]\nurl = "{node.amqp_url}"\n'
-        f'management_url = "{node.management_url}"\n',
+        f'management_url = "{node.management_url}"\n[pace]\nworkers = 1\n',
         "utf-8",
     )
     said = folder / "serve.log"
