@@ -24,10 +24,10 @@ QUIET = 0.05
 """What others may use of the machine without being mentioned."""
 _CPU = ("worker", "judge", "parent", "broker", "database", "clients")
 _EXCHANGES = (
-    ("SQLite, one worker", "sqlite"),
+    ("SQLite, as served", "sqlite"),
     ("SQLite, one worker", "one_worker"),
     ("SQLite, two workers", "two_workers"),
-    ("PostgreSQL, one worker", "postgresql"),
+    ("PostgreSQL, as served", "postgresql"),
 )
 
 
