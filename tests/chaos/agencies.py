@@ -6,6 +6,7 @@ They know the published contract and nothing of the gateway; they connect again 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
@@ -37,7 +38,7 @@ _AT_ONCE = 8
 _SERVED_EVERY_S = 3.0
 
 
-class Agency:
+class Agency(ABC):
     """What an agency does, whichever way it is connected."""
 
     def __init__(
@@ -101,14 +102,15 @@ class Agency:
 
     # --- for each kind of link ------------------------------------------------------------------------
 
+    @abstractmethod
     async def _keep(self) -> None:
-        raise NotImplementedError
+        """Stay connected, and take what comes, until cancelled."""
 
+    @abstractmethod
     async def _submit(self, body: bytes, message: str, lane: str) -> str:
         """Submit until confirmed; the reason where it was refused at once."""
-        raise NotImplementedError
 
-    async def _wake(self) -> None:
+    async def _wake(self) -> None:  # noqa: B027 - not every link has something to wake
         """After it was mute."""
 
     # --- what both do ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from demo.edxml import Business, File, Letter, Organ, Producer, Reference, write_edoc, write_status
 from tests.chaos.plan import Plan, Step, What
+from tests.service.town import a_pdf
 
 NOTATION = "CV-UBND"
 DAY = date(2016, 3, 4)
@@ -87,7 +88,7 @@ class Desk:
             position="Chủ tịch",
             signer="Nguyễn Văn A",
             files=(
-                File(name=f"{name}.pdf", body=page(name)),
+                File(name=f"{name}.pdf", body=a_pdf(name)),
                 File(name=f"{name}.bin", body=more, media_type="application/octet-stream"),
             ),
             priority=step.priority,
@@ -102,24 +103,3 @@ def named(code: str) -> Organ:
 def status(reporter: str, about: Reference, code: str) -> bytes:
     """The report of *reporter*."""
     return write_status(named(reporter), about, code, "Vì lý do", _PRODUCERS[0], datetime.now(UTC))
-
-
-def page(name: str) -> bytes:
-    """One empty page, written by hand, unlike every other."""
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>",
-    ]
-    out, offsets = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"), []
-    for number, body in enumerate(objects, 1):
-        offsets.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    start = len(out)
-    out += b"xref\n0 4\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % o for o in offsets)
-    mark = sha256(name.encode()).hexdigest()[:32].encode()
-    return bytes(out) + b"trailer\n<< /Size 4 /Root 1 0 R /ID [<%s><%s>] >>\nstartxref\n%d\n%%%%EOF\n" % (
-        mark,
-        mark,
-        start,
-    )
