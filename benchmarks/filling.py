@@ -35,8 +35,8 @@ from gateway.model.merkle import Frontier, leaf_hash
 ORGANS = tuple(f"000.00.{n:02d}.H53" for n in range(62))
 """The organs with queues of a province, as the development directory names them."""
 
-CHUNK = 2000
-"""Documents in one round of statements."""
+PIECE = 10_000
+"""Documents in one transaction: a million in one would fill a write-ahead log of gigabytes."""
 
 EVIDENCE_BYTES = 800
 """A real piece measures 4,300, of which SQLite keeps 500 beside the row and the rest elsewhere: with 800 the tables
@@ -115,9 +115,11 @@ def _into_sqlite(url: str, documents: int, past: Past) -> None:
 
         begun = connection.execute("SELECT size, peaks FROM logs WHERE key = ?", (KEY,)).fetchone()
         connection.execute("BEGIN")
-        edge = _put_all(put, documents, past, _edge(begun))
-        connection.execute("DELETE FROM logs WHERE key = ?", (KEY,))
-        put("logs", _LOG, [_log_row(edge)])
+        for edge in _put_all(put, documents, past, _edge(begun)):
+            connection.execute("DELETE FROM logs WHERE key = ?", (KEY,))
+            put("logs", _LOG, [_log_row(edge)])
+            connection.execute("COMMIT")
+            connection.execute("BEGIN")
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -132,9 +134,10 @@ def _into_postgresql(url: str, documents: int, past: Past) -> None:
                     copy.write_row(row)
 
         begun = cursor.execute("SELECT size, peaks FROM logs WHERE key = %s", (KEY,)).fetchone()
-        edge = _put_all(put, documents, past, _edge(begun))
-        cursor.execute("DELETE FROM logs WHERE key = %s", (KEY,))
-        put("logs", _LOG, [_log_row(edge)])
+        for edge in _put_all(put, documents, past, _edge(begun)):
+            cursor.execute("DELETE FROM logs WHERE key = %s", (KEY,))
+            put("logs", _LOG, [_log_row(edge)])
+            connection.commit()
 
 
 _LOG = ("key", "owner", "term", "size", "peaks", "is_wanted")
@@ -148,29 +151,35 @@ def _log_row(edge: Frontier) -> tuple[Any, ...]:
     return (KEY, None, 1, edge.size, b"".join(edge.peaks), 1)
 
 
-def _put_all(put: _Sink, documents: int, past: Past, edge: Frontier) -> Frontier:
-    for chunk in _chunks(documents, past):
-        evidence = sorted(chunk["evidence"], key=lambda row: row[5])
-        leaves = [leaf_hash(row[8]) for row in evidence]
-        first, (edge, made) = edge.size, edge.add_all(leaves)
-        chunk["leaves"] = [
-            (first + n, row[0], leaf) for n, (row, leaf) in enumerate(zip(evidence, leaves, strict=True))
-        ]
-        chunk["nodes"] = [node for node in made if node[0] % STORED_LEVELS == 0]
-        for table, found in chunk.items():
-            put(table, COLUMNS[table], found)
+def _put_all(put: _Sink, documents: int, past: Past, edge: Frontier) -> Iterator[Frontier]:
+    """Puts piece after piece; where the log's tree ends after each, which is then to be committed."""
+    for piece in _pieces(documents, past):
+        edge = _put(put, piece, edge)
+        yield edge
+
+
+def _put(put: _Sink, piece: Rows, edge: Frontier) -> Frontier:
+    evidence = sorted(piece["evidence"], key=lambda row: row[5])
+    leaves = [leaf_hash(row[8]) for row in evidence]
+    first, (edge, made) = edge.size, edge.add_all(leaves)
+    piece["leaves"] = [
+        (first + n, row[0], leaf) for n, (row, leaf) in enumerate(zip(evidence, leaves, strict=True))
+    ]
+    piece["nodes"] = [node for node in made if node[0] % STORED_LEVELS == 0]
+    for table, found in piece.items():
+        put(table, COLUMNS[table], found)
     return edge
 
 
-def _chunks(documents: int, past: Past) -> Iterator[Rows]:
+def _pieces(documents: int, past: Past) -> Iterator[Rows]:
     until = rows.micros(past.until or datetime.now(UTC))
     step = past.lasting // timedelta(microseconds=1) / max(documents, 1)
     write = _writer(past, until)
-    for begin in range(0, documents, CHUNK):
-        chunk: Rows = defaultdict(list)
-        for number in range(begin, min(begin + CHUNK, documents)):
-            write(chunk, number, until - int((documents - number) * step))
-        yield chunk
+    for begin in range(0, documents, PIECE):
+        piece: Rows = defaultdict(list)
+        for number in range(begin, min(begin + PIECE, documents)):
+            write(piece, number, until - int((documents - number) * step))
+        yield piece
 
 
 def _writer(past: Past, until: int) -> Callable[[Rows, int, int], None]:

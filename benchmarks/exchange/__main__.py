@@ -24,7 +24,7 @@ from rich.console import Console
 from benchmarks.exchange import fanout, growth, latency, memory, page, soak, whole
 from benchmarks.exchange.code import described, is_same
 from benchmarks.exchange.figures import summed_up
-from benchmarks.exchange.plan import DEFAULT, PARTS, Plan
+from benchmarks.exchange.plan import DEFAULT, PARTS, SENDERS, Plan
 from benchmarks.exchange.served import Supply, configuration
 
 Measures = Mapping[str, Callable[[], Awaitable[dict[str, Any]]]]
@@ -68,7 +68,7 @@ def main() -> None:
     words.add_argument("--var", type=Path, default=Path("var/bench"))
     words.add_argument("--seconds", type=float, default=10.0, help="of one window")
     words.add_argument("--rounds", type=int, default=3, help="windows of each kind")
-    words.add_argument("--senders", type=int, default=16)
+    words.add_argument("--senders", type=int, default=SENDERS)
     words.add_argument("--organs", type=int, default=12_000, help="of the large directory")
     words.add_argument("--queues", type=int, default=1_000, help="how many of them have queues")
     words.add_argument("--documents", type=int, default=1_000_000, help="of the full store")

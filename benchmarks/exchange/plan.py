@@ -13,6 +13,9 @@ PARTS = ("exchange", "fanout", "latency", "memory", "growth", "soak")
 DEFAULT = PARTS[:-1]
 """All but the one that takes a quarter of an hour."""
 
+SENDERS = 32
+"""As many as two workers have places: with fewer, a processor waits now and then for the next document."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -21,7 +24,7 @@ class Plan:
     var: Path
     seconds: float = 10.0
     rounds: int = 3
-    senders: int = 16
+    senders: int = SENDERS
     organs: int = 12_000
     queues: int = 1_000
     documents: int = 1_000_000

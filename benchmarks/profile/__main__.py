@@ -2,9 +2,10 @@
 
     make profile                        or  python -m benchmarks.profile --kind signed --seconds 20
 
-The gateway as ``vanthu serve`` runs it (broker, SQLite, workers, judges), sixteen senders, documents as in
-``make bench``; or one document to 448 organs (``--kind fanout``, ``fanout-queues``), where figures are per copy.  Writes ``var/bench/profile-KIND.json`` (the figures) and ``profile-KIND.folded`` (stacks for tools
-that draw flames).
+The gateway as ``vanthu serve`` runs it (broker, SQLite, workers, judges), as many senders as ``make bench``
+has, documents as in ``make bench``; or one document to 448 organs (``--kind fanout``, ``fanout-queues``), where
+figures are per copy.  Writes ``var/bench/profile-KIND.json`` (the figures) and ``profile-KIND.folded`` (stacks
+for tools that draw flames).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from rich.table import Table
 from benchmarks.clients import Exchange
 from benchmarks.exchange import fanout
 from benchmarks.exchange.load import SETTLES_S, Pressure
+from benchmarks.exchange.plan import SENDERS
 from benchmarks.exchange.served import KINDS, Setting, Supply, emptied, served, warm
 from benchmarks.processes import memory, usage
 from benchmarks.profile import report
@@ -132,7 +134,7 @@ def main() -> None:
     words.add_argument("--var", type=Path, default=Path("var/bench"))
     words.add_argument("--kind", choices=(*KINDS, *FANNING), default="unsigned")
     words.add_argument("--seconds", type=float, default=8.0)
-    words.add_argument("--senders", type=int, default=16)
+    words.add_argument("--senders", type=int, default=SENDERS)
     given = words.parse_args()
     folder = emptied(given.var / "profile")
     os.environ[FOLDER] = str(folder)
