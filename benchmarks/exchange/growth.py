@@ -45,7 +45,7 @@ async def measure(plan: Plan, supply: Supply) -> dict[str, Any]:
         )
         between = await _rate(plan, supply, small, few, f"{FEW} organs again")
         with plan.cleared("growth-full") as full:
-            await asyncio.to_thread(shutil.copyfile, past, _ledger(full))
+            await asyncio.to_thread(_put_past, past, full)
             told["many_documents"] = await _rate(plan, supply, full, few, f"{plan.documents:,} documents")
         after = await _rate(plan, supply, small, few, f"{FEW} organs and few documents again")
     told["few"] = median([*before["rounds"], *between["rounds"], *after["rounds"]])
@@ -68,9 +68,11 @@ def _make_past(path: Path, documents: int) -> None:
     making.rename(path)
 
 
-def _ledger(var: Path) -> Path:
-    """The file that ``vanthu serve`` keeps its ledger in where no configuration says otherwise."""
-    return Path(load(None, var=var.resolve()).store_url.removeprefix("sqlite:///"))
+def _put_past(past: Path, var: Path) -> None:
+    """Where ``vanthu serve`` keeps its ledger if no configuration says otherwise."""
+    ledger = Path(load(None, var=var.resolve()).store_url.removeprefix("sqlite:///"))
+    ledger.parent.mkdir(parents=True)
+    shutil.copyfile(past, ledger)
 
 
 async def _rate(plan: Plan, supply: Supply, var: Path, setting: Setting, name: str) -> dict[str, Any]:
