@@ -89,7 +89,7 @@ bench: setup-test ## measure the running gateway; writes var/bench/exchange.json
 bench-soak: PARTS := soak
 bench-soak: bench ## a quarter of an hour under pressure: rate and memory at its end against its beginning
 
-profile: setup-demo ## where a worker's CPU goes while documents pass: by step, module and function (ARGS="--kind signed|fanout --seconds 20")
+profile: setup-demo ## where a worker's CPU goes while documents pass: by step, module and function (ARGS="--kind signed|fanout --store postgresql --seconds 20")
 	@$(BIN)/python -m benchmarks.profile $(ARGS)
 
 bench-growth: setup-test ## what each question to the store costs beside a million documents (ARGS="--documents 100000 --postgresql URL")

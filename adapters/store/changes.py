@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import (
@@ -34,7 +35,8 @@ from adapters.store import rows, tables
 from adapters.store.engine import Contradicted, process_micros
 from adapters.store.leases import Leases
 from adapters.store.rows import Row, micros
-from adapters.store.sql import Bulk, Listed, One, deleting, inserting, replacing
+from adapters.store.sql import Answer, Bulk, Listed, One, deleting, inserting, replacing, together
+from adapters.store.trips import Call
 from gateway.model.change import LINE_TO, Change, Committed, Known, Outcome, Stale
 from gateway.model.ids import DocumentId, Owner
 from gateway.model.journey import SubmissionState
@@ -42,6 +44,7 @@ from gateway.model.journey import SubmissionState
 # ``line_to`` in SQL
 _LINE_TO: ColumnElement[str] = literal_column(f"'{LINE_TO}'", Text)
 _COLON: ColumnElement[str] = literal_column("':'", Text)
+_NUMBER = Call("SELECT pg_current_xact_id_if_assigned()::text", [()])
 _VERSIONED = ("submissions", "headers", "handovers", "items")
 
 
@@ -82,14 +85,14 @@ class Changes:
 
     def write(
         self, connection: Connection, changes: Sequence[Change], *, careful: bool
-    ) -> list[Outcome | None]:
-        """The outcome of each change, in order; ``None`` for a deferred one.  The caller commits.
+    ) -> tuple[list[Outcome | None], int | None]:
+        """The outcome of each change, in order, ``None`` for a deferred one; and the transaction's number, where the
+        database has told one.  The caller commits.
 
         Raises ``Contradicted`` where not *careful* and some expectation does not hold: roll back.
         """
         identities = [_identity(change) for change in changes]
-        known = self._find_known(connection, identities)
-        work = self._find_work(connection, changes)
+        known, work = self._find(connection, changes, identities)
         outcomes: list[Outcome | None] = []
         mine, shared = set[tuple[str, ...]](), set[tuple[str, ...]]()
         batch = _Batch()
@@ -108,22 +111,24 @@ class Changes:
                 self._add(batch, change, identity)
             mine |= touched
             shared |= added
-        self._writes.run(connection, batch)
+        number = self._writes.run(connection, batch)
         self._leases.introduce(connection, batch.owners)
-        return outcomes
+        return outcomes, number
 
-    def _find_known(self, connection: Connection, identities: Sequence[str]) -> dict[str, Known]:
-        asked = sorted({identity for identity in identities if identity})
-        return {
+    def _find(
+        self, connection: Connection, changes: Sequence[Change], identities: Sequence[str]
+    ) -> tuple[dict[str, Known], dict[str, Row]]:
+        """Which submissions are known already; the owner, the attempts and the sure ones among them, of all work on
+        which a change depends."""
+        brought = self._known.of(sorted({identity for identity in identities if identity}))
+        held = {change.fence.key for change in changes if change.fence}
+        held.update(key for change in changes for key in change.withdraws)
+        found = together(connection, [*brought, *self._fences.of(sorted(held))])
+        known = {
             row[0]: Known(document=DocumentId(row[1]), sha256=row[2], state=SubmissionState(row[3]))
-            for row in self._known.run(connection, asked)
+            for row in chain.from_iterable(found[: len(brought)])
         }
-
-    def _find_work(self, connection: Connection, changes: Sequence[Change]) -> dict[str, Row]:
-        """The owner, the attempts and the sure ones among them, of all work on which a change depends."""
-        asked = {change.fence.key for change in changes if change.fence}
-        asked.update(key for change in changes for key in change.withdraws)
-        return {row[0]: row[1:] for row in self._fences.run(connection, sorted(asked))}
+        return known, {row[0]: row[1:] for row in chain.from_iterable(found[len(brought) :])}
 
     def _holds(self, connection: Connection, change: Change) -> bool:
         for table, version, key in self._expected(change):
@@ -163,8 +168,8 @@ class Changes:
         batch.work.extend(map(rows.work_row, change.work))
         batch.owners.update(work.owner for work in change.work if work.owner is not None)
         batch.postponed.extend((p.key, micros(p.due_at), p.reason, int(p.is_sure)) for p in change.postponed)
-        batch.forgets.extend((key,) for key in change.forgets)
-        batch.withdraws.extend((key,) for key in change.withdraws)
+        batch.forgets.update(change.forgets)
+        batch.withdraws.update(change.withdraws)
         batch.relations.extend(map(rows.relation_row, change.relations))
         batch.audit.extend(rows.audit_row(entry, self._realm) for entry in change.audit)
 
@@ -179,8 +184,8 @@ class _Batch:
     events: list[Row] = field(default_factory=list)
     work: list[Row] = field(default_factory=list)
     postponed: list[Row] = field(default_factory=list)
-    forgets: list[Row] = field(default_factory=list)
-    withdraws: list[Row] = field(default_factory=list)
+    forgets: set[str] = field(default_factory=set)
+    withdraws: set[str] = field(default_factory=set)
     relations: list[Row] = field(default_factory=list)
     audit: list[Row] = field(default_factory=list)
     owners: set[Owner] = field(default_factory=set)
@@ -232,25 +237,47 @@ class _Writes:
         self._withdraw = deleting(dialect, t.work, "key", w.owner.is_(None), w.attempts == w.sure)
         self._relations = inserting(dialect, t.relations, or_ignore=True)
         self._audit = inserting(dialect, t.audit, without=("number",))
+        self._number = [_NUMBER] if dialect.name == "postgresql" else []
 
-    def run(self, connection: Connection, batch: _Batch) -> None:
-        """Write *batch*.  Rows go in the order of their keys, so that two processes do not lock crosswise."""
+    def run(self, connection: Connection, batch: _Batch) -> int | None:
+        """Write *batch*; PostgreSQL's number of the transaction.
+
+        Rows go in the order of their keys, so that two processes do not lock crosswise.
+        """
+        asked: list[tuple[Bulk | Listed, Sequence[Any], str]] = []
         for name in _VERSIONED:
-            self._new[name].run(connection, sorted(batch.new[name], key=_by_key))
-            replaced = sorted(batch.next[name], key=_by_key)
-            if self._next[name].run(connection, replaced) != len(replaced):
+            asked.append((self._new[name], sorted(batch.new[name], key=_by_key), ""))
+            asked.append((self._next[name], sorted(batch.next[name], key=_by_key), name))
+        asked += [
+            (self._evidence, sorted(batch.evidence, key=_first), ""),
+            # in the order of their chains, in which the log is to number them
+            (self._unnumbered, [(row[0],) for row in batch.evidence], ""),
+            (self._events, batch.events, ""),
+            (self._work, sorted(batch.work, key=_first), ""),
+            (self._postpone, sorted(batch.postponed, key=_first), ""),
+            (self._forget, sorted(batch.forgets), ""),
+            (self._withdraw, sorted(batch.withdraws), "work"),
+            (self._relations, sorted(batch.relations, key=_by_key), ""),
+            (self._audit, batch.audit, ""),
+        ]
+        calls = [statement.of(rows) for statement, rows, _ in asked]
+        told = together(connection, [*chain.from_iterable(calls), *self._number])
+        left = iter(told)
+        for (_, expected, name), made in zip(asked, calls, strict=True):
+            touched = sum(answer.rowcount for answer in islice(left, len(made)))
+            if name and touched != len(expected):  # each of these rows had to be as it was known
                 raise Contradicted(name)
-        self._evidence.run(connection, sorted(batch.evidence, key=_first))
-        # in the order of their chains, in which the log is to number them
-        self._unnumbered.run(connection, [(row[0],) for row in batch.evidence])
-        self._events.run(connection, batch.events)
-        self._work.run(connection, sorted(batch.work, key=_first))
-        self._postpone.run(connection, sorted(batch.postponed, key=_first))
-        self._forget.run(connection, sorted(batch.forgets, key=_first))
-        if self._withdraw.run(connection, sorted(batch.withdraws, key=_first)) != len(batch.withdraws):
-            raise Contradicted("work")
-        self._relations.run(connection, sorted(batch.relations, key=_by_key))
-        self._audit.run(connection, batch.audit)
+        return _number_in(told[-1]) if self._number else None
+
+
+def number_of(connection: Connection) -> int | None:
+    """PostgreSQL's number of this transaction, by which its fate can be asked for later."""
+    is_told = connection.dialect.name == "postgresql"
+    return _number_in(together(connection, [_NUMBER])[0]) if is_told else None
+
+
+def _number_in(answer: Answer) -> int | None:
+    return int(answer.scalar() or 0) or None
 
 
 def _may_be(change: Change, work: Mapping[str, Row]) -> bool:

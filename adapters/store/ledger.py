@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -24,10 +24,12 @@ from sqlalchemy import (
 from adapters.store import rows, tables
 from adapters.store.leases import Leases
 from adapters.store.readers import Readers
-from adapters.store.sql import Listed, One
+from adapters.store.rows import Row
+from adapters.store.sql import Listed, One, together
+from adapters.store.trips import Call
 from adapters.store.writer import Writer
 from gateway.model.change import Change, Outcome, Work, WorkKind
-from gateway.model.document import Dossier, Header, Namesake, Submission
+from gateway.model.document import Dossier, Namesake
 from gateway.model.envelope import Business, DocumentReference
 from gateway.model.handover import HandOver
 from gateway.model.ids import DocumentId, Owner, PartyKey
@@ -197,51 +199,35 @@ class SqlLedger:
     def _look(
         self, asked: Sequence[_Asked], named: Sequence[DocumentReference], connection: Connection
     ) -> tuple[dict[_Asked, Dossier], dict[DocumentReference, Sequence[Namesake]]]:
-        return self._load(connection, asked) if asked else {}, self._namesakes(connection, named)
-
-    def _namesakes(
-        self, connection: Connection, named: Sequence[DocumentReference]
-    ) -> dict[DocumentReference, Sequence[Namesake]]:
-        answers: dict[DocumentReference, Sequence[Namesake]] = {}
-        for r in named:
-            same_id: set[str] = set()
-            same_code: set[str] = set()
-            if r.official_id:
-                found = self._by_id.run(connection, organ=r.organ, official_id=r.official_id)
-                same_id = {row[0] for row in found}
-            if r.code and r.dated:
-                first, last = f"{r.dated:%Y}-01-01", f"{r.dated:%Y}-12-31"
-                found = self._by_code.run(connection, organ=r.organ, code=r.code, first=first, last=last)
-                same_code = {row[0] for row in found}
-            answers[r] = [
-                Namesake(document=DocumentId(d), same_id=d in same_id, same_code=d in same_code)
-                for d in sorted(same_id | same_code)
-            ]
-        return answers
-
-    def _load(self, connection: Connection, asked: Sequence[_Asked]) -> dict[_Asked, Dossier]:
         documents = sorted({document for document, _ in asked})
-        submissions: dict[str, Submission] = {
-            row[0]: rows.submission_of(row) for row in self._submissions.run(connection, documents)
-        }
-        headers: dict[str, Header] = {
-            row[0]: rows.header_of(row) for row in self._headers.run(connection, documents)
-        }
-        copies: dict[_Asked, list[HandOver]] = {}
         whole = sorted(document for document, recipient in asked if recipient is None)
-        for row in self._copies.run(connection, whole):
-            copies.setdefault((row[0], None), []).append(rows.handover_of(row))
-        for row in self._one_copy.run(connection, [key for key in asked if key[1] is not None]):
-            copies[row[0], row[1]] = [rows.handover_of(row)]
-        return {
-            key: Dossier(
-                submission=submissions[key[0]],
-                header=headers.get(key[0]),
-                handovers=tuple(copies.get(key, ())),
-            )
-            for key in asked
-            if key[0] in submissions
-        }
+        questions = [
+            self._submissions.of(documents),
+            self._headers.of(documents),
+            self._copies.of(whole),
+            self._one_copy.of([key for key in asked if key[1] is not None]),
+            *(self._by_names(reference) for reference in named),
+        ]
+        told = iter(together(connection, [call for calls in questions for call in calls], ends=True))
+        answers = [[list(next(told)) for _ in calls] for calls in questions]
+        submissions, headers, whole_copies, copies, *namesakes = answers
+        return (
+            _dossiers(asked, *map(chain.from_iterable, (submissions, headers, whole_copies, copies))),
+            {
+                reference: _namesakes(reference, found)
+                for reference, found in zip(named, namesakes, strict=True)
+            },
+        )
+
+    def _by_names(self, r: DocumentReference) -> Sequence[Call]:
+        """By its official id, and by its code in one year, where it has them."""
+        calls = []
+        if r.official_id:
+            calls.append(self._by_id.of(organ=r.organ, official_id=r.official_id))
+        if r.code and r.dated:
+            first, last = f"{r.dated:%Y}-01-01", f"{r.dated:%Y}-12-31"
+            calls.append(self._by_code.of(organ=r.organ, code=r.code, first=first, last=last))
+        return calls
 
     def _sent(
         self, connection: Connection, reference: DocumentReference, senders: Sequence[PartyKey]
@@ -273,3 +259,39 @@ class SqlLedger:
             recipient=recipient,
         )
         return [DocumentId(row[0]) for row in found]
+
+
+def _dossiers(
+    asked: Sequence[_Asked],
+    submissions: Iterable[Row],
+    headers: Iterable[Row],
+    whole_copies: Iterable[Row],
+    one_copies: Iterable[Row],
+) -> dict[_Asked, Dossier]:
+    known = {row[0]: rows.submission_of(row) for row in submissions}
+    header_of = {row[0]: rows.header_of(row) for row in headers}
+    copies: dict[_Asked, list[HandOver]] = {}
+    for row in whole_copies:
+        copies.setdefault((row[0], None), []).append(rows.handover_of(row))
+    for row in one_copies:
+        copies[row[0], row[1]] = [rows.handover_of(row)]
+    return {
+        key: Dossier(
+            submission=known[key[0]],
+            header=header_of.get(key[0]),
+            handovers=tuple(copies.get(key, ())),
+        )
+        for key in asked
+        if key[0] in known
+    }
+
+
+def _namesakes(reference: DocumentReference, found: Sequence[Sequence[Row]]) -> Sequence[Namesake]:
+    """What was *found* by id and by code, as ``_by_names`` asked."""
+    left = iter(found)
+    same_id = {row[0] for row in next(left)} if reference.official_id else set[str]()
+    same_code = {row[0] for row in next(left)} if reference.code and reference.dated else set[str]()
+    return [
+        Namesake(document=DocumentId(d), same_id=d in same_id, same_code=d in same_code)
+        for d in sorted(same_id | same_code)
+    ]

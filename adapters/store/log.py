@@ -15,7 +15,7 @@ from adapters.store import tables
 from adapters.store.leases import Leases
 from adapters.store.readers import Readers
 from adapters.store.rows import head_of, head_row
-from adapters.store.sql import One, deleting, inserting, upsert
+from adapters.store.sql import One, deleting, inserting, together, upsert
 from adapters.store.writer import Writer
 from gateway.model.ids import EvidenceId, Owner
 from gateway.model.log import HASH_BYTES, HeadRecord, Unnumbered
@@ -157,13 +157,15 @@ class SqlLog:
             if row is None:
                 return False
             frontier, made = Frontier(size, peaks_of(row[1])).add_all(one.leaf for one in evidence)
-            self._move.run(
-                connection, it=KEY, in_term=term, to_size=frontier.size, edge=b"".join(frontier.peaks)
-            )
+            edge = b"".join(frontier.peaks)
             leaves = [(size + n, one.evidence, one.leaf) for n, one in enumerate(evidence)]
-            self._leaf.run(connection, leaves)
-            self._node.run(connection, [node for node in made if node[0] % STORED_LEVELS == 0])
-            self._dequeue.run(connection, [(one.position,) for one in evidence])
+            calls = [
+                self._move.of(it=KEY, in_term=term, to_size=frontier.size, edge=edge),
+                *self._leaf.of(leaves),
+                *self._node.of([node for node in made if node[0] % STORED_LEVELS == 0]),
+                *self._dequeue.of([one.position for one in evidence]),
+            ]
+            together(connection, calls)
             return True
 
         return await self._writer.call(write)

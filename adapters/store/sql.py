@@ -5,14 +5,16 @@ Compiling, and turning values into parameters, would otherwise cost more than th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Delete,
     Dialect,
     Select,
     Table,
@@ -24,14 +26,24 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from adapters.store.rows import Row
+from adapters.store.trips import Call, travel
 
 MOST_LISTED = 512
 """How many keys one IN list holds at most: far below every database's limit of parameters."""
+
+_WIDTHS = (64, 32, 16, 8, 4, 2)
+"""How many rows one insert brings to PostgreSQL."""
+
+_NUMBERED: Dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # it has no types
+"""How PostgreSQL itself writes parameters: ``$1``."""
+
+_PARAMETER = re.compile(r"\$(\d+)")
 
 
 class Answer:
@@ -69,46 +81,69 @@ class Answer:
 
 
 class Bulk:
-    """One statement for many rows.  A row has the columns of *order*, and the statement picks its own."""
+    """One statement for many rows.  A row has the columns of *order*, and the statement picks its own.
 
-    __slots__ = ("_pick", "text")
+    An insert with *is_wide* goes to PostgreSQL with as many rows in one statement as fit: each is planned once, but run
+    and answered every time.
+    """
 
-    def __init__(self, dialect: Dialect, statement: ClauseElement, order: Sequence[str]) -> None:
+    __slots__ = ("_pick", "_wide", "text")
+
+    def __init__(
+        self, dialect: Dialect, statement: ClauseElement, order: Sequence[str], *, is_wide: bool = False
+    ) -> None:
         self.text, names = _compiled(dialect, statement)
         positions = [order.index(name) for name in names]
         is_whole = positions == list(range(len(order)))
         self._pick = None if is_whole else itemgetter(*positions) if len(positions) > 1 else None
         assert is_whole or len(positions) > 1
+        widths = _WIDTHS if is_wide and dialect.name == "postgresql" else ()
+        self._wide = [(width, _widened(self.text, len(names), width)) for width in widths]
+
+    def of(self, rows: Sequence[Row]) -> Sequence[Call]:
+        """The calls for all *rows*, to go with others."""
+        picked = list(map(self._pick, rows)) if self._pick else rows
+        calls, at = [], 0
+        for width, text in self._wide:
+            until = at + (len(picked) - at) // width * width
+            if until > at:
+                flat = [tuple(chain.from_iterable(picked[n : n + width])) for n in range(at, until, width)]
+                calls.append(Call(text, flat, is_many=True))
+                at = until
+        if at < len(picked):
+            calls.append(Call(self.text, picked[at:], is_many=True))
+        return calls
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Run it for all *rows*; how many rows of the table it touched."""
-        if not rows:
-            return 0
-        picked = list(map(self._pick, rows)) if self._pick else rows
-        return _execute(connection, self.text, picked, is_many=True).rowcount
+        return sum(answer.rowcount for answer in together(connection, self.of(rows)))
 
 
 class One:
     """One statement, run once with named values."""
 
-    __slots__ = ("_fixed", "_names", "_pick", "text")
+    __slots__ = ("_fixed", "_names", "text")
 
     def __init__(self, dialect: Dialect, statement: ClauseElement) -> None:
-        compiled = statement.compile(dialect=dialect)
-        assert isinstance(compiled, SQLCompiler)
+        compiled = _compile(dialect, statement)
         self.text = str(compiled)
         self._names = tuple(compiled.positiontup or ())
         self._fixed: Mapping[str, Any] = compiled.params
 
+    def of(self, **values: Any) -> Call:
+        """The call with these *values*, to go with others."""
+        fixed = self._fixed
+        return Call(
+            self.text, [tuple(values[name] if name in values else fixed[name] for name in self._names)]
+        )
+
     def run(self, connection: Connection, **values: Any) -> Answer:
         """What the database answered."""
-        fixed = self._fixed
-        parameters = tuple(values[name] if name in values else fixed[name] for name in self._names)
-        return _execute(connection, self.text, parameters)
+        return together(connection, [self.of(**values)])[0]
 
 
 class Listed:
-    """A query by a list of keys of any length: sent in a few fixed lengths, the last key repeated.
+    """A query by a list of keys of any length, or a deletion: sent in a few fixed lengths, the last key repeated.
 
     A key of one column is looked up with ``IN``.  For one of several the pairs are spelt out, because SQLite
     does not use an index for lists of tuples; such statements are kept short.
@@ -116,7 +151,9 @@ class Listed:
 
     __slots__ = ("_columns", "_most", "_texts")
 
-    def __init__(self, dialect: Dialect, statement: Select[Any], *columns: ColumnElement[Any]) -> None:
+    def __init__(
+        self, dialect: Dialect, statement: Select[Any] | Delete, *columns: ColumnElement[Any]
+    ) -> None:
         self._columns = len(columns)
         self._most = MOST_LISTED if self._columns == 1 else MOST_LISTED // 8
         self._texts: dict[int, str] = {}
@@ -134,14 +171,20 @@ class Listed:
             assert names == [key.key for group in keys for key in group]
             size *= 8
 
-    def run(self, connection: Connection, keys: Iterable[Any]) -> Iterator[Row]:
-        """The rows of all *keys*: texts, or tuples of them where a key has several columns."""
+    def of(self, keys: Iterable[Any]) -> Sequence[Call]:
+        """The calls for all *keys*, to go with others: texts, or tuples of them where a key has several columns."""
+        calls = []
         left = iter(keys)
         while chunk := list(islice(left, self._most)):
             size = next(size for size in self._texts if size >= len(chunk))
             chunk += chunk[-1:] * (size - len(chunk))
             values = tuple(chunk) if self._columns == 1 else tuple(part for key in chunk for part in key)
-            yield from _execute(connection, self._texts[size], values)
+            calls.append(Call(self._texts[size], [values]))
+        return calls
+
+    def run(self, connection: Connection, keys: Iterable[Any]) -> Iterator[Row]:
+        """The rows of all *keys*."""
+        return chain.from_iterable(together(connection, self.of(keys)))
 
 
 def inserting(
@@ -154,7 +197,7 @@ def inserting(
         .inline()
         .values({name: bindparam(name, type_=table.c[name].type) for name in names})
     )
-    return Bulk(dialect, statement, names)
+    return Bulk(dialect, statement, names, is_wide=True)
 
 
 def replacing(dialect: Dialect, table: Table, *, keep: Collection[str] = ()) -> Bulk:
@@ -170,31 +213,43 @@ def replacing(dialect: Dialect, table: Table, *, keep: Collection[str] = ()) -> 
     return Bulk(dialect, statement, [*(f"to_{n}" for n in names), "expected"])
 
 
-def deleting(dialect: Dialect, table: Table, key: str, *only: ColumnElement[bool]) -> Bulk:
+def deleting(dialect: Dialect, table: Table, key: str, *only: ColumnElement[bool]) -> Listed:
     """Delete rows by one column, those alone of which *only* holds."""
-    statement = delete(table).where(table.c[key] == bindparam("key_", type_=table.c[key].type), *only)
-    return Bulk(dialect, statement, ["key_"])
+    return Listed(dialect, delete(table).where(*only), table.c[key])
 
 
-def _execute(connection: Connection, text: str, parameters: Any, *, is_many: bool = False) -> Answer:
-    """Run a compiled statement on the driver's own cursor, within the transaction of *connection*.
+def together(connection: Connection, calls: Sequence[Call], *, ends: bool = False) -> Sequence[Answer]:
+    """Run compiled statements, each with its rows, on the driver itself, in the transaction of *connection*.
 
-    SQLAlchemy's execution of it takes ten times as long as SQLite's, and adds nothing to what is compiled already.
-    What fails is told as it would be: raises ``DBAPIError``, and a lost connection is invalidated.
+    SQLAlchemy's execution takes ten times as long as SQLite's, and adds nothing to what is compiled already.  To
+    PostgreSQL they go in one trip, with *ends* together with the end of the transaction: nothing may follow.  What fails is told as SQLAlchemy would: raises ``DBAPIError``, and a lost
+    connection is invalidated.
     """
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    cursor = driver.cursor()
+    if not calls:
+        return ()
+    driver: Any = connection.connection.driver_connection
     for hear in connection.dispatch.before_cursor_execute:  # whoever listens to an engine hears of ours, too
-        hear(connection, cursor, text, parameters, None, is_many)
+        for call in calls:
+            hear(connection, None, call.text, call.rows if call.is_many else call.rows[0], None, call.is_many)
     try:
-        if is_many:
-            cursor.executemany(text, parameters)
-            return Answer((), cursor.rowcount)
-        cursor.execute(text, parameters)
-        return Answer(cursor.fetchall() if cursor.description else (), cursor.rowcount)
+        if connection.dialect.name == "postgresql":
+            prepared = connection.info.setdefault("prepared", {})
+            found = travel(driver, prepared, calls, ends=ends)
+            return [Answer(one.rows, one.touched) for one in found]
+        return [_execute(driver, call) for call in calls]
     except connection.dialect.loaded_dbapi.Error as error:
+        text = calls[0].text if len(calls) == 1 else f"one of {len(calls)} statements"
         raise _told(connection, text, error) from error
+
+
+def _execute(driver: Any, call: Call) -> Answer:
+    cursor = driver.cursor()
+    try:
+        if call.is_many:
+            cursor.executemany(call.text, call.rows)
+            return Answer((), cursor.rowcount)
+        cursor.execute(call.text, call.rows[0])
+        return Answer(cursor.fetchall() if cursor.description else (), cursor.rowcount)
     finally:
         cursor.close()
 
@@ -226,10 +281,30 @@ def upsert(dialect: Dialect, table: Table) -> Any:
 
 
 def _compiled(dialect: Dialect, statement: ClauseElement) -> tuple[str, list[str]]:
-    compiled = statement.compile(dialect=dialect)
-    assert isinstance(compiled, SQLCompiler)
+    compiled = _compile(dialect, statement)
     names = list(compiled.positiontup or ())
     values = compiled.params  # a new dictionary at each look
     stray = [name for name in names if values[name] is not None]
     assert not stray, stray  # a literal in the statement would need a place in every row
     return str(compiled), names
+
+
+def _compile(dialect: Dialect, statement: ClauseElement) -> SQLCompiler:
+    if dialect.name == "postgresql":
+        dialect = _NUMBERED
+    compiled = statement.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)
+    return compiled
+
+
+def _widened(text: str, parameters: int, width: int) -> str:
+    """An insert of one row as one of *width* rows."""
+    found = re.fullmatch(r"(.* VALUES )(\(.*\))( ON CONFLICT DO NOTHING)?", text, re.DOTALL)
+    assert found, text
+    head, row, tail = found.groups(default="")
+    parts = _PARAMETER.split(row)  # every other one is a parameter's number
+
+    def numbered(n: int) -> str:
+        return "".join(f"${int(part) + n * parameters}" if at % 2 else part for at, part in enumerate(parts))
+
+    return head + ", ".join(map(numbered, range(width))) + tail

@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.store.changes import Changes
+from adapters.store.changes import Changes, number_of
 from adapters.store.engine import is_broken, is_contradiction, is_outage, is_passing, unavailable
 from gateway.errors import Unavailable
 from gateway.model.change import Change, Outcome, Stale
@@ -170,7 +170,9 @@ class Writer:
         number: int | None = None
         try:
             changes = [job.change for job in jobs if job.change is not None]
-            outcomes = self._changes.write(connection, changes, careful=is_careful) if changes else []
+            outcomes: list[Outcome | None] = []
+            if changes:
+                outcomes, number = self._changes.write(connection, changes, careful=is_careful)
             left = iter(outcomes)
             answers = [
                 (
@@ -181,7 +183,7 @@ class Writer:
                 )
                 for job in jobs
             ]
-            number = _number(connection)
+            number = number or number_of(connection)
         except BaseException:
             self._roll_back(connection, transaction)
             raise
@@ -250,12 +252,3 @@ def _tell(answers: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
             future.set_exception(answer)
         else:
             future.set_result(answer.value if isinstance(answer, _Answer) else answer)
-
-
-def _number(connection: Connection) -> int | None:
-    """PostgreSQL's number of this transaction, by which its fate can be asked for later."""
-    if connection.dialect.name != "postgresql":
-        return None
-    return (
-        int(connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text").scalar() or 0) or None
-    )

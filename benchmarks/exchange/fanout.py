@@ -83,7 +83,7 @@ async def _among(plan: Plan, supply: Supply, name: str, queues: int) -> dict[str
 
 @asynccontextmanager
 async def sending(
-    folder: Path, supply: Supply, queues: int, command: Sequence[str] = SERVE
+    folder: Path, supply: Supply, queues: int, command: Sequence[str] = SERVE, workers: int | None = None
 ) -> AsyncIterator[Callable[[], Awaitable[dict[str, float]]]]:
     """A gateway of which *queues* recipients have queues; a call sends one document to all, and measures."""
     # the sender's code sorts first, and it has queues like those after it
@@ -91,7 +91,7 @@ async def sending(
     organs = [(code, at <= queues) for at, code in enumerate(codes)]
     tally = Tally()
     async with (
-        served(folder, supply, Setting(organs=organs, command=command)) as gateway,
+        served(folder, supply, Setting(organs=organs, command=command, workers=workers)) as gateway,
         gateway.offices(queues + 1, tally) as among,
     ):
         assert among[0].organ == codes[0]

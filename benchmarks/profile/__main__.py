@@ -5,7 +5,7 @@
 The gateway as ``vanthu serve`` runs it (broker, SQLite, workers, judges), as many senders as ``make bench``
 has, documents as in ``make bench``; or one document to 448 organs (``--kind fanout``, ``fanout-queues``), where
 figures are per copy.  Writes ``var/bench/profile-KIND.json`` (the figures) and ``profile-KIND.folded`` (stacks
-for tools that draw flames).
+for tools that draw flames).  ``--store postgresql`` takes a server of its own for the whole exchange.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from benchmarks.exchange.served import KINDS, Setting, Supply, emptied, served, 
 from benchmarks.processes import memory, usage
 from benchmarks.profile import report
 from benchmarks.profile.worker import FOLDER, file_of
+from tests.services import private_postgres
 
 SERVE = (sys.executable, "-m", "benchmarks.profile.serve")
 FANNING = {"fanout": fanout.BY_QUEUE["mixed"], "fanout-queues": fanout.BY_QUEUE["queues"]}
@@ -43,26 +44,30 @@ MOST = 45
 """Rows of a table."""
 
 
-async def exchanging(folder: Path, kind: str, senders: int, seconds: float) -> dict[str, Any]:
+async def exchanging(
+    folder: Path, kind: str, senders: int, seconds: float, *, by_postgresql: bool
+) -> dict[str, Any]:
     """A window under pressure; what was seen, and the figures of those who sent."""
     supply = await asyncio.to_thread(Supply.make)
     exchange = Exchange()
-    async with (
-        served(folder, supply, Setting(workers=1, command=SERVE)) as gateway,
-        gateway.offices(senders, exchange) as among,
-    ):
-        await warm(gateway, among, exchange)
-        async with Pressure(gateway, among, exchange, kind) as pressure:
-            await pressure.window(SETTLES_S)
-            with _watched(folder) as seen:
-                figures = await pressure.window(seconds)
+    with private_postgres() if by_postgresql else nullcontext() as postgres:
+        setting = Setting(workers=1, command=SERVE, store_url=postgres.new_database() if postgres else "")
+        async with (
+            served(folder, supply, setting) as gateway,
+            gateway.offices(senders, exchange) as among,
+        ):
+            await warm(gateway, among, exchange)
+            async with Pressure(gateway, among, exchange, kind) as pressure:
+                await pressure.window(SETTLES_S)
+                with _watched(folder) as seen:
+                    figures = await pressure.window(seconds)
     return figures | {"profile": seen()}
 
 
 async def fanning_out(folder: Path, queues: int, seconds: float) -> dict[str, Any]:
     """One document to 448 organs, over and over; each copy counts as a document."""
     supply = await asyncio.to_thread(Supply.make)
-    async with fanout.sending(folder, supply, queues, SERVE) as once:
+    async with fanout.sending(folder, supply, queues, SERVE, workers=1) as once:
         await once()
         before, began, copies = usage(), time.perf_counter(), 0
         with _watched(folder) as seen:
@@ -135,13 +140,17 @@ def main() -> None:
     words.add_argument("--kind", choices=(*KINDS, *FANNING), default="unsigned")
     words.add_argument("--seconds", type=float, default=8.0)
     words.add_argument("--senders", type=int, default=SENDERS)
+    words.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
     given = words.parse_args()
     folder = emptied(given.var / "profile")
     os.environ[FOLDER] = str(folder)
     if given.kind in FANNING:
         told = uvloop.run(fanning_out(folder, FANNING[given.kind], given.seconds))
     else:
-        told = uvloop.run(exchanging(folder, given.kind, max(2, given.senders), given.seconds))
+        by_postgresql = given.store == "postgresql"
+        told = uvloop.run(
+            exchanging(folder, given.kind, max(2, given.senders), given.seconds, by_postgresql=by_postgresql)
+        )
     console = Console(width=None if sys.stdout.isatty() else 150)
     figures = show(given.kind, told, console)
     seen = report.samples(told["profile"])

@@ -188,7 +188,9 @@ def plan_of(url: str, statement: str, parameters: Any) -> list[str]:
     with psycopg.connect(conninfo, autocommit=True) as postgres:
         # Tables this small are scanned even where there is an index: unless that is forbidden.
         postgres.execute("SET enable_seqscan = off")
-        return [row[0] for row in postgres.execute(f"EXPLAIN {statement}", parameters)]
+        # Our own are written as PostgreSQL writes parameters, SQLAlchemy's as the driver does.
+        cursor = psycopg.RawCursor(postgres) if "$1" in statement else postgres.cursor()
+        return [row[0] for row in cursor.execute(f"EXPLAIN {statement}".encode(), parameters)]
 
 
 def whole_table_scans(plan: list[str]) -> list[str]:
