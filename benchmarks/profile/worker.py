@@ -5,7 +5,6 @@ Started by ``benchmarks.profile.serve`` in the place of ``vanthu work``; the gat
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import signal
@@ -33,8 +32,6 @@ def main() -> None:
     sampler, folder = Sampler(), Path(os.environ[FOLDER])
     signal.signal(signal.SIGUSR1, lambda *_: sampler.begin())
     signal.signal(signal.SIGUSR2, lambda *_: sampler.end(file_of(folder, os.getpid())))
-    gc.collect()
-    gc.freeze()
     uvloop.run(wiring.work(json.loads(line)))
 
 

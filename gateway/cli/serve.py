@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import signal
@@ -112,7 +111,4 @@ def work() -> None:
     line = sys.stdin.buffer.readline()
     if not line:
         raise SystemExit(0)
-    # One full collection of what the imports left behind would hold the loop for close to 100 ms.
-    gc.collect()
-    gc.freeze()
     uvloop.run(wiring.work(json.loads(line)))
