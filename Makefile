@@ -10,7 +10,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) -m tools.setup $(if $(filter file,$(origin PYTHON)),--quickest)
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-soak profile bench-growth bench-sign bench-envelope judge-dss simulate chaos lock clean
+.PHONY: help python setup setup-check setup-run setup-demo setup-test setup-bench-sign setup-judge demo serve test check sabotage corpus fuzz bench bench-soak bench-fairness profile bench-growth bench-sign bench-envelope judge-dss simulate chaos lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -88,6 +88,10 @@ bench: setup-test ## measure the running gateway; writes var/bench/exchange.json
 
 bench-soak: PARTS := soak
 bench-soak: bench ## a quarter of an hour under pressure: rate and memory at its end against its beginning
+
+bench-fairness: setup-test ## latency beside one greedy, dead or slow agency, against alone; writes var/bench/fairness.json (ROUNDS=2 ONLY="queue slow" ARGS=--page)
+	@$(BIN)/python -m benchmarks.fairness $(if $(filter command environment,$(origin ROUNDS)),--rounds $(ROUNDS)) \
+	  $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 profile: setup-demo ## where a worker's CPU goes while documents pass: by step, module and function (ARGS="--kind signed|fanout --store postgresql --seconds 20")
 	@$(BIN)/python -m benchmarks.profile $(ARGS)

@@ -124,6 +124,7 @@ def _part(command: str, inherited: str) -> str:
         (r"adapters\.inspection\.processes\.nursery", "judge"),
         (r"guardian\.py", "broker"),
         (r"^(\S*/)?postgres\b", "database"),
+        (r"benchmarks\.fairness\.greedy", "greedy"),
     ):
         if re.search(word, command):
             return part

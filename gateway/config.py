@@ -163,6 +163,8 @@ class InspectionSection:
     cpu_s: float = 10.0
     wall_s: float = 20.0
     share: int = 1
+    brisk_s: float = 0.25
+    slow_processes: int = 2
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)
@@ -404,7 +406,7 @@ _POSITIVE = (
     ("retention", ("orphan_days", "every_minutes")),
     ("seal", ("x_mm", "y_mm")),
     ("acceptance", ("max_pages", "max_bytes")),
-    ("inspection", ("processes", "memory_mb", "cpu_s", "wall_s", "share")),
+    ("inspection", ("processes", "memory_mb", "cpu_s", "wall_s", "share", "brisk_s", "slow_processes")),
     ("broker", ("publish_deadline_s", "bytes_in_flight")),
     ("evidence", ("head_s", "authority_wait_s")),
 )

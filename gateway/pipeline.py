@@ -281,6 +281,7 @@ class Pipeline:
                     attachment.payload,
                     self._policy.acceptance,
                     share=received.sender.key,
+                    priority=received.submission.priority,
                     name=attachment.name,
                 )
                 examined.append(Examined(index=index, inspection=inspection))
@@ -352,6 +353,7 @@ class Pipeline:
             done.payload,
             self._policy.acceptance,
             share=valid.received.sender.key,
+            priority=valid.received.submission.priority,
             name=valid.edoc.attachments[index].name,
         )
         if why := sign.unsound(before, after, done.seal):

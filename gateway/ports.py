@@ -17,7 +17,7 @@ from typing import Protocol
 from gateway.model.change import AuditEntry, Change, Event, Outcome, Relation, Work, WorkKind
 from gateway.model.dead import DeadLetter, Place, Wanted
 from gateway.model.document import Dossier, Namesake
-from gateway.model.envelope import DocumentReference, Edoc, Envelope, Marks
+from gateway.model.envelope import DocumentReference, Edoc, Envelope, Marks, Priority
 from gateway.model.evidence import EventName, Evidence, EvidenceRecord
 from gateway.model.finding import Finding
 from gateway.model.handover import HandOverResult, InboxItem, Parcel
@@ -476,12 +476,19 @@ class Inspector(Protocol):
     """Opens PDFs, in processes that can be ended."""
 
     async def judge(
-        self, ref: PayloadRef, policy: Acceptance, *, share: PartyKey, name: str = ""
+        self,
+        ref: PayloadRef,
+        policy: Acceptance,
+        *,
+        share: PartyKey,
+        priority: Priority = Priority.ORDINARY,
+        name: str = "",
     ) -> Inspection:
         """What is in the file and what its signatures are worth.
 
         Whatever the bytes, the answer comes within the configured time and memory; what breaks either is
-        ``refused`` with the finding ``pdf-too-costly``.  *share* is whose share of judging is used.
+        ``refused`` with the finding ``pdf-too-costly``.  *share* is whose share of judging is used; the
+        most urgent by *priority* are judged first.
         """
         ...
 

@@ -22,6 +22,7 @@ import re
 from datetime import datetime
 from hashlib import sha256
 
+from gateway.model.envelope import Priority
 from gateway.model.finding import Finding, Severity
 from gateway.model.ids import PartyKey
 from gateway.model.payload import PayloadRef
@@ -49,7 +50,13 @@ class MemoryInspector:
         self.shares: dict[PartyKey, int] = {}
 
     async def judge(
-        self, ref: PayloadRef, policy: Acceptance, *, share: PartyKey, name: str = ""
+        self,
+        ref: PayloadRef,
+        policy: Acceptance,
+        *,
+        share: PartyKey,
+        priority: Priority = Priority.ORDINARY,
+        name: str = "",
     ) -> Inspection:
         """What the words in the file say."""
         self.shares[share] = self.shares.get(share, 0) + 1

@@ -14,6 +14,8 @@ def bounds_of(config: Config) -> Options:
     return Options(
         workers=section.processes,
         share=section.share,
+        brisk=timedelta(seconds=section.brisk_s),
+        slow=section.slow_processes,
         cpu=timedelta(seconds=section.cpu_s),
         wall=timedelta(seconds=section.wall_s),
         memory_bytes=section.memory_mb * 1024 * 1024,

@@ -161,13 +161,13 @@ async def verify(
     has no certificate in it.
     """
     options = replace(bounds_of(config), unsafe_accept_any_signer=unsafe_accept_any_signer)
-    # nobody else is waiting: all places are ours, but for one file one will do
+    # nobody else is waiting: no file gives way, all places are ours, but for one file one will do
     workers = max(1, min(options.workers, len(files)))
     policy = config.policy.acceptance
     with ExitStack() as stack:
         if trust is not None:
             options = replace(options, trust=_anchors(trust, stack))
-        options = replace(options, workers=workers, share=workers)
+        options = replace(options, workers=workers, share=workers, brisk=None)
         async with ProcessInspector(InHand(), options) as inspector:
             places = asyncio.Semaphore(workers)
             waiting: deque[tuple[Path, asyncio.Task[Inspection]]] = deque()

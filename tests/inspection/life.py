@@ -24,7 +24,11 @@ async def live() -> None:
             inspector.judge(PayloadRef.of(vectors.slow_to_read()), Acceptance(), share=PartyKey("a"))
         )
         await asyncio.sleep(0)
-        print(process.pid, *(place.pid for place in inspector._places), flush=True)
+        print(
+            process.pid,
+            *(place.pid for place in (*inspector._first, *inspector._slow) if place.pid),
+            flush=True,
+        )
         await asked
 
 

@@ -82,14 +82,19 @@ async def test_slow_files_of_one_party_do_not_hold_up_another() -> None:
 
 
 async def test_a_file_that_never_ends_is_ended_by_the_clock() -> None:
-    options = Options(workers=1, cpu=timedelta(minutes=1), wall=timedelta(seconds=1))
+    options = Options(workers=1, brisk=None, cpu=timedelta(minutes=1), wall=timedelta(seconds=1))
     async with ProcessInspector(Shelf(), options) as inspector:
+        asked = asyncio.create_task(_judge(inspector, a_runaway()))
+        (judging,) = _children(inspector)
+        await _until(lambda: _is_busy(judging))
+        os.kill(judging, signal.SIGSTOP)  # it neither works nor waits for a processor
         async with asyncio.timeout(20):
-            inspection = await _judge(inspector, a_runaway())
+            inspection = await asked
         assert _told(inspection) == (Verdict.REFUSED, ["pdf-too-costly"])
         assert "too long" in inspection.findings[0].detail
 
 
+@pytest.mark.heavy_body("makes a signed file")
 async def test_a_process_that_was_killed_is_replaced(inspector: ProcessInspector) -> None:
     for pid in _children(inspector):
         os.kill(pid, signal.SIGKILL)
@@ -205,7 +210,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 
 def _children(inspector: ProcessInspector) -> list[int]:
-    return [place.pid for place in inspector._places]
+    return [place.pid for place in (*inspector._first, *inspector._slow) if place.pid]
 
 
 def _nursery(inspector: ProcessInspector) -> int:

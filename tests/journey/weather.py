@@ -11,7 +11,7 @@ from adapters.memory import MemoryInspector, MemoryNotary, MemoryOutlet, MemoryS
 from gateway.errors import Unavailable
 from gateway.model.change import Change, Outcome, Stale, Work, WorkKind
 from gateway.model.document import Dossier, Namesake
-from gateway.model.envelope import DocumentReference
+from gateway.model.envelope import DocumentReference, Priority
 from gateway.model.evidence import EventName, Evidence
 from gateway.model.handover import Delivery, HandOverResult, Parcel
 from gateway.model.ids import DocumentId, Owner, PartyKey
@@ -171,7 +171,13 @@ class WeatheredInspector:
         self.names: list[str] = []
 
     async def judge(
-        self, ref: PayloadRef, policy: Acceptance, *, share: PartyKey, name: str = ""
+        self,
+        ref: PayloadRef,
+        policy: Acceptance,
+        *,
+        share: PartyKey,
+        priority: Priority = Priority.ORDINARY,
+        name: str = "",
     ) -> Inspection:
         """``Inspector.judge``."""
         await self.hold.passing()
@@ -183,7 +189,7 @@ class WeatheredInspector:
         if ref.body == POISON and not self.is_mended:
             self.broken += 1
             raise ZeroDivisionError("a bug of ours")
-        return await self._inspector.judge(ref, policy, share=share, name=name)
+        return await self._inspector.judge(ref, policy, share=share, priority=priority, name=name)
 
 
 class WeatheredNotary:

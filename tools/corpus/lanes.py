@@ -36,7 +36,7 @@ class Lane:
 
     def __init__(self, *, trust: Path | None, accepts_any_signer: bool) -> None:
         self._inspector = ProcessInspector(
-            InHand(), Options(workers=1, trust=trust, unsafe_accept_any_signer=accepts_any_signer)
+            InHand(), Options(workers=1, brisk=None, trust=trust, unsafe_accept_any_signer=accepts_any_signer)
         )
         self._nurseries: frozenset[int] | None = None
 

@@ -5,17 +5,19 @@
 
 A file that takes too much time or memory costs its process its life and is answered ``refused`` with
 the finding ``pdf-too-costly``; its neighbours notice nothing, and the next file finds a new process.
+
+Strategy: two lanes.  In the brisk one a file has a moment; the kernel ends the process of one that takes longer, and
+the file is begun anew in the slow lane, whose processes leave the processors to everybody else.  So no file, whosever
+it is, holds a brisk place for long or takes the workers' time; and who sends nothing but slow ones goes to the slow
+lane at once.  Why so: ``docs/adr/0024-slow-files-give-way.md``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import socket
-import subprocess
-import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,9 +27,10 @@ from typing import Self
 import structlog
 
 from adapters.inspection.processes import wire
-from adapters.inspection.processes.sheet import SIZE, Sheet
+from adapters.inspection.processes.place import Nursery, Place
 from adapters.inspection.processes.turns import Turns
 from gateway.errors import Unavailable
+from gateway.model.envelope import Priority
 from gateway.model.finding import Finding, Severity
 from gateway.model.ids import PartyKey
 from gateway.model.payload import Loose, PayloadRef
@@ -37,7 +40,9 @@ from gateway.ports import Vault
 from schemas import reasons
 
 _log = structlog.get_logger(__name__)
-_PIECE = 1 << 18
+
+_PATIENCE = 15
+"""So many times ``wall`` a file may take with its waits for a processor; then it is put off, for that is not its fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +50,20 @@ class Options:
     """How PDFs are judged, and what one may cost.
 
     ``workers`` judge at a time, at most ``share`` of them for one party; ``queue`` files of a party may
-    wait.  With more than one worker and a share below that, no party can hold up the others.  ``cpu`` and
-    ``wall`` bound the time of one file, ``memory_bytes`` what it may take above an idle process.  ``trust``
-    is a folder of root certificates, ``revocations`` one of CRLs and OCSP answers; both are read again when
-    they change.
+    wait.  With more than one worker and a share below that, no party can hold up the others.
+    ``brisk`` is the processor time after which a file gives way: it goes on in one of ``slow`` more processes, one
+    for each party, that work when nobody else does; ``None``: it need not, and there is but one lane.
+    ``cpu`` bounds the time of one file, ``wall`` that by the clock without its waits for a processor,
+    ``memory_bytes`` what it may take above an idle process.  ``trust`` is a folder of root certificates,
+    ``revocations`` one of CRLs and OCSP answers; both are read again when they change.
     ``unsafe_accept_any_signer`` skips path, dates and revocation: for development only.
     """
 
     workers: int = 2
     share: int = 1
     queue: int = 256
+    brisk: timedelta | None = timedelta(milliseconds=250)
+    slow: int = 2
     cpu: timedelta = timedelta(seconds=10)
     wall: timedelta = timedelta(seconds=20)
     memory_bytes: int = 512 * 1024 * 1024
@@ -70,15 +79,19 @@ class ProcessInspector:
     """``Inspector`` over a nursery of judging processes.  ``start`` warms it; ``judge`` starts it if need be.
 
     Raises ``Unavailable`` with ``judge-away`` where no process can be had, ``too-busy`` where too many
-    files of the party wait, ``draining`` once it closes.
+    files of the party wait or the machine has no time for one, ``draining`` once it closes.
     """
 
     def __init__(self, vault: Vault, options: Options | None = None) -> None:
         self._vault = vault
         self._options = options or Options()
-        self._nursery = _Nursery(self._options)
-        self._places = [_Place(self._nursery, self._options) for _ in range(max(1, self._options.workers))]
-        self._turns = Turns(self._places, share=max(1, self._options.share), queue=self._options.queue)
+        self._nursery = _nursery(self._options)
+        self._first = [Place(self._nursery) for _ in range(max(1, self._options.workers))]
+        self._first_turns = Turns(self._first, share=max(1, self._options.share), queue=self._options.queue)
+        # Born when they are needed: most gateways never are.
+        self._slow = [Place(self._nursery, gives_way=True) for _ in range(max(1, self._options.slow))]
+        self._slow_turns = Turns(self._slow, share=1, queue=self._options.queue)
+        self._dawdlers: set[PartyKey] = set()
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
@@ -96,21 +109,28 @@ class ProcessInspector:
             _log.warning(
                 "any signer is accepted: signatures prove integrity only", option="unsafe_accept_any_signer"
             )
-        await asyncio.gather(*(place.ready() for place in self._places))
+        await asyncio.gather(*(place.ready() for place in self._first))
 
     async def close(self) -> None:
         """End everything within ``close_timeout``; what runs is answered ``Unavailable("draining")``."""
         self._is_closed = True
-        self._turns.close()
-        for place in self._places:
+        self._first_turns.close()
+        self._slow_turns.close()
+        for place in (*self._first, *self._slow):
             place.interrupt()
         await self._nursery.close()
-        for place in self._places:
+        for place in (*self._first, *self._slow):
             if not place.is_asking:
                 place.drop()
 
     async def judge(
-        self, ref: PayloadRef, policy: Acceptance, *, share: PartyKey, name: str = ""
+        self,
+        ref: PayloadRef,
+        policy: Acceptance,
+        *,
+        share: PartyKey,
+        priority: Priority = Priority.ORDINARY,
+        name: str = "",
     ) -> Inspection:
         """What is in the file and what its signatures are worth; see the port."""
         if self._is_closed:
@@ -120,36 +140,71 @@ class ProcessInspector:
         # A large file is read by the process that judges it; it never is in our memory.
         body = ref.loose if ref.loose is not None and ref.body is None else await self._vault.read(ref)
         order = wire.encode_order(name, policy)
-        place = await self._turns.take(share)
-        try:
-            return await self._judge_at(place, order, body, name)
-        finally:
-            self._turns.give_back(place, share)
+        brisk = self._options.brisk
+        if brisk is None:
+            async with self._first_turns.place(share, priority) as place:
+                return await self._judge_at(place, order, body, name)
+        # Whose last file was slow does not take a moment of the brisk lane with each; what is urgent may try.
+        if share not in self._dawdlers or priority.is_urgent:
+            async with self._first_turns.place(share, priority) as place:
+                inspection = await self._glance_at(place, order, body, brisk)
+            if inspection is not None:
+                return inspection
+            self._dawdlers.add(share)
+        async with self._slow_turns.place(share, priority) as place:
+            began = time.monotonic()
+            inspection = await self._judge_at(place, order, body, name)
+        if time.monotonic() - began < brisk.total_seconds():
+            self._dawdlers.discard(share)
+        return inspection
 
     async def check(self) -> str:
         """``ok``, or one sentence that says why nothing can be judged."""
         if self._is_closed:
             return "the inspector is closed"
-        if not self._turns.has_free:
+        if not self._first_turns.has_free:
             return "ok"  # all are at work: that is an answer, and it must not wait behind them
         try:
             async with asyncio.timeout(self._options.start_timeout.total_seconds()):
-                for place in self._places:
+                for place in self._first:
                     await place.ready()
         except (Unavailable, TimeoutError) as exc:
             return f"no judging process: {exc}"
         return "ok"
 
-    async def _judge_at(self, place: _Place, order: bytes, body: bytes | Loose, name: str) -> Inspection:
+    async def _glance_at(
+        self, place: Place, order: bytes, body: bytes | Loose, brisk: timedelta
+    ) -> Inspection | None:
+        """The answer, where a moment is enough for it."""
+        await place.ready()
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._options.wall.total_seconds()):
+                return await place.ask(order, body, brisk)
+        except (TimeoutError, OSError, EOFError, ValueError) as exc:
+            place.drop()
+            if self._is_closed:
+                raise Unavailable("draining") from exc
+            if (elapsed := time.monotonic() - began) < brisk.total_seconds():
+                _log.warning("a judging process died", elapsed_ms=round(elapsed * 1000))
+            return None
+        except asyncio.CancelledError:
+            place.drop()  # its answer would be taken for that of the next file
+            raise
+
+    async def _judge_at(self, place: Place, order: bytes, body: bytes | Loose, name: str) -> Inspection:
         for is_last in (False, True):
             await place.ready()
             began = time.monotonic()
             try:
-                async with asyncio.timeout(self._options.wall.total_seconds()):
-                    return await place.ask(order, body)
-            except TimeoutError:
+                async with self._patience(place):
+                    return await place.ask(order, body, self._options.cpu)
+            except TimeoutError as exc:
                 place.drop()
-                return _too_costly(name, "it took too long", time.monotonic() - began)
+                elapsed = time.monotonic() - began
+                if elapsed >= self._longest_s:
+                    raise Unavailable("too-busy", "the machine has no time for a slow file") from exc
+                return _too_costly(name, "it took too long", elapsed)
             except (OSError, EOFError, ValueError) as exc:
                 place.drop()
                 elapsed = time.monotonic() - began
@@ -166,231 +221,48 @@ class ProcessInspector:
                 raise
         raise AssertionError("the second attempt answers")
 
-
-class _Nursery:
-    """The process that bears the judging processes; started when first needed, again when it is gone."""
-
-    def __init__(self, options: Options) -> None:
-        self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
-        self._lock = asyncio.Lock()
-        self._is_closed = False
-
-    async def bear(self, sheet: Sheet) -> tuple[socket.socket, int]:
-        """A new process, which reads from *sheet*: our end of its line, and its process id."""
-        async with asyncio.timeout(self._options.start_timeout.total_seconds()):
-            for is_last in (False, True):
-                ours, theirs = socket.socketpair()
-                try:
-                    async with self._lock:
-                        await self._started()
-                        if self._control is None:
-                            raise Unavailable("draining")
-                        socket.send_fds(self._control, [b"fork"], [theirs.fileno(), sheet.fileno()])
-                    theirs.close()
-                    ours.setblocking(False)
-                    hello = await _read(ours, wire.HELLO.size)
-                    return ours, int(wire.HELLO.unpack(hello)[0])
-                except (OSError, EOFError) as exc:
-                    ours.close()
-                    theirs.close()
-                    self._forget()
-                    if is_last:
-                        raise Unavailable("judge-away", "no judging process can be started") from exc
-                except BaseException:
-                    ours.close()
-                    theirs.close()
-                    raise
-        raise AssertionError("the second attempt answers")
-
-    def kill(self, pid: int) -> None:
-        """End the process *pid*, if it is still ours."""
-        if self._control is not None:
-            try:
-                self._control.send(b"kill %d" % pid)
-            except OSError:
-                self._forget()
-
-    async def close(self) -> None:
-        """End the nursery, and with it every process that it bore."""
-        self._is_closed = True
-        process = self._process
-        self._forget()
-        if process is None:
-            return
-        try:
-            await asyncio.to_thread(process.wait, self._options.close_timeout.total_seconds())
-        except subprocess.TimeoutExpired:
-            process.kill()
-            await asyncio.to_thread(process.wait)
-
-    async def _started(self) -> None:
-        if self._is_closed:
-            raise Unavailable("draining")
-        if self._process is not None and self._process.poll() is None and self._control is not None:
-            return
-        self._forget()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        bounds = wire.Bounds(
-            cpu=self._options.cpu,
-            memory_bytes=self._options.memory_bytes,
-            trust=_path(self._options.trust),
-            revocations=_path(self._options.revocations),
-            unsafe_accept_any_signer=self._options.unsafe_accept_any_signer,
-            tasks=self._options.tasks_per_process,
-        )
-        try:
-            self._process = await asyncio.to_thread(_spawn, theirs, bounds)
-        except OSError as exc:
-            ours.close()
-            raise Unavailable("judge-away", "the nursery cannot be started") from exc
-        finally:
-            theirs.close()
-        self._control = ours
-
-    def _forget(self) -> None:
-        if self._control is not None:
-            self._control.close()  # the nursery reads the end of its orders, and goes
-            self._control = None
-
-
-class _Place:
-    """Where one file at a time is judged: a process, exchanged when it was lost."""
-
-    def __init__(self, nursery: _Nursery, options: Options) -> None:
-        self._nursery = nursery
-        self._options = options
-        self._line: socket.socket | None = None
-        self._sheet: Sheet | None = None
-        self._pid = 0
-        self._lock = asyncio.Lock()
-        self.is_asking = False
-
     @property
-    def pid(self) -> int:
-        """The process id, 0 where there is none now."""
-        return self._pid if self._line is not None else 0
+    def _longest_s(self) -> float:
+        return _PATIENCE * self._options.wall.total_seconds()
 
-    async def ready(self) -> None:
-        """Have a living process here."""
-        async with self._lock:
-            if self._line is not None and not _has_ended(self._line):
-                return
-            self.drop()
-            try:
-                sheet = Sheet.new()
-            except OSError as exc:
-                raise Unavailable("judge-away", exc.strerror or "no memory") from exc
-            try:
-                self._line, self._pid = await self._nursery.bear(sheet)
-                self._sheet = sheet
-            except TimeoutError as exc:
-                raise Unavailable("judge-away", "no judging process came up in time") from exc
-            finally:
-                if self._sheet is not sheet:
-                    sheet.close()
-
-    async def ask(self, order: bytes, body: bytes | Loose) -> Inspection:
-        """Send a file, read the answer; raises ``OSError``, ``EOFError`` or ``ValueError`` where it fails."""
-        line, sheet = self._line, self._sheet
-        if line is None or sheet is None:
-            raise EOFError
-        self.is_asking = True
-        try:
-            return await self._asked(line, sheet, order, body)
-        finally:
-            self.is_asking = False
-
-    async def _asked(
-        self, line: socket.socket, sheet: Sheet, order: bytes, body: bytes | Loose
-    ) -> Inspection:
+    @asynccontextmanager
+    async def _patience(self, place: Place) -> AsyncIterator[None]:
+        """Raises ``TimeoutError`` once the process at *place* has had ``wall`` beside its waits for a processor, or far
+        longer with them: others may have left it none."""
         loop = asyncio.get_running_loop()
-        if isinstance(body, bytes):
-            if len(body) <= SIZE:
-                sheet.lay(body)
-            await loop.sock_sendall(line, wire.REQUEST.pack(len(order), len(body)) + order)
-            if len(body) > SIZE:
-                await loop.sock_sendall(line, body)
-        else:
-            _hand_over(line, wire.REQUEST.pack(len(order), wire.HANDED), body)
-            await loop.sock_sendall(line, order)
-        answer = await _read(line, wire.ANSWER.size, _PIECE)
-        (size,) = wire.ANSWER.unpack(answer[: wire.ANSWER.size])
-        if size > wire.MAX_ANSWER:
-            raise ValueError("the answer is too long")
-        answer = answer[wire.ANSWER.size :]
-        return wire.decode_inspection(answer + await _read(line, size - len(answer)))
+        began, starved = loop.time(), place.starved_s
+        wall = self._options.wall.total_seconds()
+        next_look: asyncio.TimerHandle
+        async with asyncio.timeout(None) as limit:
 
-    def interrupt(self) -> None:
-        """Let whoever waits for an answer read the end; the line is still theirs to close."""
-        if self._line is not None:
-            with contextlib.suppress(OSError):
-                self._line.shutdown(socket.SHUT_RDWR)
+            def look() -> None:
+                nonlocal next_look
+                until = began + min(wall + place.starved_s - starved, self._longest_s)
+                if until <= loop.time():
+                    limit.reschedule(until)
+                else:
+                    next_look = loop.call_at(until, look)
 
-    def drop(self) -> None:
-        """End the process that is here, whatever it is doing; not while somebody else waits for its answer."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
-            self._nursery.kill(self._pid)
-        if self._sheet is not None:
-            self._sheet.close()
-            self._sheet = None
+            next_look = loop.call_at(began + wall, look)
+            try:
+                yield
+            finally:
+                next_look.cancel()
+
+
+def _nursery(options: Options) -> Nursery:
+    bounds = wire.Bounds(
+        memory_bytes=options.memory_bytes,
+        trust=_path(options.trust),
+        revocations=_path(options.revocations),
+        unsafe_accept_any_signer=options.unsafe_accept_any_signer,
+        tasks=options.tasks_per_process,
+    )
+    return Nursery(bounds, start_timeout=options.start_timeout, close_timeout=options.close_timeout)
 
 
 def _path(folder: Path | None) -> str:
     return str(folder.absolute()) if folder is not None else ""
-
-
-def _spawn(control: socket.socket, bounds: wire.Bounds) -> subprocess.Popen[bytes]:
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "adapters.inspection.processes.nursery",
-            str(control.fileno()),
-            bounds.encoded(),
-        ],
-        pass_fds=[control.fileno()],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env=environment,
-    )
-
-
-def _hand_over(line: socket.socket, head: bytes, file: Loose) -> None:
-    """Send *head* and with it a descriptor of *file* that can be read and no more."""
-    descriptor = os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if socket.send_fds(line, [head], [descriptor]) != len(head):  # the line is empty between two files
-            raise BlockingIOError
-    finally:
-        os.close(descriptor)
-
-
-async def _read(line: socket.socket, size: int, most: int = 0) -> bytes:
-    """*size* bytes, and of what has come besides as much as makes *most*."""
-    loop = asyncio.get_running_loop()
-    pieces: list[bytes] = []
-    while size > 0:
-        piece = await loop.sock_recv(line, min(max(size, most), _PIECE))
-        if not piece:
-            raise EOFError
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
-
-
-def _has_ended(line: socket.socket) -> bool:
-    try:
-        return not line.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 def _too_costly(name: str, detail: str, elapsed_s: float) -> Inspection:

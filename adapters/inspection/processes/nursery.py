@@ -9,7 +9,8 @@ Why not a process pool from a library: ``multiprocessing``'s fork server is held
 children, so a runaway survives the gateway; pebble's pool breaks for all when one idle worker dies; both
 unpickle in the gateway what comes from the process that reads hostile bytes.
 
-Orders on the control socket: ``fork`` (with the child's end of a socket pair, and its sheet) and ``kill PID``.
+Orders on the control socket: ``fork`` (with the child's end of a socket pair, and its sheet), ``fork low`` (likewise;
+the child gives way to everybody else) and ``kill PID``.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ from pathlib import Path
 
 from adapters.inspection.judge import Options, judge
 from adapters.inspection.processes import wire
-from adapters.inspection.processes.limits import allow_cpu, leave_no_dump, restrict
+from adapters.inspection.processes.limits import allow_cpu, give_way, leave_no_dump, restrict
 from adapters.inspection.processes.sheet import SIZE, Sheet
 from gateway.model.signature import Inspection
+
+GIVES_WAY = 10
+"""Nice value of who gives way: beside a busy worker it still has a tenth of a processor, so it gets on even then."""
 
 _PR_SET_PDEATHSIG = 1
 _BLANK_PDF = (
@@ -61,10 +65,12 @@ def main() -> None:
         _reap(children)
         if not order:
             break
-        if order == b"fork" and len(handed) == 2:
+        if order in (wire.FORK, wire.FORK_LOW) and len(handed) == 2:
             child = os.fork()
             if child == 0:
                 control.close()
+                if order == wire.FORK_LOW:
+                    give_way(GIVES_WAY)
                 _live(socket.socket(fileno=handed[0]), handed[1], bounds)
             children.add(child)
             for descriptor in handed:
@@ -108,8 +114,8 @@ def _serve(line: socket.socket, sheet: Sheet, bounds: wire.Bounds) -> None:
         more = _read(line, wire.REQUEST.size - len(head)) if head else None
         if more is None:
             return
-        order_size, body_size = wire.REQUEST.unpack(head + more)
-        allow_cpu(bounds.cpu.total_seconds())
+        order_size, body_size, cpu_s = wire.REQUEST.unpack(head + more)
+        allow_cpu(cpu_s)
         inspection, is_spent = _judged(line, sheet, order_size, body_size, handed, options)
         answer = wire.encode_inspection(inspection)
         line.sendall(wire.ANSWER.pack(len(answer)) + answer)

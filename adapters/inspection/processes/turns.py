@@ -1,30 +1,33 @@
-"""Whose turn it is: places are shared out among parties, round and round, each with its share.
+"""Whose turn it is: places are shared out among parties, the most urgent first, round and round, each with its share.
 
-A party never holds more than *share* places at once, however much it has waiting; so one agency's slow
-files leave the other places to the others.  Plain bookkeeping on one event loop.
+A party never holds more than *share* places at once, and one more for what is urgent, however much it has waiting;
+so one agency's files leave the other places to the others.  Plain bookkeeping on one event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 from gateway.errors import Unavailable
+from gateway.model.envelope import Priority
 from gateway.model.ids import PartyKey
 
 Place = TypeVar("Place")
 
 
 class Turns(Generic[Place]):
-    """Hands out *places*, at most *share* of them to one party; *queue* may wait per party."""
+    """Hands out *places*, at most *share* of them to one party; *queue* may wait per party and degree."""
 
     def __init__(self, places: list[Place], *, share: int, queue: int) -> None:
         self._free: deque[Place] = deque(places)
         self._share = share
         self._queue = queue
         self._held: Counter[PartyKey] = Counter()
-        self._waiting: dict[PartyKey, deque[asyncio.Future[Place]]] = {}
+        self._waiting: dict[Priority, dict[PartyKey, deque[asyncio.Future[Place]]]] = {}
         self._served: dict[PartyKey, int] = {}
         self._turn = 0
         self._is_closed = False
@@ -34,7 +37,16 @@ class Turns(Generic[Place]):
         """Whether any place is free now."""
         return bool(self._free)
 
-    async def take(self, party: PartyKey) -> Place:
+    @asynccontextmanager
+    async def place(self, party: PartyKey, priority: Priority = Priority.ORDINARY) -> AsyncIterator[Place]:
+        """Hold a place; raises what ``take`` raises."""
+        place = await self.take(party, priority)
+        try:
+            yield place
+        finally:
+            self.give_back(place, party)
+
+    async def take(self, party: PartyKey, priority: Priority = Priority.ORDINARY) -> Place:
         """A place for *party*, as soon as it is its turn.
 
         Raises ``Unavailable("too-busy")`` where too much of the party waits already, and
@@ -42,7 +54,7 @@ class Turns(Generic[Place]):
         """
         if self._is_closed:
             raise Unavailable("draining")
-        line = self._waiting.setdefault(party, deque())
+        line = self._waiting.setdefault(priority, {}).setdefault(party, deque())
         if len(line) >= self._queue:
             raise Unavailable("too-busy", f"{len(line)} files of {party} wait for inspection")
         turn: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
@@ -54,7 +66,7 @@ class Turns(Generic[Place]):
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.give_back(turn.result(), party)  # called and cancelled in the same breath
             else:
-                self._forget(party, turn)
+                self._forget(party, priority, turn)
             raise
 
     def give_back(self, place: Place, party: PartyKey) -> None:
@@ -62,7 +74,7 @@ class Turns(Generic[Place]):
         self._held[party] -= 1
         if not self._held[party]:
             del self._held[party]
-            if party not in self._waiting:
+            if not any(party in lines for lines in self._waiting.values()):
                 self._served.pop(party, None)
         self._free.append(place)
         self._call()
@@ -70,30 +82,42 @@ class Turns(Generic[Place]):
     def close(self) -> None:
         """Whoever waits is told that nothing more happens here."""
         self._is_closed = True
-        for line in self._waiting.values():
-            for turn in line:
-                if not turn.done():
-                    turn.set_exception(Unavailable("draining"))
+        for lines in self._waiting.values():
+            for line in lines.values():
+                for turn in line:
+                    if not turn.done():
+                        turn.set_exception(Unavailable("draining"))
         self._waiting.clear()
 
     def _call(self) -> None:
-        while self._free and (party := self._next()) is not None:
-            turn = self._waiting[party].popleft()
-            if not self._waiting[party]:
-                del self._waiting[party]
+        while self._free and (found := self._next()) is not None:
+            priority, party = found
+            turn = self._waiting[priority][party].popleft()
+            self._clear(party, priority)
             self._held[party] += 1
             self._turn += 1
             self._served[party] = self._turn
             turn.set_result(self._free.popleft())
 
-    def _next(self) -> PartyKey | None:
-        """Of those below their share, the one whose last turn was longest ago."""
-        waiting = [party for party in self._waiting if self._held[party] < self._share]
-        return min(waiting, key=lambda party: self._served.get(party, 0), default=None)
+    def _next(self) -> tuple[Priority, PartyKey] | None:
+        """Of the most urgent of those below their share, the one whose last turn was longest ago."""
+        for priority in sorted(self._waiting, reverse=True):
+            share = self._share + priority.is_urgent
+            waiting = [party for party in self._waiting[priority] if self._held[party] < share]
+            if waiting:
+                return priority, min(waiting, key=lambda party: self._served.get(party, 0))
+        return None
 
-    def _forget(self, party: PartyKey, turn: asyncio.Future[Place]) -> None:
-        line = self._waiting.get(party)
+    def _forget(self, party: PartyKey, priority: Priority, turn: asyncio.Future[Place]) -> None:
+        line = self._waiting.get(priority, {}).get(party)
         if line is not None and turn in line:
             line.remove(turn)
-            if not line:
-                del self._waiting[party]
+            self._clear(party, priority)
+
+    def _clear(self, party: PartyKey, priority: Priority) -> None:
+        """Leave nothing of a line in which nobody waits any more."""
+        lines = self._waiting[priority]
+        if not lines[party]:
+            del lines[party]
+        if not lines:
+            del self._waiting[priority]

@@ -11,16 +11,16 @@ import json
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from gateway.model.finding import Finding, Severity
 from gateway.model.policy import Acceptance, Attitude
 from gateway.model.signature import Indication, Inspection, SignatureReport, Verdict
 
-REQUEST = struct.Struct("!IQ")
+REQUEST = struct.Struct("!IQd")
 """Length of the order that follows, length of the file: up to a sheet's size it lies there, a larger one follows
-the order; ``HANDED`` where its descriptor comes along instead."""
+the order; ``HANDED`` where its descriptor comes along instead.  Then the seconds of processor time that it may cost."""
 
 HANDED = 2**64 - 1
 
@@ -29,14 +29,16 @@ ANSWER = struct.Struct("!I")
 
 HELLO = struct.Struct("!I")
 
+FORK, FORK_LOW = b"fork", b"fork low"
+"""To the nursery: bear a process; one that gives way to everybody else."""
+
 MAX_ANSWER = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What one file may cost, and how it is judged; given to the processes when they are born."""
+    """What memory one file may cost, and how it is judged; given to the processes when they are born."""
 
-    cpu: timedelta
     memory_bytes: int
     trust: str
     revocations: str
@@ -47,7 +49,6 @@ class Bounds:
         """As one word of a command line."""
         return json.dumps(
             {
-                "cpu_s": self.cpu.total_seconds(),
                 "memory_bytes": self.memory_bytes,
                 "trust": self.trust,
                 "revocations": self.revocations,
@@ -61,7 +62,6 @@ class Bounds:
         """The inverse of ``encoded``."""
         given = json.loads(text)
         return cls(
-            cpu=timedelta(seconds=given["cpu_s"]),
             memory_bytes=given["memory_bytes"],
             trust=given["trust"],
             revocations=given["revocations"],

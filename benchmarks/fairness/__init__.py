@@ -1,0 +1,1 @@
+"""What one greedy, dead or slow agency costs the others."""

@@ -1,0 +1,152 @@
+"""The others' latency beside one agency that is trouble, against alone: windows by turns, each pair on a fresh gateway.
+
+Strategy: the others send by the clock, a quarter of what the gateway can take, at the same random instants in every
+window.  The gateway is a fresh one for each pair: nothing that an earlier agency left behind waits in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import aiormq
+from aiormq.abc import AbstractChannel
+
+from adapters.broker.topology import submit_queue
+from benchmarks.clients import Exchange, Office
+from benchmarks.exchange.figures import quantile
+from benchmarks.exchange.load import closed_loop, open_loop
+from benchmarks.exchange.plan import Plan
+from benchmarks.exchange.served import Gateway, Supply, served, warm
+from benchmarks.fairness.greedy import WAITING
+from benchmarks.processes import GATEWAY
+from gateway.model.ids import PartyKey
+
+KIND = "unsigned"
+PART = 4
+"""The others send the fourth part of what the gateway can take."""
+FULL_S = 4.0
+IN_TROUBLE_WITHIN_S = 240.0
+ENDS_WITHIN_S = 10.0
+LOOKS_EVERY_S = 0.2
+FLOOD = 50
+"""So many over HTTP are a flood."""
+
+
+async def capacity(plan: Plan, supply: Supply) -> float:
+    """Documents per second with everybody sending as fast as the gateway takes."""
+    exchange = Exchange()
+    with plan.cleared("capacity") as folder:
+        async with served(folder, supply) as gateway, gateway.offices(plan.senders, exchange) as among:
+            await warm(gateway, among, exchange)
+            return float((await closed_loop(gateway, among, exchange, KIND, FULL_S))["per_s"])
+
+
+async def measure(plan: Plan, supply: Supply, scenario: str, rate: float) -> dict[str, Any]:
+    """One scenario: both kinds of windows, what they come to, and how the agency fared."""
+    windows: list[dict[str, Any]] = []
+    greedy: Mapping[str, int] = {}
+    for _ in range(plan.rounds):
+        with plan.cleared(scenario) as folder:
+            async with served(folder, supply) as gateway:
+                exchange = Exchange()
+                async with gateway.offices(plan.senders, exchange) as among:
+                    await warm(gateway, among, exchange)
+                    windows.append(await _window(gateway, among, exchange, rate, plan.seconds, "alone"))
+                    async with _greed(gateway, scenario) as told:
+                        windows.append(await _window(gateway, among, exchange, rate, plan.seconds, "beside"))
+                    greedy = told
+        plan.say(f"{scenario}: p99 " + ", ".join(f"{w['kind']} {w['p99_ms']:.0f} ms" for w in windows[-2:]))
+    return summed_up(windows) | {"greedy": dict(greedy), "windows": windows}
+
+
+def summed_up(windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The quantiles over all windows of each kind, their ratios, and the processors that were used."""
+    told: dict[str, Any] = {}
+    for kind in ("alone", "beside"):
+        mine = [w for w in windows if w["kind"] == kind]
+        took = [ms for w in mine for ms in w["took_ms"]]
+        seconds = sum(w["elapsed_s"] for w in mine)
+        told[kind] = {
+            "documents": len(took),
+            "p50_ms": quantile(took, 0.50),
+            "p99_ms": quantile(took, 0.99),
+            "busy": sum(w["busy"] * w["elapsed_s"] for w in mine) / seconds,
+            "strangers": sum(w["strangers"] * w["elapsed_s"] for w in mine) / seconds,
+            "cores": {
+                part: sum(w["cpu_ms"].get(part, 0.0) * w["documents"] for w in mine) / 1000 / seconds
+                for part in (*GATEWAY, "broker", "clients", "greedy")
+            },
+        }
+    for name in ("p50", "p99"):
+        told[f"{name}_ratio"] = told["beside"][f"{name}_ms"] / told["alone"][f"{name}_ms"]
+    return told
+
+
+async def _window(
+    gateway: Gateway, among: Sequence[Office], exchange: Exchange, rate: float, lasting_s: float, kind: str
+) -> dict[str, Any]:
+    told = await open_loop(gateway, among, exchange, KIND, rate, lasting_s)
+    return told | {"kind": kind, "took_ms": [round(end.took * 1000, 1) for end in exchange.ends]}
+
+
+@contextlib.asynccontextmanager
+async def _greed(gateway: Gateway, scenario: str) -> AsyncIterator[dict[str, int]]:
+    """The agency at work, from when it is trouble; what it tells of itself is kept."""
+    queued = sorted(organ for organ, entry in gateway.access.items() if entry["amqp_url"])
+    dead, organ = queued[-2:]
+    to = {"dead": dead, "fanout": "everybody"}.get(scenario, organ)
+    told: dict[str, int] = {}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.fairness.greedy", scenario),
+        *(str(gateway.stack.access_file), organ, to),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    heard = asyncio.create_task(_hear(process.stdout, told))
+    try:
+        async with asyncio.timeout(IN_TROUBLE_WITHIN_S), _watching(gateway.access[organ]) as channel:
+            while not await _is_trouble(scenario, told, channel, submit_queue(PartyKey(organ))):
+                if heard.done():
+                    raise SystemExit(f"the greedy agency ended: {told}")
+                await asyncio.sleep(LOOKS_EVERY_S)
+        yield told
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ENDS_WITHIN_S):
+                await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await heard
+
+
+@contextlib.asynccontextmanager
+async def _watching(access: Mapping[str, Any]) -> AsyncIterator[AbstractChannel]:
+    """A channel with the rights of an agency: the broker says to anybody how long a queue is."""
+    connection = await aiormq.connect(access["amqp_url"])
+    try:
+        yield await connection.channel()
+    finally:
+        await connection.close()
+
+
+async def _is_trouble(scenario: str, told: Mapping[str, int], channel: AbstractChannel, submits: str) -> bool:
+    """Whether more of its documents wait than are taken; of the dead agency's, whether all are taken in."""
+    sent = told.get("sent", 0)
+    if scenario == "http":
+        return sent >= FLOOD
+    waiting = (await channel.queue_declare(submits, passive=True)).message_count or 0
+    return sent >= WAITING and waiting == 0 if scenario == "dead" else sent > 0 and waiting > 0
+
+
+async def _hear(stream: asyncio.StreamReader, told: dict[str, int]) -> None:
+    async for line in stream:
+        told.update(json.loads(line))
