@@ -1,7 +1,8 @@
 """The one writer of a process: a thread that groups whatever waits into one transaction.
 
 The asyncio side leaves changes (and short calls, such as a lease) in a queue; while the database syncs one
-group, the next one gathers.  Each group is answered once, after its commit.  A group that fails for a reason
+group, the next one gathers.  What only strikes off work that is done makes no group of its own unless nothing else
+comes for a while: nobody's document waits for it, and each group costs a sync and two changes of threads.  Each group is answered once, after its commit.  A group that fails for a reason
 that lies in its content is halved until the one that can't be written stands alone; the others commit.
 """
 
@@ -33,6 +34,12 @@ T = TypeVar("T")
 MOST_ROWS = 4000
 """How many rows one transaction writes at most (a single change may have more)."""
 
+PATIENCE_S = 0.005
+"""How long what only tidies up waits for a group that is written anyway."""
+
+MOST_PATIENT = 32
+"""How much of it waits at most."""
+
 TRIES = 5
 """How often a group that lost a race or met a lock is tried again as it is."""
 
@@ -59,11 +66,20 @@ class _Job:
 class Writer:
     """Owns the thread and its connection.  Answers on *loop*, from which alone it is called."""
 
-    def __init__(self, engine: Engine, changes: Changes, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        changes: Changes,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._patience_s = patience_s
         self._engine = engine
         self._changes = changes
         self._loop = loop
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Job] | None] = SimpleQueue()
+        self._patient: list[_Job] = []
         self._held: list[_Job] = []
         self._connection: Connection | None = None
         self._is_closed = False
@@ -89,6 +105,7 @@ class Writer:
         """Finish what waits, then end the thread.  May be called twice."""
         if not self._is_closed:
             self._is_closed = True
+            self._hurry()
             self._queue.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
 
@@ -96,8 +113,17 @@ class Writer:
         if self._is_closed:
             raise Unavailable("store-away", "closed")
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._queue.put(_Job(future, change, call))
+        self._patient.append(_Job(future, change, call))  # all go in the order in which they came
+        if change is None or not change.is_tidying or len(self._patient) == MOST_PATIENT:
+            self._hurry()
+        elif len(self._patient) == 1:
+            self._loop.call_later(self._patience_s, self._hurry)
         return future
+
+    def _hurry(self) -> None:
+        jobs, self._patient = self._patient, []
+        if jobs:
+            self._queue.put(jobs)
 
     # --- in the thread ------------------------------------------------------------------------------
 
@@ -117,18 +143,18 @@ class Writer:
             first = self._queue.get()
             if first is None:
                 return None
-            jobs = [first]
+            jobs = first
         weight = sum(job.rows for job in jobs)
         while weight < MOST_ROWS:
             try:
-                job = self._queue.get_nowait()
+                more = self._queue.get_nowait()
             except Empty:
                 break
-            if job is None:
+            if more is None:
                 self._queue.put(None)  # closing: this group first
                 break
-            jobs.append(job)
-            weight += job.rows
+            jobs += more
+            weight += sum(job.rows for job in more)
         return jobs
 
     def _settle(self, jobs: list[_Job]) -> None:

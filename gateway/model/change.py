@@ -156,6 +156,11 @@ class Change:
     relations: tuple[Relation, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
 
+    @property
+    def is_tidying(self) -> bool:
+        """Whether it only strikes off work that is done.  Were it lost, that work would be done once more."""
+        return bool(self.forgets) and self == Change(fence=self.fence, forgets=self.forgets)
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:

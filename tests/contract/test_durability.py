@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from adapters.store import FileVault, Retention, VaultOptions
 from adapters.store.changes import Changes
 from adapters.store.engine import open_writer, parse, store_clock
 from adapters.store.leases import Leases
 from adapters.store.migrate import migrate
-from adapters.store.writer import Writer
-from gateway.model.change import Committed
+from adapters.store.writer import MOST_PATIENT, Writer
+from gateway.model.change import Change, Committed
 from tests.contract.entries import registered
 
 
@@ -96,11 +97,52 @@ def test_sqlite_waits_for_the_disk_with_each_commit(tmp_path: Path) -> None:
     assert (level, journal) == (2, "wal")
 
 
-async def test_nobody_is_answered_before_the_commit_has_come_back(tmp_path: Path) -> None:
-    """The commit is held while we look: whoever asked still waits."""
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    """An empty database, to write to."""
     url = parse(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
     await asyncio.to_thread(migrate, url)
     engine = open_writer(url)
+    yield engine
+    engine.dispose()
+
+
+def a_writer(engine: Engine, **more: Any) -> Writer:
+    changes = Changes(engine.dialect, "H53", Retention(), Leases(engine.dialect, store_clock))
+    return Writer(engine, changes, asyncio.get_running_loop(), **more)
+
+
+@pytest.mark.parametrize("count", [1, MOST_PATIENT])
+async def test_what_only_tidies_up_goes_with_the_next_group(engine: Engine, count: int) -> None:
+    """Nobody's document waits for it: a commit of its own would be for nothing."""
+    commits: list[Any] = []
+    event.listen(engine, "commit", commits.append)
+    writer = a_writer(engine, patience_s=3600)
+    for n in range(10):
+        changes = [Change(forgets=(f"receipt:{n}-{k}",)) for k in range(count)]
+        tidying = [asyncio.create_task(writer.commit(change)) for change in changes]
+        await asyncio.sleep(0)  # each is in the writer's hands
+        if count < MOST_PATIENT:
+            assert await writer.commit(registered(f"d{n}")) == Committed()
+        assert await asyncio.gather(*tidying) == [Committed()] * count
+    assert len(commits) == 10
+    await writer.close()
+
+
+async def test_what_only_tidies_up_is_not_forgotten(engine: Engine) -> None:
+    """Alone it is written when its patience is over; at the end at once."""
+    writer = a_writer(engine, patience_s=0)
+    assert await writer.commit(Change(forgets=("receipt:1",))) == Committed()
+    await writer.close()
+    writer = a_writer(engine, patience_s=3600)
+    tidying = asyncio.create_task(writer.commit(Change(forgets=("receipt:2",))))
+    await asyncio.sleep(0)
+    await writer.close()
+    assert await tidying == Committed()
+
+
+async def test_nobody_is_answered_before_the_commit_has_come_back(engine: Engine) -> None:
+    """The commit is held while we look: whoever asked still waits."""
     begun, released = threading.Event(), threading.Event()
 
     def hold(_connection: Any) -> None:
@@ -108,8 +150,7 @@ async def test_nobody_is_answered_before_the_commit_has_come_back(tmp_path: Path
         released.wait(10)
 
     event.listen(engine, "commit", hold)
-    changes = Changes(engine.dialect, "H53", Retention(), Leases(engine.dialect, store_clock))
-    writer = Writer(engine, changes, asyncio.get_running_loop())
+    writer = a_writer(engine)
     asked = asyncio.create_task(writer.commit(registered()))
     assert await asyncio.to_thread(begun.wait, 10)
     for _ in range(5):
@@ -119,4 +160,3 @@ async def test_nobody_is_answered_before_the_commit_has_come_back(tmp_path: Path
     assert await asked == Committed()
     assert not was_answered
     await writer.close()
-    engine.dispose()
