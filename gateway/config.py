@@ -22,6 +22,7 @@ from pydantic.dataclasses import dataclass as parsed
 
 from gateway.errors import ConfigError
 from gateway.model.policy import Acceptance, Attitude, Limits, Patience, Policy, SecrecyField
+from gateway.model.quota import Quota
 
 _STRICT: Any = {"extra": "forbid", "str_strip_whitespace": True}
 
@@ -226,6 +227,15 @@ class PaceSection:
 
 
 @parsed(frozen=True, kw_only=True, config=_STRICT)
+class QuotasSection:
+    """What one organ may send where the directory says nothing else; 0: no bound."""
+
+    bytes_per_day: int = 0
+    documents_per_minute: int = 0
+    documents_waiting: int = 0
+
+
+@parsed(frozen=True, kw_only=True, config=_STRICT)
 class LogSection:
     """What is told, and how: ``json`` or ``text``."""
 
@@ -254,6 +264,7 @@ class Sections:
     patience: PatienceSection = field(default_factory=PatienceSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
     pace: PaceSection = field(default_factory=PaceSection)
+    quotas: QuotasSection = field(default_factory=QuotasSection)
     log: LogSection = field(default_factory=LogSection)
     rules: Mapping[str, str] = field(default_factory=dict)
 
@@ -265,6 +276,17 @@ class Config:
     sections: Sections
     source: Path | None
     var: Path
+
+    @property
+    def quota(self) -> Quota:
+        """The quotas of a party of which the directory says nothing."""
+        quotas = self.sections.quotas
+        return Quota(
+            bytes_per_day=quotas.bytes_per_day,
+            documents_per_minute=quotas.documents_per_minute,
+            documents_waiting=quotas.documents_waiting,
+            urgent_per_minute=self.sections.pace.urgent_per_minute,
+        )
 
     @property
     def policy(self) -> Policy:
@@ -418,6 +440,9 @@ def _check(source: Path | None, sections: Sections) -> None:
         for key in keys:
             if getattr(getattr(sections, name), key) <= 0:
                 raise ConfigError(f"{where}: {name}.{key}: must be greater than 0")
+    for key in ("bytes_per_day", "documents_per_minute", "documents_waiting"):
+        if getattr(sections.quotas, key) < 0:
+            raise ConfigError(f"{where}: quotas.{key}: 0 (no bound), or how much")
     if sections.pace.workers < 0:
         raise ConfigError(f"{where}: pace.workers: 0 (one for each processor), or how many")
     try:

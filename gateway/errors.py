@@ -37,6 +37,20 @@ class Unavailable(GatewayError):
         self.retry_after = retry_after
 
 
+class QuotaExceeded(Unavailable):
+    """A quota of the peer's own is used up: the same input comes in when there is room again.
+
+    ``quota`` is its name (``gateway.model.quota.Measure``), *used* of *bound* are in use; ``room_in`` is true.
+    """
+
+    def __init__(self, quota: str, used: int, bound: int, *, room_in: timedelta) -> None:
+        super().__init__("quota-exceeded", f"{quota}: {used} of {bound}", retry_after=room_in)
+        self.room_in = room_in
+        self.quota = quota
+        self.used = used
+        self.bound = bound
+
+
 class WrongStep(GatewayError):
     """The journey table knows no such transition: our bug, or an event that came too late."""
 

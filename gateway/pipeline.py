@@ -16,7 +16,7 @@ which ``gateway.worker`` runs at once; if it dies, another finds the same work i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -59,6 +59,11 @@ from gateway.stages.receipt import Statement
 from gateway.world import TRIES, Errand, Errands, Us, World
 
 
+async def all_may_hurry(party: PartyKey) -> bool:
+    """Nobody counts what is urgent."""
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weighed:
     """What becomes of a suspect: it is ``settled`` for now, with these errands; else it is tried, ``is_alone`` or
@@ -86,12 +91,12 @@ class Pipeline:
     # --- 1 receive ----------------------------------------------------------------------------------
 
     async def receive(
-        self, arrival: Arrival, may_hurry: Callable[[PartyKey], bool] = lambda party: True
+        self, arrival: Arrival, may_hurry: Callable[[PartyKey], Awaitable[bool]] = all_may_hurry
     ) -> tuple[Ticket, Errands]:
         """Know who sends, look at the header, keep the bytes, register (T1).
 
-        *may_hurry* is asked for each urgent document whether its party's quota has room for it; what is beyond
-        counts as ordinary.  The ticket is durable.  Raises ``Unavailable`` where nothing could be stored.
+        *may_hurry* is asked for each urgent document that did not come by the urgent lane, where it was asked before,
+        whether its party's quota has room for it; what is beyond counts as ordinary.  The ticket is durable.  Raises ``Unavailable`` where nothing could be stored.
         """
         now = self._world.clock.now()
         directory = self._world.directory
@@ -126,7 +131,7 @@ class Pipeline:
         if arrival.payload.body is not None:
             await self._world.vault.put(arrival.payload)
         priority = receive.urgency(arrival, marks)
-        if priority.is_urgent and not may_hurry(party.key):
+        if priority.is_urgent and not arrival.is_urgent and not await may_hurry(party.key):
             priority = Priority.ORDINARY
         submission = receive.register(
             arrival,

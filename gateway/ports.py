@@ -33,6 +33,7 @@ from gateway.model.log import HeadRecord, Leaf, LogState, TreeHead, Unnumbered
 from gateway.model.party import Client, Found, Party
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance
+from gateway.model.quota import Quota, Used
 from gateway.model.retention import DataClass, Due, Lying
 from gateway.model.signature import Inspection, Seal, Sealed, SealOrder
 from gateway.model.stuck import Page, Undone
@@ -117,6 +118,22 @@ class Lives(Protocol):
     async def died(self, key: str, *, first: int = 1) -> int:
         """Count one more death under *key* and answer how many there are now; durable on return.  The count
         begins at *first*."""
+        ...
+
+
+class Usage(Protocol):
+    """What parties have used of their quotas, counted over all workers and lives, by the store's own clock."""
+
+    async def look(self, quotas: Mapping[PartyKey, Quota]) -> Mapping[PartyKey, Used]:
+        """What each of these parties has used, drained until now at the pace of its quota; nothing is written.
+
+        ``waiting`` is counted where a quota bounds it, and 0 elsewhere."""
+        ...
+
+    async def draw(self, drawn: Mapping[PartyKey, tuple[Used, Quota]]) -> Mapping[PartyKey, Used]:
+        """Add what was drawn (below 0: given back) to what each party has used, and answer as ``look`` does; durable on
+        return.  Nothing sinks below 0.  ``waiting`` of what was drawn counts for nothing.  Not to be repeated: what
+        was drawn twice counts twice."""
         ...
 
 
@@ -656,6 +673,14 @@ class Inlet(Protocol):
 
     def time_for(self, ahead: int) -> timedelta:
         """How long *ahead* submissions take at the measured pace, within what a sender can be told."""
+        ...
+
+
+class Quotas(Protocol):
+    """How much a party may send: asked before a body is read."""
+
+    async def check(self, party: PartyKey) -> None:
+        """Raises ``QuotaExceeded`` where a document of *party* would have to wait, with what it waits for and how long."""
         ...
 
 

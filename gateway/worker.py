@@ -23,9 +23,8 @@ from gateway.gate import Gate
 from gateway.model.change import Work, WorkKind, is_of_a_recipient
 from gateway.model.ids import DocumentId, EvidenceId, Owner, PartyKey
 from gateway.model.submission import Arrival, Ticket
-from gateway.pipeline import Pipeline
+from gateway.pipeline import Pipeline, all_may_hurry
 from gateway.ports import Ledger, Lives
-from gateway.quota import UrgentQuota
 from gateway.world import Errand, Errands
 
 log = structlog.get_logger("worker")
@@ -43,14 +42,13 @@ class Pace:
     """How much at once, and how often.
 
     ``documents``: between T1 and T2.  ``parcels``: at the outlet.  ``backlog``: parcels in hand beyond which
-    new ones are left in the store.  Of each, one party has its share at most.  ``urgent_per_minute``: of one party; what is beyond counts as ordinary.
+    new ones are left in the store.  Of each, one party has its share at most.
     ``tick``: how often due work is looked for.  ``lease``: how long a life lasts without a beat.
     """
 
     documents: int = 16
     parcels: int = 64
     backlog: int = 2000
-    urgent_per_minute: int = 120
     tick: timedelta = timedelta(milliseconds=500)
     lease: timedelta = timedelta(seconds=10)
     grace: timedelta = timedelta(seconds=20)
@@ -59,7 +57,15 @@ class Pace:
 class Worker:
     """Implements ``gateway.ports.Intake``; owns every task that it starts."""
 
-    def __init__(self, pipeline: Pipeline, ledger: Ledger, lives: Lives, owner: Owner, pace: Pace) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        ledger: Ledger,
+        lives: Lives,
+        owner: Owner,
+        pace: Pace,
+        may_hurry: Callable[[PartyKey], Awaitable[bool]] = all_may_hurry,
+    ) -> None:
         self._pipeline = pipeline
         self._ledger = ledger
         self._lives = lives
@@ -72,7 +78,7 @@ class Worker:
         self._recipients = Gate(pace.backlog, share_of(pace.parcels))
         self._held: Counter[str] = Counter()  # what is in hand, by the line in which it would wait
         self._news = asyncio.Event()  # a recipient has room again
-        self._quota = UrgentQuota(pace.urgent_per_minute)
+        self._may_hurry = may_hurry
         self._tasks: dict[asyncio.Task[None], tuple[str, float]] = {}
         self._loops: list[asyncio.Task[None]] = []
         self._suspects = asyncio.Lock()
@@ -100,9 +106,6 @@ class Worker:
         for errand in errands:
             self._begin(errand, held_by=whose)
         return ticket
-
-    def _may_hurry(self, party: PartyKey) -> bool:
-        return self._quota.takes(party, asyncio.get_running_loop().time())
 
     def screen(self, head: bytes) -> None:
         """``Intake.screen``."""

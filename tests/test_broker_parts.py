@@ -22,7 +22,7 @@ from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
 from adapters.broker import decoding, framing
-from adapters.broker.admission import Flight, Gate, Hold, Quota
+from adapters.broker.admission import Flight, Gate, Hold
 from adapters.broker.dead_letters import delivery_of, submission_of
 from adapters.broker.encoding import Properties
 
@@ -124,15 +124,6 @@ async def test_a_full_hold_in_which_nothing_moves_lets_reading_go_on() -> None:
     async with asyncio.timeout(5):
         await hold.room()
         await hold.room()
-
-
-def test_a_quota_is_per_key_and_comes_back_with_time() -> None:
-    quota = Quota(3)
-    assert [quota.allows("a", 0.0) for _ in range(5)] == [True, True, True, False, False]
-    assert quota.allows("b", 0.0)
-    assert not quota.allows("a", 19.0)
-    assert quota.allows("a", 21.0)
-    assert [quota.allows("a", 10_000.0) for _ in range(4)] == [True, True, True, False]
 
 
 async def turns() -> None:

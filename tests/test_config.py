@@ -40,6 +40,7 @@ def test_the_example_loads_and_means_the_defaults():
         ("[pace]\nworkers = 'two'", "pace.workers"),
         ("[pace]\nworkers = -1", "pace.workers: 0 (one for each processor), or how many"),
         ("[pace]\ndocuments = 0", "pace.documents: must be greater than 0"),
+        ("[quotas]\nbytes_per_day = -1", "quotas.bytes_per_day: 0 (no bound), or how much"),
         ("[directory]\nqueues = '('", "directory.queues: not a pattern"),
         ("[patience]\nexpiry_days = 31", "patience.expiry_days"),
         ("[broker]\nurl = 'amqp://x'", "broker.management_url"),

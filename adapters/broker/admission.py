@@ -1,7 +1,7 @@
 """How much of what the broker holds for us we take in at once, and who comes first.
 
-Three bounds: how many submissions are at the intake together (urgent ones first), how many bytes we hold
-before we stop reading, and how many urgent ones a party has per minute before they count as ordinary.
+Two bounds: how many submissions are at the intake together (urgent ones first), and how many bytes we hold
+before we stop reading.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 
@@ -144,21 +144,3 @@ class Hold:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
                     await self._has_room.wait()
-
-
-class Quota:
-    """So many per minute for each key, with as much again saved up at most."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute
-        self._levels: dict[Hashable, tuple[float, float]] = {}
-
-    def allows(self, key: Hashable, now_s: float) -> bool:
-        """Take one from the quota of *key* at the (monotonic) time *now_s*; ``False`` where it is used up."""
-        level, at = self._levels.get(key, (float(self._per_minute), now_s))
-        level = min(float(self._per_minute), level + (now_s - at) * self._per_minute / 60)
-        if level < 1:
-            self._levels[key] = (level, now_s)
-            return False
-        self._levels[key] = (level - 1, now_s)
-        return True

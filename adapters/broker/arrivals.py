@@ -13,6 +13,7 @@ from typing import Any
 
 from aiormq.abc import DeliveredMessage
 
+from adapters.broker.topology import Bounds
 from gateway.errors import Refused
 from gateway.model.claim import CLAIM_TYPE, resolve
 from gateway.model.envelope import Kind
@@ -23,6 +24,10 @@ from gateway.model.submission import Arrival
 
 _LARGEST_CLAIM = 8 * 1024
 _LONGEST_TEXT = 1000
+
+LAST_CHANCE = Bounds().submit.deliveries - 2
+"""A message that was given back so often is near the limit of its queue: it does not wait for a quota any more, and
+what it takes beyond is paid for by what comes after it."""
 
 
 def arrival_of(
@@ -56,10 +61,18 @@ def arrival_of(
         routed_as=kind_of(routing_key, party),
         is_urgent=urgent,
         is_dead_letter=dead,
+        is_owed=dead or _returns(message, headers) >= LAST_CHANCE,
         content_type=content_type,
         expires=text_of(headers.get("vanthu-expires")),
         traceparent=text_of(headers.get("traceparent")),
     )
+
+
+def _returns(message: DeliveredMessage, headers: Mapping[str, Any]) -> int:
+    """How often the message was given back, as its queue counts.  Of one that comes for the first time a sender might
+    say so himself."""
+    count = headers.get("x-delivery-count", 0) if message.redelivered else 0
+    return count if isinstance(count, int) else 0
 
 
 def kind_of(routing_key: str, party: PartyKey) -> Kind | None:

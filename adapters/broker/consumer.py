@@ -10,6 +10,8 @@ Strategy:
   against the queue's delivery limit.  After ``hold`` (RabbitMQ closes a channel whose message is not
   acknowledged within 30 minutes) it becomes a dead letter, which frees the party's queue; we consume the
   dead letters ourselves, and there it is tried on, again and again.
+* Who has used a quota up waits in the lobby (``adapters.broker.lobby``): with the message in hand for a short time, for
+  a long one with the queue left alone.  Prefetch 1 keeps the rest of the queue behind it.
 * Neither reject with requeue nor redelivery serves as a bounded retry (RabbitMQ 4.3 does not count them):
   what fails by a bug goes to the dead letters, where the store counts its deaths before work.
 """
@@ -19,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -28,17 +30,18 @@ from enum import Enum
 import structlog
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
-from adapters.broker.admission import Gate, Hold, Quota
+from adapters.broker.admission import Gate, Hold
 from adapters.broker.arrivals import arrival_of
 from adapters.broker.connection import LOST, Connection
 from adapters.broker.connection import Options as ConnectionOptions
 from adapters.broker.dead_letters import delivery_of, receipt_of, submission_of
+from adapters.broker.lobby import Lobby, Stay
 from adapters.broker.subscriptions import Pace, Subscriptions
 from adapters.broker.topology import DEAD_DELIVER, DEAD_RECEIPTS, DEAD_SUBMIT, submit_queue
-from gateway.errors import Unavailable
+from gateway.errors import QuotaExceeded, Unavailable
 from gateway.model.ids import DocumentId, PartyKey
 from gateway.model.submission import Arrival
-from gateway.ports import Intake
+from gateway.ports import Intake, Quotas
 
 log = structlog.get_logger(__name__)
 
@@ -53,8 +56,8 @@ class Options:
     """Submissions at the intake at once; beyond it urgent ones go first."""
     bytes_held: int = 64 * 1024 * 1024
     """Bodies held and not settled, beyond which we read more slowly from the broker."""
-    urgent_per_minute: int = 120
-    """Urgent submissions of one party per minute; beyond it they count as ordinary."""
+    lobby_bytes: int = 16 * 1024 * 1024
+    """Bodies of messages that wait for a quota of their party; beyond it they go back to their queues."""
     consumers_per_channel: int = 64
     dead_prefetch: int = 4
     """Dead letters of one kind in hand at once."""
@@ -87,6 +90,8 @@ class Verdict(Enum):
     """Given up: the broker moves it to the dead letters (a dead letter: to those that are parked)."""
     AGAIN = "again"
     """Back into its queue."""
+    LATER = "later"
+    """Back into its queue, which is consumed no more until its party has room."""
     LEAVE = "leave"
     """Nothing: we are stopping or its channel is gone, and the broker has it still."""
 
@@ -95,6 +100,7 @@ class Verdict(Enum):
 class _Taken:
     """One message in hand, whose lane and party its queue tells."""
 
+    queue: str
     lane: Lane
     party: PartyKey
     raw: AbstractChannel
@@ -115,13 +121,13 @@ class Consumer:
         intake: Intake,
         parties: Iterable[PartyKey],
         claim_secret: bytes,
+        quotas: Quotas,
     ) -> None:
         self._options = options
         self._intake = intake
         self._secret = claim_secret
         self._gate = Gate(options.capacity)
         self._hold = Hold(options.bytes_held)
-        self._quota = Quota(options.urgent_per_minute)
         self._connection = Connection(connection, "consume", room=self._hold.room)
         pace = Pace(
             answer_within=options.answer_within,
@@ -139,12 +145,13 @@ class Consumer:
         # Of queues that are consumed no more, too: what they brought may be in hand.
         self._origins: dict[str, tuple[Lane, PartyKey]] = living | dead
         self._living = frozenset(living)
-        self._subscriptions.add([*living], prefetch=1, per_channel=options.consumers_per_channel)
+        self._consume([*living])
         self._subscriptions.add([*dead], prefetch=options.dead_prefetch)
         self._running: set[asyncio.Task[None]] = set()
         self._is_started = False
         self._is_resting = False
         self._is_stopping = asyncio.Event()
+        self._lobby = Lobby(quotas, options.lobby_bytes, self._is_stopping)
 
     # --- life ---------------------------------------------------------------------------------------
 
@@ -179,8 +186,11 @@ class Consumer:
         gone, self._living = self._living - living.keys(), frozenset(living)
         self._origins |= living
         self._subscriptions.drop(gone)
-        self._subscriptions.add([*living], prefetch=1, per_channel=self._options.consumers_per_channel)
+        self._consume([queue for queue in living if not self._lobby.is_closed(queue)])
         return await self._subscriptions.settled()
+
+    def _consume(self, queues: Sequence[str]) -> None:
+        self._subscriptions.add(queues, prefetch=1, per_channel=self._options.consumers_per_channel)
 
     async def pause(self) -> None:
         """Take nothing more from the broker; what is in hand goes on.  May be called twice."""
@@ -189,6 +199,7 @@ class Consumer:
     async def resume(self) -> None:
         """Consume again.  May be called twice."""
         self._is_stopping.clear()
+        self._consume([queue for queue in self._living if not self._lobby.is_closed(queue)])
         self._subscriptions.resume()
         if self._is_resting:
             self._is_resting = False
@@ -206,6 +217,7 @@ class Consumer:
         """Pause, and wait up to *grace* for what is in hand; answers how many are left."""
         self._is_stopping.set()  # who waits for better times is not waited for
         await self._subscriptions.pause(min(grace, self._options.answer_within))
+        await self._lobby.stop()
         if self._running:
             await asyncio.wait(set(self._running), timeout=grace.total_seconds())
         return len(self._running)
@@ -227,7 +239,7 @@ class Consumer:
 
     def _take(self, queue: str, raw: AbstractChannel, message: DeliveredMessage) -> None:
         lane, party = self._origins[queue]
-        taken = _Taken(lane=lane, party=party, raw=raw, message=message)
+        taken = _Taken(queue=queue, lane=lane, party=party, raw=raw, message=message)
         size = len(message.body)
         self._hold.take(size)
         task = asyncio.create_task(self._settle(taken), name=f"arrival:{queue}")
@@ -248,13 +260,16 @@ class Consumer:
         tag, raw = taken.message.delivery_tag, taken.raw
         if verdict is Verdict.LEAVE or tag is None or raw.is_closed:
             return
+        if verdict is Verdict.LATER:
+            await self._close(taken)
         # A lost channel is no error: the message comes again, and the intake knows it.
         with suppress(*LOST):
             async with asyncio.timeout(self._options.answer_within.total_seconds()):
                 if verdict is Verdict.ACKNOWLEDGE:
                     await raw.basic_ack(tag, wait=False)
                 else:
-                    await raw.basic_reject(tag, requeue=verdict is Verdict.AGAIN, wait=False)
+                    is_back = verdict in (Verdict.AGAIN, Verdict.LATER)
+                    await raw.basic_reject(tag, requeue=is_back, wait=False)
 
     async def _judge(self, taken: _Taken) -> Verdict:
         match taken.lane:
@@ -267,13 +282,23 @@ class Consumer:
             case Lane.DEAD_RECEIPTS:
                 return await self._tell_untaken(taken)
 
+    async def _close(self, taken: _Taken) -> None:
+        """Consume the queue of *taken* no more before its party has room; else the message would come again at once."""
+        self._subscriptions.drop([taken.queue])
+        await self._subscriptions.left(taken.queue, self._options.answer_within)
+
+        def reopen() -> None:
+            if taken.queue in self._living:
+                self._consume([taken.queue])
+
+        self._lobby.close(taken.queue, taken.party, reopen)
+
     async def _bring_living(self, taken: _Taken) -> Verdict:
-        now_s = asyncio.get_running_loop().time()
         arrival = arrival_of(
             taken.message,
             taken.party,
             taken.message.routing_key or "",
-            urgent=taken.lane is Lane.URGENT and self._quota.allows(taken.party, now_s),
+            urgent=taken.lane is Lane.URGENT,
             dead=False,
             claim_secret=self._secret,
         )
@@ -306,6 +331,11 @@ class Consumer:
                         return Verdict.LEAVE  # it will come again, or is with another already
                     await self._intake.submit(arrival)
                 return Verdict.ACKNOWLEDGE
+            except QuotaExceeded as over:
+                verdict = await self._wait_for_room(taken, over, patience)
+                if verdict is not None:
+                    return verdict
+                continue
             except Unavailable as away:
                 log.warning("submission waits", party=arrival.claimed, reason=away.reason)
                 # The next try is no new death: nothing died.
@@ -319,6 +349,22 @@ class Consumer:
             if patience.is_over:
                 return Verdict.DEAD if is_living else Verdict.AGAIN
             if not await self._wait(patience):
+                return Verdict.LEAVE
+
+    async def _wait_for_room(self, taken: _Taken, over: QuotaExceeded, patience: _Patience) -> Verdict | None:
+        """What becomes of *taken*, whose party has used a quota up; ``None`` where it is to be tried again."""
+        size = len(taken.message.body)
+        self._hold.settle(size)  # who waits for itself does not keep us from reading what others send
+        try:
+            stay = await self._lobby.in_hand(taken.party, over.room_in, size, patience.left)
+        finally:
+            self._hold.take(size)
+        match stay:
+            case Stay.ROOM:
+                return None
+            case Stay.TOO_LONG:
+                return Verdict.LATER
+            case Stay.STOPPING:
                 return Verdict.LEAVE
 
     async def _tell_undeliverable(self, taken: _Taken) -> Verdict:
@@ -394,6 +440,11 @@ class _Patience:
     @property
     def is_over(self) -> bool:
         return asyncio.get_running_loop().time() >= self._until
+
+    @property
+    def left(self) -> timedelta:
+        """How much of the hold is left."""
+        return timedelta(seconds=max(0.0, self._until - asyncio.get_running_loop().time()))
 
     def next_s(self) -> float:
         wait_s, self._wait_s = self._wait_s, min(self._wait_s * 2, self._longest_s)

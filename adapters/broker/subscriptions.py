@@ -111,6 +111,16 @@ class Subscriptions:
                 group.queues = [queue for queue in group.queues if queue not in queues]
                 group.news.set()
 
+    async def left(self, queue: str, limit: timedelta) -> None:
+        """Wait until the broker has agreed that *queue*, which was dropped, is consumed no more; not longer than *limit*."""
+
+        async def leave() -> None:
+            while any(queue in group.tags for group in self._groups):
+                self._changes.clear()
+                await self._changes.wait()
+
+        await within(leave(), limit)
+
     async def settled(self, limit: timedelta | None = None) -> bool:
         """Wait until exactly the queues that are wanted are consumed, but not longer than *limit*; ``False`` where
         they are not (the broker is away, a queue is missing, we are paused)."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 from gateway.model.envelope import Business, Kind
 from gateway.model.ids import normalised
 from gateway.model.party import Capabilities, Dialect, Link
+from gateway.model.quota import NO_BOUND, UNSAID, Measure, Quota
 
 VIETNAM = timezone(timedelta(hours=7))
 """Days and instants without a zone are meant so."""
@@ -26,6 +27,10 @@ COLUMNS = (
     "successor",
     "status",
     "max_bytes",
+    "bytes_per_day",
+    "documents_per_minute",
+    "documents_waiting",
+    "urgent_per_minute",
     "takes_bytes",
     "kinds",
     "business",
@@ -109,6 +114,29 @@ class Cells:
             )
             return None
         return int(found)
+
+    def quota(self) -> Quota:
+        """How much the party may send; an empty cell means the default of all, ``none`` no bound."""
+        said = {
+            measure.value: found for measure in Measure if (found := self._bound(measure.value)) is not None
+        }
+        return Quota(**said) if said else UNSAID
+
+    def _bound(self, column: str) -> int | None:
+        found = self.text(column)
+        if not found:
+            return None
+        if found.lower() == "none":
+            return NO_BOUND
+        if re.fullmatch(r"[0-9]{1,15}", found) and int(found) > 0:
+            return int(found)
+        what = ("byte", "bytes") if column == Measure.BYTES else ("văn bản", "documents")
+        self._wrong(
+            column,
+            f"{found!r} không phải số {what[0]} (chỉ chữ số, lớn hơn 0; none: không giới hạn; để trống: mặc định)",
+            f"{found!r} is no number of {what[1]} (digits alone, more than 0; none: no bound; empty: the default)",
+        )
+        return None
 
     def link(self) -> Link | None:
         """How the party takes deliveries."""

@@ -11,6 +11,7 @@ from adapters.directory.directory import OrganDirectory
 from adapters.directory.endings import Ending
 from gateway.model.ids import PartyKey
 from gateway.model.party import Party
+from gateway.model.quota import Measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +68,16 @@ def described(party: Party, ending: Ending | None) -> dict[str, str]:
         "ending": _ended(ending),
         "former_names": ", ".join(f"{f.name}{_span(None, f.until)}" for f in party.former_names),
         "max_bytes": str(party.max_bytes or ""),
+        **{measure.value: _bound(getattr(party.quota, measure.value)) for measure in Measure},
         "takes_bytes": str(takes.max_bytes or ""),
         "kinds": " ".join(sorted(takes.kinds)),
         "business": " ".join(str(int(kind)) for kind in sorted(takes.business)),
         "dialects": " ".join(sorted(takes.dialects)),
     }
+
+
+def _bound(value: int | None) -> str:
+    return "" if value is None else str(value or "none")
 
 
 def _ended(ending: Ending | None) -> str:

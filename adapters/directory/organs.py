@@ -231,6 +231,7 @@ class _Reading:
             max_bytes=cells.number("max_bytes"),
             former_names=(FormerName(name=tidy(former), until=renamed),) if former else (),
             takes=cells.capabilities(),
+            quota=cells.quota(),
         )
 
     def _hold(self, code: str, key: str, remark: Callable[..., None]) -> None:
@@ -304,4 +305,5 @@ def _under(party: Party, parent: PartyKey) -> Party:
         parent=parent,
         former_names=party.former_names,
         takes=party.takes,
+        quota=party.quota,
     )

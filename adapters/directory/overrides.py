@@ -20,8 +20,9 @@ from gateway.errors import ConfigError
 from gateway.model.envelope import Business, Kind
 from gateway.model.ids import OrganCode, PartyKey, normalised
 from gateway.model.party import Capabilities, CodeValidity, Dialect, FormerName, Link, Party
+from gateway.model.quota import NO_BOUND, Measure, Quota
 
-_PARTY_KEYS = {"name", "link", "locked", "max_bytes", "codes", "parent", "former_names", "takes"}
+_PARTY_KEYS = {"name", "link", "locked", "max_bytes", "codes", "parent", "former_names", "takes", "quota"}
 _CODE_KEYS = {"code", "since", "until"}
 _TAKES_KEYS = {"kinds", "business", "max_bytes", "dialects"}
 
@@ -87,7 +88,23 @@ def _changed(party: Party | None, key: PartyKey, entry: Mapping[str, object], wh
         party = replace(party, former_names=_names(entry["former_names"], f"{where}.former_names"))
     if "takes" in entry:
         party = replace(party, takes=_takes(entry["takes"], f"{where}.takes"))
+    if "quota" in entry:
+        party = replace(party, quota=_quota(party.quota, entry["quota"], f"{where}.quota"))
     return party
+
+
+def _quota(listed: Quota, value: object, where: str) -> Quota:
+    """The quotas in *value*, and those of the list about which it says nothing."""
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: a table is needed")
+    known(value, {measure.value for measure in Measure}, where)
+    said: dict[str, int] = {}
+    for name, bound in value.items():
+        is_number = isinstance(bound, int) and not isinstance(bound, bool) and bound > 0
+        if not is_number and bound != "none":
+            raise ConfigError(f'{where}.{name}: a number above 0 is needed, or "none" for no bound')
+        said[name] = bound if is_number else NO_BOUND
+    return Quota(**said).over(listed)
 
 
 def _names(value: object, where: str) -> tuple[FormerName, ...]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from gateway.errors import Unavailable
-from gateway.model.ids import ClientId
+from gateway.model.ids import ClientId, PartyKey
 from gateway.ports import Inlet
 
 
@@ -70,6 +70,13 @@ class AlwaysOpen:
     def time_for(self, ahead: int) -> timedelta:
         """``Inlet.time_for``."""
         return timedelta(seconds=1)
+
+
+class Unmetered:
+    """``Quotas`` that nobody ever uses up."""
+
+    async def check(self, party: PartyKey) -> None:
+        """``Quotas.check``."""
 
 
 class Turnstile:

@@ -113,6 +113,19 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=registry,
         )
+        self._quota_waits = Counter(
+            "vanthu_quota_waits",
+            "How often a document had to wait for a quota of its sender, or an urgent one counted as ordinary.",
+            ("quota",),
+            registry=registry,
+        )
+        self._quotas_in_force = Gauge(
+            "vanthu_quota_parties",
+            "Parties that a quota holds back now.",
+            ("quota",),
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self._log = {
             name: Gauge(f"vanthu_log_{name}", told, multiprocess_mode="mostrecent", registry=registry)
             for name, told in (
@@ -174,6 +187,15 @@ class Metrics:
     def circuits(self, what: str, opened: int) -> None:
         """So many circuits of this kind are not closed."""
         self._circuits.labels(what).set(opened)
+
+    def quota_waits(self, quota: str) -> None:
+        """Something has to wait for this quota, or counts as ordinary because of it."""
+        self._tally.count(self._quota_waits, (quota,))
+
+    def quotas_in_force(self, parties: Mapping[str, int]) -> None:
+        """So many parties are held back by each quota."""
+        for quota, count in parties.items():
+            self._quotas_in_force.labels(quota).set(count)
 
     async def exposition(self) -> bytes:
         """All numbers in Prometheus' text form, those of the other workers too (as of a second ago)."""

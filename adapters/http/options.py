@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from adapters.http.gate import AlwaysOpen
+from adapters.http.gate import AlwaysOpen, Unmetered
 from gateway.ports import (
     Clock,
     Desk,
@@ -17,6 +17,7 @@ from gateway.ports import (
     Intake,
     Ledger,
     LogRecords,
+    Quotas,
     Records,
     Uploads,
     Vault,
@@ -92,5 +93,6 @@ class Ports:
     clock: Clock
     health: Health
     inlet: Inlet = field(default_factory=AlwaysOpen)
+    quotas: Quotas = field(default_factory=Unmetered)
     days_left: Callable[[], Mapping[str, int]] = dict
     disposal: Disposal | None = None

@@ -43,6 +43,7 @@ class Payloads:
         client, party = self._access.party(request)
         if party.is_locked:
             raise Refused("party-locked")
+        await self._ports.quotas.check(party.key)
         with self._turnstile.inward(client.id):
             body = Body(
                 request,

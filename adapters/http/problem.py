@@ -20,7 +20,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
-from gateway.errors import Refused, Unavailable, WrongStep
+from gateway.errors import QuotaExceeded, Refused, Unavailable, WrongStep
 from schemas import reasons
 
 MEDIA_TYPE = "application/problem+json"
@@ -45,6 +45,8 @@ def of(error: BaseException, *, language: str = "", route: str = "") -> web.Resp
     match error:
         case Refused():
             return of_reason(error.reason, detail=error.detail, language=language)
+        case QuotaExceeded():  # the peer's own affair, and told in full; who floods shall not fill our log with it
+            return over_quota(error, language=language)
         case Unavailable():
             reference = _reference()
             _log.warning(
@@ -63,6 +65,19 @@ def of(error: BaseException, *, language: str = "", route: str = "") -> web.Resp
             kind = "wrong step" if isinstance(error, WrongStep) else type(error).__name__
             _log.error("request failed", reference=reference, route=route, error=kind, exc_info=error)
             return of_reason("internal", language=language, reference=reference)
+
+
+def over_quota(error: QuotaExceeded, *, language: str = "") -> web.Response:
+    """Which quota is used up, how much of it is in use, and when there is room again."""
+    seconds = max(1, math.ceil(error.room_in.total_seconds()))
+    if prefers_english(language):
+        detail = f"{error.quota}: {error.used} of {error.bound} are used; there is room again in {seconds} s"
+    else:
+        detail = f"{error.quota}: đã dùng {error.used} trên {error.bound}; có chỗ trở lại sau {seconds} giây"
+    told = {"name": str(error.quota), "used": error.used, "bound": error.bound}
+    return of_reason(
+        error.reason, detail=detail, language=language, retry_after=error.room_in, members={"quota": told}
+    )
 
 
 def of_reason(

@@ -40,6 +40,7 @@ class Submissions:
         """Everything that can be refused without the body is refused before it is read."""
         client, party = self._access.party(request)
         _message_id(request)
+        await self._ports.quotas.check(party.key)
         media_type = request.content_type if "Content-Type" in request.headers else "application/xml"
         with self._turnstile.inward(client.id):
             if media_type == CLAIM_TYPE:

@@ -79,6 +79,7 @@ class ResumableUploads:
         if declared.size > limit:
             raise Refused("body-too-large", f"more than {limit} bytes")
         is_last = _says_complete(request)
+        await self._ports.quotas.check(party.key)
         with self._turnstile.inward(client.id):
             upload = await self._ports.uploads.begin(party.key, declared)
             if upload.is_complete or not request.can_read_body:

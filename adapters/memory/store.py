@@ -10,6 +10,7 @@ from typing import Any
 
 from adapters.memory.disposal import MemoryDisposal
 from adapters.memory.log import MemoryLog
+from adapters.memory.usage import MemoryUsage
 from gateway.errors import Reason
 from gateway.model.change import (
     PROBES,
@@ -46,7 +47,7 @@ class MemoryStore:
     """All these ports in one object, so that a change is seen by all of them at once.
 
     ``ledger``, ``lives``, ``inboxes``, ``records`` and ``watch`` are this object under the names that the store in SQL
-    uses, too; ``disposal``, ``log`` and ``log_records`` are twins of their own beside it.  *kept*: how long each data
+    uses, too; ``usage``, ``disposal``, ``log`` and ``log_records`` are twins of their own beside it.  *kept*: how long each data
     class is.
     """
 
@@ -68,6 +69,7 @@ class MemoryStore:
         self._deaths: dict[str, int] = {}
         self._audit: list[AuditEntry] = []
         self.ledger = self.lives = self.inboxes = self.records = self.dead = self.watch = self
+        self.usage = MemoryUsage(clock=clock, work=self._work)
         self.disposal = MemoryDisposal(
             kept=kept or {},
             submissions=self._submissions,

@@ -25,6 +25,7 @@ from adapters.store.log_records import SqlLogRecords
 from adapters.store.migrate import migrate
 from adapters.store.readers import Readers
 from adapters.store.records import SqlRecords
+from adapters.store.usage import SqlUsage
 from adapters.store.watch import SqlWatch
 from adapters.store.writer import Writer
 from gateway.errors import Unavailable
@@ -50,8 +51,8 @@ class Options:
 
 
 class Store:
-    """The database, open.  ``ledger``, ``lives``, ``inboxes``, ``records``, ``dead``, ``watch``, ``disposal``, ``log`` and
-    ``log_records`` are ports of the core."""
+    """The database, open.  ``ledger``, ``lives``, ``inboxes``, ``records``, ``dead``, ``watch``, ``usage``, ``disposal``, ``log``
+    and ``log_records`` are ports of the core."""
 
     def __init__(
         self, options: Options, loop: asyncio.AbstractEventLoop, now: Callable[[], datetime] | None
@@ -73,6 +74,7 @@ class Store:
         self.records = SqlRecords(dialect, options.realm, self._writer, self._readers)
         self.dead = SqlDeadLetters(dialect, self._readers)
         self.watch = SqlWatch(dialect, self._readers)
+        self.usage = SqlUsage(dialect, self._writer, self._readers, clock)
         self.disposal = SqlDisposal(
             dialect, options.realm, options.retention, self._writer, self._readers, leases
         )

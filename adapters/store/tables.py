@@ -333,6 +333,17 @@ deaths = Table(
     _needed("last_at", INSTANT),
 )
 
+# What parties have used of their quotas, in thousandths, and what had not drained at the instant ``at``.
+usage = Table(
+    "usage",
+    metadata,
+    _key("party"),
+    _needed("bytes", BigInteger),
+    _needed("documents", BigInteger),
+    _needed("urgent", BigInteger),
+    _needed("at", INSTANT),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -19,6 +19,7 @@ from gateway.cli import (
     log,
     organs,
     purge,
+    quotas,
     serve,
     sign,
     stuck,
@@ -48,6 +49,7 @@ check.add_to(app)
 edxml.add_to(app)
 organs.add_to(app)
 purge.add_to(app)
+quotas.add_to(app)
 
 
 def main() -> None:

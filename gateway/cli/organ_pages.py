@@ -64,6 +64,11 @@ def whole(one: dict[str, Any]) -> list[str]:
     )
     if one["max_bytes"]:
         lines.append(f"  gửi tối đa · may send: {one['max_bytes']} byte")
+    for name, quota in one["quota"].items():
+        bound = quota["bound"] or "không giới hạn · no bound"
+        lines.append(
+            f"  hạn mức · quota: {name} = {bound}" + ("" if quota["own"] else "  (mặc định · default)")
+        )
     lines.append(f"  phần mềm kết nối · clients: {', '.join(one['clients']) or '–'}")
     return lines
 

@@ -11,6 +11,7 @@ from typing import NewType
 
 from gateway.model.envelope import Business, Kind
 from gateway.model.ids import ClientId, OrganCode, PartyKey
+from gateway.model.quota import UNSAID, Quota
 
 Dialect = NewType("Dialect", str)
 """A form of envelope that a party's system reads."""
@@ -91,7 +92,8 @@ class Capabilities:
 class Party:
     """An agency that sends and receives.  ``key`` is immutable; everything else may change.
 
-    ``max_bytes`` bounds what it may send, ``takes`` says what it can be sent.  ``parent`` is the agency above it.
+    ``max_bytes`` bounds each document that it may send, ``quota`` all of them together; ``takes`` says what it can be
+    sent.  ``parent`` is the agency above it.
     """
 
     key: PartyKey
@@ -103,6 +105,7 @@ class Party:
     parent: PartyKey | None = None
     former_names: tuple[FormerName, ...] = ()
     takes: Capabilities = Capabilities()
+    quota: Quota = UNSAID
 
     def name_at(self, at: datetime) -> str:
         """What the party is called at the instant *at*."""

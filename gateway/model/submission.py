@@ -21,7 +21,8 @@ class Arrival:
     ``client`` is who was authenticated (``None``: nobody); ``claimed`` is the organ it says it acts for
     (routing key, HTTP parameter), ``routed_as`` the kind that a routing key named.  ``payload`` rides along with its body, or is a claim already
     in the vault.  ``expires`` is the text of ``vanthu-expires``.  ``is_dead_letter`` says that the
-    broker gave the message up at least once.
+    broker gave the message up at least once; ``is_owed`` that it stands among dead letters, where who waits would be
+    in everybody's way: no quota holds it up.
     """
 
     client: ClientId | None
@@ -32,6 +33,7 @@ class Arrival:
     routed_as: Kind | None = None
     is_urgent: bool = False
     is_dead_letter: bool = False
+    is_owed: bool = False
     content_type: str = ""
     expires: str = ""
     traceparent: str = field(default="", repr=False)

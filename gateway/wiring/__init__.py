@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.wiring.organs import CheckedList, Difference, Organs, check_organs, diff_organs
     from gateway.wiring.papers import Paper, Signed, sign, verify
     from gateway.wiring.process import work
+    from gateway.wiring.quotas import used_of_quotas
     from gateway.wiring.retention import Purged, purge
     from gateway.wiring.stack import Stack
 
@@ -67,6 +68,7 @@ __all__ = [
     "send",
     "sign",
     "told_drained",
+    "used_of_quotas",
     "verify",
     "verify_container",
     "work",
@@ -112,6 +114,7 @@ _WHERE = {
     "quiet": "logs",
     "send": "desk",
     "sign": "papers",
+    "used_of_quotas": "quotas",
     "verify": "papers",
     "verify_container": "evidence",
     "work": "process",

@@ -24,6 +24,7 @@ from gateway.config import Config
 from gateway.errors import ConfigError, Refused
 from gateway.model.ids import OrganCode, PartyKey
 from gateway.model.party import Client, Gone, Party, Successor, Unknown, form_of
+from gateway.model.quota import Measure
 from gateway.wiring.parties import clients_file, files_of, registered
 
 
@@ -70,6 +71,7 @@ class Organs:
 
     def __init__(self, config: Config) -> None:
         self._directory = registered(config)
+        self._default = config.quota
         self._now = SystemClock().now()
         self._clients = clients_of(config)
         self._below: dict[PartyKey, int] = {}
@@ -153,6 +155,13 @@ class Organs:
             "children": self._below.get(party.key, 0),
             "former_names": [{"name": f.name, "until": _text(f.until)} for f in party.former_names],
             "max_bytes": party.max_bytes,
+            "quota": {
+                measure.value: {
+                    "bound": party.quota.over(self._default).of(measure) or None,
+                    "own": getattr(party.quota, measure.value) is not None,
+                }
+                for measure in Measure
+            },
             "takes": {
                 "kinds": sorted(map(str, party.takes.kinds)),
                 "business": sorted(int(kind) for kind in party.takes.business),

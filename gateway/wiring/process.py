@@ -44,10 +44,12 @@ from gateway.config import Config, load, secret
 from gateway.desk import InboxDesk, Shelf
 from gateway.disposal import Disposer
 from gateway.errors import Reason, Unavailable
+from gateway.metered import MeteredIntake
 from gateway.model.breaker import Temper
 from gateway.model.ids import OrganCode, Owner, PartyKey, Realm
 from gateway.observer import LoggingObserver
 from gateway.pipeline import Pipeline
+from gateway.quotas import Quotas
 from gateway.register import Register
 from gateway.rounds import Rounds
 from gateway.sequencer import Rhythm, Sequencer
@@ -200,7 +202,8 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         has_room=room.has_room,
     )
     pipeline = Pipeline(world, register, policy, us)
-    worker = Worker(pipeline, world.ledger, world.lives, us.owner, _pace(config))
+    quotas = Quotas(store.usage, live, clock, metrics, config.quota)
+    worker = Worker(pipeline, world.ledger, world.lives, us.owner, _pace(config), quotas.may_hurry)
     room.worker = worker
     stamper = stamper_of(config)
     sequencer = Sequencer(
@@ -306,8 +309,9 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             metrics_token_sha256=_digest(secret(sections.http.metrics_token, "http.metrics_token")),
         ),
         HttpPorts(
-            intake=valve,
+            intake=MeteredIntake(valve, quotas, live, clock),
             inlet=valve,
+            quotas=quotas,
             desk=desk,
             ledger=world.ledger,
             records=world.records,
@@ -323,11 +327,12 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         metrics,
     )
     consumer = Consumer(
-        ConsumerOptions(urgent_per_minute=sections.pace.urgent_per_minute),
+        ConsumerOptions(),
         link,
-        worker,
+        MeteredIntake(worker, quotas, live, clock),
         topology[0].parties,
         claim_secret,
+        quotas,
     )
     resting = Resting(http, consumer, worker, outlet)
     service = Service(
@@ -339,6 +344,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
             # stopped after the worker, so that what that one still finishes comes under the last head
             Named("sequencer", sequencer),
             Named("worker", worker),
+            Named("quotas", quotas),
             Named("rounds", rounds),
             Named("disposal", disposer),
             Named("uploads", uploads),
@@ -464,7 +470,6 @@ def _pace(config: Config) -> Pace:
         documents=pace.documents,
         parcels=pace.parcels,
         backlog=pace.backlog,
-        urgent_per_minute=pace.urgent_per_minute,
         tick=timedelta(milliseconds=pace.tick_ms),
         lease=timedelta(seconds=pace.lease_s),
         grace=timedelta(seconds=pace.grace_s),

@@ -23,6 +23,7 @@ from adapters.directory import (
 from gateway.errors import ConfigError
 from gateway.model.ids import ClientId, OrganCode, PartyKey
 from gateway.model.party import Gone, Link, Party, Successor
+from gateway.model.quota import NO_BOUND, Quota
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT / "config" / "organs" / "tayninh_2020.csv"
@@ -55,6 +56,9 @@ def test_the_example_of_overrides_is_read_and_reaches_every_answer() -> None:
     stt = directory.party(PartyKey("000.00.13.H53"))
     assert stt is not None
     assert stt.max_bytes == 52428800
+    assert stt.quota == Quota(
+        bytes_per_day=2147483648, documents_per_minute=120, documents_waiting=1000, urgent_per_minute=20
+    )
     assert find("H53.13") == find("000.00.13.H53") == stt
     ended = datetime(2010, 1, 1, tzinfo=VIETNAM)
     assert find("000.00.99.H53") == Successor(party=stt, former=OrganCode("000.00.99.H53"), since=ended)
@@ -73,6 +77,15 @@ def test_the_example_of_overrides_is_read_and_reaches_every_answer() -> None:
     assert find("000.00.43.H53") == Gone(former=OrganCode("000.00.43.H53"), since=closed)
 
 
+def test_a_quota_of_the_overrides_goes_before_that_of_the_list(tmp_path: Path) -> None:
+    organs, parties = tmp_path / "organs.csv", tmp_path / "parties.toml"
+    organs.write_text("organ_id,name,bytes_per_day,urgent_per_minute\nA,a,1000,5\n")
+    parties.write_text('[parties."A".quota]\nurgent_per_minute = "none"\n')
+    party = load(Options(organs=organs, parties=parties))[0].party(PartyKey("A"))
+    assert party is not None
+    assert party.quota == Quota(bytes_per_day=1000, urgent_per_minute=NO_BOUND)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -83,6 +96,12 @@ def test_the_example_of_overrides_is_read_and_reaches_every_answer() -> None:
         ('[parties."000.00.00.H53"]\nlink = "ftp"', r'\.link: "amqp" or "http"'),
         ('[parties."000.00.00.H53"]\nlocked = "yes"', r"\.locked: true or false"),
         ('[parties."000.00.00.H53"]\nmax_bytes = 0', r"\.max_bytes: a number"),
+        (
+            '[parties."000.00.00.H53".quota]\nurgent_per_minute = 0',
+            r"\.quota\.urgent_per_minute: a number above 0",
+        ),
+        ('[parties."000.00.00.H53".quota]\nbytes = 1', r"\.quota: unknown key 'bytes'"),
+        ('[parties."000.00.00.H53"]\nquota = 5', r"\.quota: a table"),
         ('[parties."000.00.00.H53"]\ncodes = ["B"]', r"\.codes: a list of tables"),
         ('[parties."000.00.00.H53"]\ncodes = [{ code = "B", since = "2020" }]', r"since: a date"),
         (

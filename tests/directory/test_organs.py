@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.directory import Ending, Options, RemarkKind, Report, load_organs, read_organs
+from adapters.directory import Ending, Options, RemarkKind, Report, compare, load_organs, read_organs
 from adapters.directory import load as load_directory
 from gateway.errors import ConfigError
 from gateway.model.envelope import Business, Kind
@@ -25,6 +25,7 @@ from gateway.model.party import (
     Party,
     Successor,
 )
+from gateway.model.quota import NO_BOUND, UNSAID, Quota
 
 REAL = Path(__file__).parents[2] / "config" / "organs" / "tayninh_2020.csv"
 
@@ -223,6 +224,36 @@ def test_every_column_reaches_its_party(tmp_path: Path) -> None:
     }
 
 
+def test_quotas_reach_their_party_and_an_empty_cell_says_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "organs.csv"
+    path.write_text(
+        "organ_id,name,parent,bytes_per_day,documents_per_minute,documents_waiting,urgent_per_minute\n"
+        "A,a,B,2000000000,60,none,5\nB,b,,,None,,\nC,c,,,,,\n"
+    )
+    listed = load_organs(path)
+    assert listed.report.remarks == ()
+    quotas = {str(party.key): party.quota for party in listed.parties}
+    assert quotas == {
+        "A": Quota(
+            bytes_per_day=2_000_000_000,
+            documents_per_minute=60,
+            documents_waiting=NO_BOUND,
+            urgent_per_minute=5,
+        ),
+        "B": Quota(documents_per_minute=NO_BOUND),
+        "C": UNSAID,
+    }
+
+
+def test_a_changed_quota_is_told(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.csv", tmp_path / "after.csv"
+    before.write_text("organ_id,name,urgent_per_minute\nA,a,\nB,b,5\n")
+    after.write_text("organ_id,name,urgent_per_minute\nA,a,none\nB,b,7\n")
+    old, new = (load_directory(Options(organs=file))[0] for file in (before, after))
+    told = {str(one.party.key): one.fields for one in compare(old, new).changed}
+    assert told == {"A": {"urgent_per_minute": ("", "none")}, "B": {"urgent_per_minute": ("5", "7")}}
+
+
 def test_a_merger_of_the_list_is_found_and_the_file_of_overrides_has_the_last_word(tmp_path: Path) -> None:
     organs, parties = tmp_path / "organs.csv", tmp_path / "parties.toml"
     organs.write_text("organ_id,name,successor,until\nA,a,B,2025-07-01\nB,b,,\nC,c,,\n")
@@ -246,6 +277,10 @@ def test_a_merger_of_the_list_is_found_and_the_file_of_overrides_has_the_last_wo
         ("organ_id,name,since,until\nA,a,2025-07-01,2024-07-01\n", 2, "until", "before it begins"),
         ("organ_id,name,max_bytes\nA,a,50.000.000\n", 2, "max_bytes", "no number of bytes"),
         ("organ_id,name,takes_bytes\nA,a,0\n", 2, "takes_bytes", "no number of bytes"),
+        ("organ_id,name,bytes_per_day\nA,a,2 GB\n", 2, "bytes_per_day", "no number of bytes"),
+        ("organ_id,name,documents_per_minute\nA,a,0\n", 2, "documents_per_minute", "none: no bound"),
+        ("organ_id,name,documents_waiting\nA,a,-1\n", 2, "documents_waiting", "no number of documents"),
+        ("organ_id,name,urgent_per_minute\nA,a,1.5\n", 2, "urgent_per_minute", "no number of documents"),
         ("organ_id,name,status\nA,a,khóa\n", 2, "status", "active or locked"),
         ("organ_id,name,link\nA,a,ftp\n", 2, "link", "amqp or http"),
         ("organ_id,name,kinds\nA,a,edoc fax\n", 2, "kinds", "'fax' is none of these"),

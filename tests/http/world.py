@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import cast
 
 from adapters.http import HttpServer, Options, Ports
+from adapters.http.gate import Unmetered
 from adapters.memory import CountingIds, FixedClock, MemoryDirectory, MemoryLog, MemoryUploads
 from adapters.memory.vault import gathered
 from gateway.errors import Reason, Refused, Unavailable
@@ -34,7 +35,7 @@ from gateway.model.journey import HandOverState, SubmissionState
 from gateway.model.party import Client, CodeValidity, Link, Party
 from gateway.model.payload import PayloadRef
 from gateway.model.submission import Arrival, Door, Ticket
-from gateway.ports import Disposal, Uploads
+from gateway.ports import Disposal, Quotas, Uploads
 from gateway.valve import Gauge, Valve
 
 PROVINCE, DEPARTMENT, COMMUNE, STRANGER = "000.00.00.H53", "000.00.13.H53", "000.25.36.H53", "000.00.14.H53"
@@ -407,6 +408,7 @@ def a_server(
     *,
     places: int = 1000,
     gauges: Sequence[Gauge] = (),
+    quotas: Quotas | None = None,
     **options: object,
 ) -> HttpServer:
     """A server over *tables*, not yet started; *places* submissions may wait behind its valve."""
@@ -423,6 +425,7 @@ def a_server(
     ports = Ports(
         intake=valve,
         inlet=valve,
+        quotas=quotas or Unmetered(),
         desk=TableDesk(tables),
         ledger=TableLedger(tables),
         records=TableRecords(tables),

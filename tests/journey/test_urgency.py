@@ -14,6 +14,7 @@ from gateway.model.envelope import Due, Priority
 from gateway.model.handover import Delivery, ItemType, Receipt
 from gateway.model.ids import DocumentId, OrganCode
 from gateway.model.journey import SubmissionState
+from gateway.model.quota import Quota
 from gateway.worker import Pace
 from tests.builders import COMMUNE, an_edoc
 from tests.journey.town import HEALTH, LABOUR, Town, a_town
@@ -96,7 +97,7 @@ async def test_receipts_of_an_urgent_document_are_as_urgent_as_it_is() -> None:
 
 async def test_beyond_the_quota_an_urgent_document_counts_as_ordinary_and_its_sender_is_told() -> None:
     """DESIGN §4; whichever lane it took, for the envelope decides on that.  Others have quotas of their own."""
-    town = await a_town(pace=Pace(urgent_per_minute=2, grace=timedelta()))
+    town = await a_town(quota=Quota(urgent_per_minute=2))
     sent = await send_all(town, HOA_TOC, HOA_TOC, HOA_TOC, HEN_GIO)
     dossiers = [await town.store.load(document) for document in sent]  # type: ignore[arg-type]  # a DocumentId
     assert [d.submission.priority for d in dossiers if d] == [

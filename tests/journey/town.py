@@ -33,6 +33,7 @@ from adapters.memory import (
     write_status,
 )
 from gateway.desk import InboxDesk, Shelf
+from gateway.metered import MeteredIntake
 from gateway.model.document import Dossier
 from gateway.model.envelope import (
     Amendment,
@@ -49,15 +50,18 @@ from gateway.model.ids import ClientId, DocumentId, MessageId, OfficialId, Organ
 from gateway.model.party import CodeValidity, Link
 from gateway.model.payload import PayloadRef
 from gateway.model.policy import Policy
+from gateway.model.quota import UNSAID, Quota
 from gateway.model.retention import DataClass
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
 from gateway.ports import Envelopes, Sealer
+from gateway.quotas import Quotas
 from gateway.register import Register
 from gateway.worker import Pace, Worker
 from gateway.world import Us, World
 from tests.builders import COMMUNE, PDF, PROVINCE, a_client, a_party, a_status, an_attachment, an_edoc
 from tests.journey.weather import (
+    MemoryNumbers,
     MemoryObserver,
     WeatheredInspector,
     WeatheredLedger,
@@ -83,14 +87,19 @@ class Life:
     worker: Worker
     pipeline: Pipeline
     desk: InboxDesk
+    quotas: Quotas
+    intake: MeteredIntake
     is_frozen: bool = False
 
 
 class Town:
     """The gateway and its agencies.  ``lives`` are the workers that still run."""
 
-    def __init__(self, *, policy: Policy, pace: Pace, queue_room: int, departments: int) -> None:
-        self.policy, self.pace = policy, pace
+    def __init__(
+        self, *, policy: Policy, pace: Pace, quota: Quota, queue_room: int, departments: int
+    ) -> None:
+        self.policy, self.pace, self.quota = policy, pace, quota
+        self.numbers = MemoryNumbers()
         self.clock = FixedClock()
         self.ids = CountingIds(clock=self.clock)
         extra = [f"001.{n // 100:02d}.{n % 100:02d}.H53" for n in range(departments)]
@@ -140,10 +149,13 @@ class Town:
             has_room=lambda sender, more: bool(rooms) and rooms[0].has_room(sender, more),
         )
         pipeline = Pipeline(world, register, self.policy, us)
-        worker = Worker(pipeline, self.ledger, self.store, us.owner, self.pace)
+        quotas = Quotas(self.store.usage, self.directory, self.clock, self.numbers, self.quota)
+        worker = Worker(pipeline, self.ledger, self.store, us.owner, self.pace, quotas.may_hurry)
         rooms.append(worker)
         shelf = Shelf(ledger=self.ledger, inboxes=self.store, records=self.store, clock=self.clock)
-        life = Life(us.owner, worker, pipeline, InboxDesk(shelf, register, worker.go_on))
+        desk = InboxDesk(shelf, register, worker.go_on)
+        intake = MeteredIntake(worker, quotas, self.directory, self.clock)
+        life = Life(us.owner, worker, pipeline, desk, quotas, intake)
         await self.store.beat(us.owner, self.pace.lease)
         self.lives.append(life)
         return life
@@ -273,7 +285,7 @@ class Town:
             link=Link.HTTP if sender == COMMUNE else Link.AMQP,
             content_type="application/xml",
         )
-        return await (life or self.lives[0]).worker.submit(replace(arrival, **changes))
+        return await (life or self.lives[0]).intake.submit(replace(arrival, **changes))
 
     async def report(self, reporter: str, code: str, **changes: Any) -> Ticket:
         """Send a status and let it be settled."""
@@ -336,13 +348,15 @@ async def a_town(
     *,
     policy: Policy | None = None,
     pace: Pace | None = None,
+    quota: Quota = UNSAID,
     queue_room: int = 100,
     departments: int = 0,
 ) -> Town:
-    """A town with one worker awake.  *departments* adds so many organs with queues."""
+    """A town with one worker awake.  *quota* holds for everybody of whom the directory says nothing; *departments* adds so many organs with queues."""
     town = Town(
         policy=policy or Policy(),
         pace=pace or Pace(documents=64, grace=timedelta()),
+        quota=quota,
         queue_room=queue_room,
         departments=departments,
     )

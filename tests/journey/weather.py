@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from adapters.memory import MemoryInspector, MemoryNotary, MemoryOutlet, MemoryStore
@@ -204,6 +204,22 @@ class WeatheredNotary:
         if self.is_broken:
             raise ZeroDivisionError("a bug of ours")
         return self._notary.attest(evidence)
+
+
+class MemoryNumbers:
+    """Numbers of the quotas, as they were told."""
+
+    def __init__(self) -> None:
+        self.waits: Counter[str] = Counter()
+        self.parties: dict[str, int] = {}
+
+    def quota_waits(self, quota: str) -> None:
+        """``Numbers.quota_waits``."""
+        self.waits[quota] += 1
+
+    def quotas_in_force(self, parties: Mapping[str, int]) -> None:
+        """``Numbers.quotas_in_force``."""
+        self.parties = {quota: count for quota, count in parties.items() if count}
 
 
 class MemoryObserver:

@@ -109,6 +109,9 @@ class Clerk:
             return Ticket(door=Door.REFUSED, document=None, state=SubmissionState.REFUSED)
         return Ticket(door=Door.ACCEPTED, document=None, state=SubmissionState.RECEIVED)
 
+    async def check(self, party: PartyKey) -> None:
+        """``Quotas.check``: nobody has used anything up."""
+
     def screen(self, head: bytes) -> None:
         raise AssertionError("AMQP screens nothing")
 
@@ -187,6 +190,7 @@ async def consuming(broker: Broker, clerk: Clerk, **options: Any) -> AsyncIterat
         clerk,
         TOPOLOGY.parties,
         SECRET,
+        clerk,
     )
     await consumer.start()
     try:

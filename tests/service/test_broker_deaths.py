@@ -46,7 +46,7 @@ async def test_a_bug_makes_a_dead_letter_that_comes_again_as_one(broker: Broker,
         await broker.becomes("vanthu.dead.submit", 0)
     living, dead = clerk.arrivals
     assert not living.is_dead_letter
-    assert dead == replace(living, is_dead_letter=True)
+    assert dead == replace(living, is_dead_letter=True, is_owed=True)
 
 
 async def test_a_dead_letter_that_waits_for_better_times_does_not_die_of_it(broker: Broker) -> None:

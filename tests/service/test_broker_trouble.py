@@ -145,15 +145,6 @@ async def test_urgent_ones_come_first_when_the_intake_is_full(broker: Broker) ->
     assert [arrival.is_urgent for arrival in clerk.arrivals] == [False, True, False]
 
 
-async def test_urgent_ones_beyond_the_quota_count_as_ordinary(broker: Broker) -> None:
-    clerk = Clerk()
-    async with client(broker, "client-a") as own, consuming(broker, clerk, urgent_per_minute=2):
-        for number in range(4):
-            await submit(own, named("submitUrgent", A), message_id=f"m-{number}")
-        await clerk.sees(lambda c: len(c.arrivals) == 4)
-    assert [arrival.is_urgent for arrival in clerk.arrivals] == [True, True, False, False]
-
-
 # --- pauses, ends, and brokers that come and go -----------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter, deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -25,12 +25,15 @@ from adapters.memory import (
 )
 from gateway.desk import InboxDesk, Shelf
 from gateway.errors import Refused, Unavailable
+from gateway.metered import MeteredIntake
 from gateway.model.change import Change, WorkKind
 from gateway.model.ids import OrganCode, Owner, PartyKey, Realm
 from gateway.model.journey import SubmissionState
 from gateway.model.policy import Patience, Policy
+from gateway.model.quota import Quota
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
+from gateway.quotas import Quotas
 from gateway.register import Register
 from gateway.rounds import Rounds
 from gateway.sequencer import Rhythm, Sequencer
@@ -50,6 +53,14 @@ POLICY = Policy(
 )
 PACE = Pace(tick=timedelta(seconds=2), lease=timedelta(seconds=10), grace=timedelta())
 RHYTHM = Rhythm(tick=timedelta(seconds=4), head=timedelta(seconds=40), batch=20, page=20)
+URGENT = Quota(urgent_per_minute=120)
+QUOTAS = (
+    URGENT,
+    URGENT,
+    Quota(documents_per_minute=3, urgent_per_minute=1),
+    Quota(bytes_per_day=20_000_000, documents_waiting=2, urgent_per_minute=2),
+)
+"""In every second seed somebody is held back at times."""
 GIVES_UP_S = 30.0
 """After so long without an answer the broker takes a message to be unacknowledged."""
 
@@ -64,6 +75,7 @@ class Life:
     context: Context = field(default_factory=copy_context)
     waiting: list[asyncio.Future[Any]] = field(default_factory=list)
     worker: Worker = None  # type: ignore[assignment]
+    intake: MeteredIntake = None  # type: ignore[assignment]
     desk: InboxDesk = None  # type: ignore[assignment]
     sequencer: Sequencer = None  # type: ignore[assignment]
     uploads: Any = None
@@ -87,13 +99,19 @@ class Stamps:
 
 
 class Uncounted:
-    """Numbers of the rounds that nobody reads."""
+    """Numbers of the rounds and of the quotas, which nobody reads."""
 
     def stuck(self, what: str) -> None:
         """``Numbers.stuck``."""
 
     def in_hand(self, count: int, oldest_s: float) -> None:
         """``Numbers.in_hand``."""
+
+    def quota_waits(self, quota: str) -> None:
+        """``Numbers.quota_waits``."""
+
+    def quotas_in_force(self, parties: Mapping[str, int]) -> None:
+        """``Numbers.quotas_in_force``."""
 
 
 class Complaints:
@@ -143,6 +161,8 @@ class SimTown(Town):
         self.tickets: dict[str, list[Ticket]] = {}
         self.births = 0
         self.wanted = self.random.choice((1, 1, 2, 3))
+        # Of its own, so that what is drawn here changes nothing else in this seed.
+        self.quota = Random(seed ^ 0x9007A).choice(QUOTAS)
         self.counts: Counter[str] = Counter()
 
     # --- what is told -------------------------------------------------------------------------------
@@ -222,7 +242,15 @@ class SimTown(Town):
             has_room=lambda sender, more: bool(rooms) and rooms[0].has_room(sender, more),
         )
         pipeline = Pipeline(world, register, POLICY, us)
-        life.worker = Worker(pipeline, ledger, lives, owner, PACE)  # type: ignore[arg-type]
+        quotas = Quotas(
+            port(life, "usage", store.usage),  # type: ignore[arg-type]
+            self.directory,
+            life.clock,
+            Uncounted(),
+            self.quota,
+        )
+        life.worker = Worker(pipeline, ledger, lives, owner, PACE, quotas.may_hurry)  # type: ignore[arg-type]
+        life.intake = MeteredIntake(life.worker, quotas, self.directory, life.clock)
         rooms.append(life.worker)
         rounds = Rounds(
             port(life, "watch", store),  # type: ignore[arg-type]
@@ -255,6 +283,7 @@ class SimTown(Town):
             await self.ask(life, life.worker.start())
             await self.ask(life, life.sequencer.start())
             await self.ask(life, rounds.start())
+            await self.ask(life, quotas.start())
         except (Lost, Unavailable):
             self.kill(life)
             return life
@@ -339,7 +368,7 @@ class SimTown(Town):
         known = self.tickets.setdefault(name_of(arrival), [])
         taken_in = [ticket.document for ticket in known if ticket.state is not SubmissionState.REFUSED]
         try:
-            ticket = await self.ask(life, life.worker.submit(arrival))
+            ticket = await self.ask(life, life.intake.submit(arrival))
         except (Lost, Unavailable) as gone:
             is_dead = arrival.is_dead_letter or self.random.random() < 0.3  # at the queue's delivery limit
             if isinstance(gone, Unavailable):

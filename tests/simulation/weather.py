@@ -20,7 +20,7 @@ from gateway.model.handover import Handed, HandOverResult
 if TYPE_CHECKING:
     from tests.simulation.town import Life, SimTown
 
-STORE = ("ledger", "lives", "inboxes", "records", "watch", "log", "log_records")
+STORE = ("ledger", "lives", "inboxes", "records", "watch", "usage", "log", "log_records")
 AWAY = dict.fromkeys(STORE, "store-away") | {
     "vault": "disk-full",
     "uploads": "disk-full",
@@ -36,6 +36,7 @@ PORTS = {
     "inboxes": ("peek", "item", "lock"),
     "records": ("timeline", "evidence", "one_evidence", "relations", "search"),
     "watch": ("held", "strays"),
+    "usage": ("look", "draw"),
     "log": ("lead", "waiting", "adopt", "append", "publish", "unstamped", "stamp"),
     "log_records": ("state",),
     "vault": ("put", "read"),
@@ -48,7 +49,7 @@ PORTS = {
 }
 LOSES_ANSWERS = {"put", "beat", "bury", "lock", "begin", "append", "finish", "publish"}
 """Calls that may be done although their caller is told that they were not."""
-DOUBTFUL_COMMITS = {"commit", "died", "lease"}
+DOUBTFUL_COMMITS = {"commit", "died", "lease", "draw"}
 """The same of the store's writes, in a third of the seeds (in all with ``is_doubtful``): what was leased by a call
 whose answer was lost is in nobody's hand until the rounds find it."""
 LATENCIES_S = dict.fromkeys(STORE, (0.0, 0.0, 0.0, 0.02, 0.2)) | {

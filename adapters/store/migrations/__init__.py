@@ -4,5 +4,5 @@ Expand, then contract: a migration may add tables, indexes and nullable columns 
 takes away only what the release before it no longer used.
 """
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration: a start that finds it in the database runs none."""
