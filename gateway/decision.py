@@ -99,6 +99,7 @@ class Decision:
             self._world.ids.jitter(),
             reason,
             is_urgent=work.priority.is_urgent,
+            is_sure=is_sure,
         )
         later = Postponed(key=work.key, due_at=due, reason=reason, is_sure=is_sure)
         await self._world.ledger.commit(Change(fence=self._us.fence(work), postponed=(later,)))

@@ -187,7 +187,7 @@ class Disposer:
 
     async def _document(self, part: DataClass, document: DocumentId, tally: Tally, is_dry: bool) -> None:
         dossier = await self._ledger.load(document)
-        if dossier is None:
+        if dossier is None or dispose.is_gone(part, dossier):
             return
         undone = await self._disposal.undone(dispose.works_of(dossier))
         now = self._clock.now()
@@ -269,7 +269,7 @@ class Disposer:
 
 
 class _Rest(AbstractAsyncContextManager[None]):
-    """Around one step: rests afterwards, by the time that it took."""
+    """Around one step: rests after it is done, by the time that it took; who is to stop does not."""
 
     def __init__(self, sweep: Sweep, is_busy: Callable[[], bool]) -> None:
         self._sweep = sweep
@@ -279,7 +279,9 @@ class _Rest(AbstractAsyncContextManager[None]):
     async def __aenter__(self) -> None:
         self._began = asyncio.get_running_loop().time()
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            return
         took = asyncio.get_running_loop().time() - self._began
         ease = self._sweep.ease_when_busy if self._is_busy() else self._sweep.ease
         await asyncio.sleep(min(took * ease, self._sweep.longest_rest.total_seconds()))

@@ -538,7 +538,7 @@ class Pipeline:
         with self._world.observer.stage("receipt", parcel.document):
             result = await self._world.outlet.hand_over(parcel)
         if result.handed is result.handed.NOT_NOW:
-            return await self.put_off(errand.work, result.reason)
+            return await self.put_off(errand.work, result.reason, is_sure=result.is_sure)
         await self._world.ledger.commit(Change(fence=self._us.fence(errand.work), forgets=(errand.work.key,)))
         return ()
 

@@ -50,7 +50,8 @@ class Acceptance:
 class Patience:
     """How often and how long we try.  Back-off doubles from ``first`` to ``longest``, with jitter.
 
-    ``crowded`` is the longest pause where a queue is full: its reader is alive as a rule, and makes room.  It is
+    ``crowded`` is the longest pause where a queue is full, its reader is alive as a rule and makes room, and where
+    the broker is away and surely has nothing of the parcel: all wait for the same thing, and it ends at once.  It is
     also that between two looks for a document that a recall, update or replacement waits for; ``original`` is
     how long it waits in all.
     """

@@ -218,6 +218,8 @@ def returned(handover: HandOver, cause: str, now: datetime) -> Moved:
 
 
 _SOON = frozenset({"queue-full", "original-not-here", "original-in-flight"})
+_SOON_IF_SURE = frozenset({"broker-away"})
+"""As soon, where the attempt surely brought nothing: once the broker is back everybody waits for what waited for it."""
 
 
 def back_off(
@@ -227,11 +229,14 @@ def back_off(
     reason: Reason | None = None,
     *,
     is_urgent: bool = False,
+    is_sure: bool = False,
 ) -> timedelta:
     """How long to wait after *attempts* tries that ended for *reason*: doubling, capped, the upper half drawn
-    by *jitter* in [0, 1).  What is urgent asks a full queue again at the first pause, each time."""
+    by *jitter* in [0, 1).  What is urgent asks a full queue again at the first pause, each time.  *is_sure*: the last
+    try surely brought nothing."""
     doublings = min(max(attempts - 1, 0), 20)
-    cap = min(patience.crowded, patience.longest) if reason in _SOON else patience.longest
+    is_soon = reason in _SOON or (is_sure and reason in _SOON_IF_SURE)
+    cap = min(patience.crowded, patience.longest) if is_soon else patience.longest
     if is_urgent and reason == "queue-full":
         cap = min(patience.first, cap)
     whole: timedelta = min(patience.first * (1 << doublings), cap)

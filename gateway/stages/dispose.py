@@ -42,6 +42,13 @@ def deliveries_of(copy: HandOver) -> Sequence[DeliveryId]:
     return [*earlier, copy.delivery]
 
 
+def is_gone(part: DataClass, dossier: Dossier) -> bool:
+    """Whether *part* of a document went already: another may have been quicker since it was found to be due."""
+    if part is DataClass.CONTENT:
+        return dossier.submission.payload is None
+    return dossier.header is None
+
+
 def hindrance(
     part: DataClass,
     dossier: Dossier,

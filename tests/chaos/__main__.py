@@ -6,7 +6,8 @@
 
 RabbitMQ, PostgreSQL (or SQLite) and the gateway's processes are real and on loopback.  The faults and the times at which they
 strike are drawn by the seed.  Then an auditor holds what the agencies saw against the store and its evidence.  The result lies
-in var/chaos/chaos.json, too.  The exit code is 1 where the books do not balance.
+in var/chaos/chaos.json, too, and all that is known of documents with a flaw in var/chaos/stories-<store>.json.  The exit code
+is 1 where the books do not balance.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = asyncio.run(_lived(order, folder / store, console))
         outcomes.append(outcome)
         _tell(outcome, console)
+        told = json.dumps(outcome.stories, ensure_ascii=False, indent=1)
+        (folder / f"stories-{store}.json").write_text(told, encoding="utf-8")
     (folder / "chaos.json").write_text(
         json.dumps([as_json(one) for one in outcomes], ensure_ascii=False, indent=1), encoding="utf-8"
     )

@@ -75,6 +75,8 @@ class Agency(ABC):
     async def send(self, step: Step, paper: Paper) -> Sent:
         """Send until it is confirmed: what an e-office does with its outbox."""
         lane = "edoc.urgent" if step.priority else "edoc"
+        # It may be taken before we know that it was confirmed.
+        self._seen.sizes.update({name: size for name, _, size in paper.digests})
         refused = await self._submit(paper.body, step.message, lane)
         sent = Sent(
             organ=self.organ,
@@ -87,7 +89,6 @@ class Agency(ABC):
             answer=refused,
         )
         self._seen.sent.append(sent)
-        self._seen.sizes.update({name: size for name, _, size in paper.digests})
         return sent
 
     @asynccontextmanager
@@ -288,13 +289,7 @@ class Office(Agency):
     async def _delivery(self, message: AbstractIncomingMessage) -> None:
         body = message.body
         if message.content_type == CLAIM_TYPE:
-            try:
-                async with asyncio.timeout(30):
-                    body = await redeem(self._http, self._access, body)
-            except AWAY:
-                await asyncio.sleep(0.5)
-                await self._settle(message.nack(requeue=True))
-                return
+            body = await self._redeemed(body)
         is_repeat = bool(message.redelivered or message.headers.get("vanthu-attempt"))
         takes = self._taken(
             str(message.message_id),
@@ -306,6 +301,15 @@ class Office(Agency):
         )
         if self._is_willing.is_set():
             await self._settle(message.ack() if takes else message.reject(requeue=False))
+
+    async def _redeemed(self, claim: bytes) -> bytes:
+        # The message is held meanwhile: each time that it were given back would count against its queue's limit.
+        while True:
+            try:
+                async with asyncio.timeout(30):
+                    return await redeem(self._http, self._access, claim)
+            except AWAY:
+                await asyncio.sleep(0.5)
 
     async def _told(self, message: AbstractIncomingMessage) -> None:
         headers = {name: str(value) for name, value in message.headers.items()}

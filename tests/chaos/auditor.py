@@ -175,11 +175,21 @@ class _Audit:
                 )
             return
         reason = row["reason"]
-        is_known = (
-            reason in REFUSALS.get(sent.what, set()) if sent.what else reason in _refused_statuses(sent)
-        )
+        expected = REFUSALS.get(sent.what, set()) if sent.what else self._refused_statuses(sent)
+        is_known = reason in expected
         if reason in OURS or not (is_known or sent.what is What.BROKEN):
             self.find(Kind.LOST, f"{sent.message} of {sent.organ} was refused as {reason}", row["document"])
+
+    def _refused_statuses(self, sent: Sent) -> Iterable[str]:
+        if sent.code not in ("15", "16"):
+            return set()
+        # An answer that crosses a newer request, or comes to a copy that was taken back meanwhile.
+        crossed = {"status-impossible", "request-unknown"}
+        asking = self.copies.get((sent.about, sent.organ), {})
+        original = self.copies.get((asking.get("about"), sent.organ), {})
+        # Who has rejected a document has nothing to give back.
+        was_rejected = asking.get("asks") == "recall" and original.get("reason") == "delivery-rejected"
+        return {*crossed, "document-unknown"} if was_rejected else crossed
 
     # --- submissions and their chains ------------------------------------------------------------------
 
@@ -352,7 +362,7 @@ class _Audit:
                 continue
             document = rows[0]["document"]
             about = self.copies.get((sent.about, sent.organ), {})
-            if about.get("request") == "recall-agreed" and sent.code in STEPS:
+            if about.get("request") == "recall-agreed" and sent.code in (*STEPS, "02"):
                 continue  # who has agreed to give a document back has no more to say of it
             far[sent.about, sent.organ].add(sent.code)
             original = self.submissions.get(sent.about)
@@ -458,11 +468,6 @@ class _Audit:
         for head in self.rows.heads[-1:]:
             if head["size"] > len(hashes) or head["root"] != _root(hashes[: head["size"]]).hex():
                 self.find(Kind.WRONG, f"the head over {head['size']} is not the tree's")
-
-
-def _refused_statuses(sent: Sent) -> Iterable[str]:
-    # An answer that crosses a newer request, or comes to a copy that was taken back meanwhile.
-    return {"status-impossible", "request-unknown"} if sent.code in ("15", "16") else set()
 
 
 def _root(leaves: Sequence[bytes]) -> bytes:

@@ -20,12 +20,16 @@ from tests.chaos.papers import Desk
 from tests.chaos.plan import Plan, Step, draw
 from tests.chaos.processes import megabytes, workers_of
 from tests.chaos.seen import Sent
+from tests.chaos.store import Row
+from tests.chaos.stories import known_of
 from tests.chaos.town import Town, a_town
 
 IN_FLIGHT = 150
 """Documents on their way at once, as far as their senders know."""
 NOT_WAITED_FOR_S = 60.0
 """After so long a document does not hold the next ones up any more."""
+MOST_REST_S = 3600.0
+"""After so long it is told what has not come to rest, even if something moves."""
 MEMORY_MB = 250
 """What no worker may exceed."""
 
@@ -50,7 +54,8 @@ class Order:
     only: str = ""
     strikes: tuple[tuple[str, int], ...] = ()
     scale: float = 1.0
-    settle_s: float = 180.0
+    settle_s: float = 420.0
+    """How long nothing may move before all is at rest: more than the longest pause between two tries."""
     settings: str = ""
     may_mount: bool = True
 
@@ -77,6 +82,8 @@ class Outcome:
     order: Order
     struck: list[Struck] = field(default_factory=list)
     flaws: list[Flaw] = field(default_factory=list)
+    stories: list[Row] = field(default_factory=list)
+    """What is known of each document with a flaw."""
     books: Books
     numbers: dict[str, set[int]] = field(default_factory=dict)
     """Our document id, to the steps that it came of."""
@@ -153,6 +160,7 @@ class _Story:
         books = Books(seen=town.seen, rows=rows, queues=depths)
         judge = remembered(partial(verify_evidence, roots=load_roots(town.var / "dev" / "trust")))
         flaws = await asyncio.to_thread(audit, books, judge)
+        stories = await asyncio.to_thread(known_of, {flaw.document for flaw in flaws}, books, town.store_url)
         flaws += [Flaw(Kind.STUCK, what) for what in left]
         if self._memory_mb > MEMORY_MB:
             flaws.append(Flaw(Kind.WRONG, f"a worker had {self._memory_mb:.0f} MB, more than {MEMORY_MB}"))
@@ -171,6 +179,7 @@ class _Story:
             order=self._order,
             struck=self._struck,
             flaws=flaws,
+            stories=stories,
             books=books,
             numbers=numbers,
             elapsed_s=self._now(),
@@ -274,10 +283,14 @@ class _Story:
     # --- rest -----------------------------------------------------------------------------------------
 
     async def _settle(self) -> None:
-        """Wait until nothing is on its way, or for as long as that may take."""
+        """Wait until nothing is on its way, or nothing moves any more."""
+        seen, known, since = self._town.seen, 0, self._now()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._order.settle_s):
-                while not await self._is_at_rest():
+            async with asyncio.timeout(MOST_REST_S):
+                while not await self._is_at_rest() and self._now() - since < self._order.settle_s:
+                    moved = len(seen.sent) + len(seen.taken) + len(seen.told)
+                    if moved != known:
+                        known, since = moved, self._now()
                     await asyncio.sleep(0.25)
 
     async def _is_at_rest(self) -> bool:

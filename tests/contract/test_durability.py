@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,18 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     return Disk(monkeypatch)
 
 
+async def in_pieces() -> AsyncIterator[bytes]:
+    yield b"o"
+    yield b"ne"
+
+
+@pytest.mark.parametrize("puts", [lambda: b"one", in_pieces], ids=["whole", "in-pieces"])
 async def test_a_payload_is_synced_before_it_gets_its_name_and_its_folder_before_the_answer(
-    tmp_path: Path, disk: Disk
+    tmp_path: Path, disk: Disk, puts: Callable[[], bytes | AsyncIterator[bytes]]
 ) -> None:
     """Temporary file, fdatasync, rename, fsync of the folder: in this order."""
     vault = FileVault(VaultOptions(folder=tmp_path))
-    ref = await vault.put(b"one")
+    ref = await vault.put(puts())
     path = tmp_path / ref.sha256[:2] / ref.sha256[2:3] / ref.sha256
     synced, renamed, named = disk.notes[-3:]
     assert (synced[0], synced[1].parent) == ("fdatasync", tmp_path / "tmp")

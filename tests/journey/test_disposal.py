@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -54,7 +55,26 @@ class Interrupted:
         return call
 
 
-def disposer(town: Town, interrupted: Interrupted | None = None) -> Disposer:
+class Overtaken:
+    """Between what was found to be due and the look at it, another clears out."""
+
+    def __init__(self, town: Town) -> None:
+        self._town = town
+        self.quicker = Tally()
+
+    def over(self, port: Any) -> Any:
+        """*port*, overtaken."""
+
+        async def due(*asked: Any) -> Any:
+            found = await port.due(*asked)
+            if found and not self.quicker:
+                self.quicker = await clear_out(self._town)
+            return found
+
+        return Watched(port, due=due) if hasattr(port, "due") else port
+
+
+def disposer(town: Town, interrupted: Interrupted | Overtaken | None = None) -> Disposer:
     over = interrupted.over if interrupted else lambda port: port
     return Disposer(
         over(town.store.disposal),
@@ -127,6 +147,44 @@ async def test_content_goes_first_then_the_header_and_evidence_stays() -> None:
         "content=0 metadata=0 payloads=2",
         "content=1 metadata=0 payloads=0",
     ]
+
+
+async def test_two_who_clear_out_at_once_let_go_of_the_bytes_once() -> None:
+    """The second has found it due, and comes when it is gone: it changes nothing, and counts nothing."""
+    town = await a_town()
+    ticket = await sent(town, town.edoc(LABOUR))
+    await town.pass_time(90 * DAY)
+    overtaken = Overtaken(town)
+    tally = await disposer(town, overtaken).round()
+    assert (tally.gone[CONTENT], overtaken.quicker.gone[CONTENT]) == (0, 1)
+    assert ticket.document is not None
+    assert [e.event for e in await town.store.timeline(ticket.document)].count("content-purged") == 1
+
+
+async def test_who_clears_out_stops_at_once_in_the_midst_of_a_step() -> None:
+    """It rests after what it has done, not after what it gives up."""
+    town = await a_town()
+    looks = asyncio.Event()
+
+    async def look(*_: Any) -> Any:
+        looks.set()
+        await asyncio.Event().wait()
+
+    clearing = Disposer(
+        town.store.disposal,
+        Watched(town.vault, look=look),
+        town.ledger,
+        town.store,
+        town.store,
+        town.clock,
+        owner=Owner("who clears out"),
+        sweep=Sweep(first=timedelta(), ease=1e9, longest_rest=timedelta(minutes=1)),
+    )
+    town.store._alive_until[Owner("who clears out")] = town.clock.now() + DAY
+    async with asyncio.timeout(5):
+        await clearing.start()
+        await looks.wait()
+        await clearing.stop()
 
 
 async def test_after_the_bytes_are_gone_the_same_id_gets_the_same_receipts() -> None:

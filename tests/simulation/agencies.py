@@ -105,6 +105,14 @@ class Agencies:
         )
         return str(arrival.message_id)
 
+    def again_at(self, when: float, arrival: Arrival) -> None:
+        """From *when* on who has sent *arrival* long ago sends it again."""
+        self.town.in_flight += 1
+        delay = max(0.0, when - self.town.loop.time())
+        self.town.loop.call_later(
+            delay, lambda: self.town.loop.create_task(self._send(arrival, False)), context=Context()
+        )
+
     async def _send(self, arrival: Arrival, as_claim: bool) -> None:
         draw, is_calm = self.random.random, lambda: self.town.weather.is_calm
         try:

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gateway import rounds, sequencer, worker
+from gateway import disposal, rounds, sequencer, worker
 from gateway.model.envelope import DocumentReference, Kind, Organ
 from gateway.model.ids import MessageId, OfficialId, OrganCode
 from tests.builders import COMMUNE, PDF, PROVINCE
@@ -15,8 +15,12 @@ from tests.journey.town import CLOSED, HEALTH, JUSTICE, LABOUR, LOCKED, MERGED
 from tests.simulation.agencies import Agencies
 from tests.simulation.books import Books
 from tests.simulation.loop import StandsStill
+from tests.simulation.operators import Operators
 from tests.simulation.town import PACE, Complaints, SimTown
 
+WEEKS_D = (8, 15, 40, 40)
+DAY_S = 86_400.0
+LATER_S = 100.0
 ORGANS = (LABOUR, HEALTH, JUSTICE, COMMUNE)
 ASKED = ("", "recall", "13", "update", "replace", "recall-some")
 ODD = ("secret", "bad file", "no such recipient", "other bytes", "somebody else's", "no form")
@@ -48,15 +52,18 @@ def run(seed: int, *, is_doubtful: bool = False) -> Outcome:
     """Live through *seed*."""
     town = SimTown(seed, is_doubtful=is_doubtful)
     agencies = Agencies(town)
-    logs = worker.log, sequencer.log, rounds.log
-    worker.log = sequencer.log = rounds.log = Complaints(town)
+    told = (worker, sequencer, rounds, disposal)
+    logs = [module.log for module in told]
+    for module in told:
+        module.log = Complaints(town)
     main = town.loop.create_task(_live(town, agencies))
     try:
         town.loop.run_until_complete(main)
     except StandsStill:
         town.wrong("everything stands still")
     finally:
-        worker.log, sequencer.log, rounds.log = logs
+        for module, log in zip(told, logs, strict=True):
+            module.log = log
     for trouble in town.loop.trouble:
         town.wrong(trouble)
     outcome = Outcome(
@@ -89,7 +96,24 @@ async def _live(town: SimTown, agencies: Agencies) -> None:
     town.loop.call_later(town.random.random() * STORM_S, _give_keys, town)
     for _ in range(town.random.randrange(3)):
         town.loop.call_later(town.random.random() * STORM_S, _jump, town)
+    operators = Operators(town)
+    for _ in range(town.random.choice((0, 1, 3))):
+        operators.call_at(20 + town.random.random() * STORM_S)
     await asyncio.sleep(STORM_S)
+    await _rest(town, agencies)
+    if town.lasts_long:
+        _leap(town, town.random.choice(WEEKS_D) * DAY_S)
+        town.weather.returns(town.random)
+        town.tell("weeks have passed")
+        _come_again(town, agencies)
+        await asyncio.sleep(LATER_S)
+        await _rest(town, agencies)
+    if not town.problems:
+        Books(town, agencies).audit()  # at this very instant: at the next one a deadline may be due
+
+
+async def _rest(town: SimTown, agencies: Agencies) -> None:
+    """The weather is calm until nothing is left to do."""
     town.weather.is_calm = True
     _give_keys(town)
     agencies.is_willing = False
@@ -99,13 +123,34 @@ async def _live(town: SimTown, agencies: Agencies) -> None:
     while quiet < 2 and town.loop.time() < until and not town.problems:
         await asyncio.sleep(10)
         quiet = quiet + 1 if town.is_at_rest() else 0
-    if not town.problems:
-        Books(town, agencies).audit()  # at this very instant: at the next one a deadline may be due
+
+
+def _come_again(town: SimTown, agencies: Agencies) -> None:
+    """Long after, while what was kept long enough goes: the same messages, and others about the same documents."""
+    r = town.random
+    begin = town.loop.time()
+
+    def send(body: bytes, when: float, **changes: object) -> None:
+        agencies.send_at(when, body, **changes)
+
+    for arrival in r.sample(sorted(agencies.published.values(), key=lambda a: a.message_id), 4):
+        when = begin + r.random() * LATER_S * 0.8
+        if r.random() < 0.6:
+            agencies.again_at(when, arrival)
+        elif arrival.payload.body is not None:
+            agencies.send_at(when, arrival.payload.body, arrival.claimed, routed_as=arrival.routed_as)
+    for number in r.sample(range(1, 6), 2):
+        when = begin + r.random() * LATER_S * 0.8
+        _amend(town, send, r.choice(("recall", "13", "update")), number, list(ORGANS[:3]), when)
 
 
 def _jump(town: SimTown) -> None:
     by = town.random.choice((-90.0, -5.0, 7.0, 120.0))
     town.tell(f"the clocks jump by {by:.0f} s")
+    _leap(town, by)
+
+
+def _leap(town: SimTown, by: float) -> None:
     town.store_clock.skew += by
     town.weather.blows += by > PACE.lease.total_seconds()  # every life seems to end, once
     for life in town.alive:

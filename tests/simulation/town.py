@@ -24,13 +24,15 @@ from adapters.memory import (
     MemoryVault,
 )
 from gateway.desk import InboxDesk, Shelf
+from gateway.disposal import Disposer, Sweep
 from gateway.errors import Refused, Unavailable
 from gateway.metered import MeteredIntake
 from gateway.model.change import Change, WorkKind
-from gateway.model.ids import OrganCode, Owner, PartyKey, Realm
+from gateway.model.ids import DocumentId, OrganCode, Owner, PartyKey, Realm
 from gateway.model.journey import SubmissionState
 from gateway.model.policy import Patience, Policy
 from gateway.model.quota import Quota
+from gateway.model.retention import DataClass
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
 from gateway.quotas import Quotas
@@ -61,6 +63,14 @@ QUOTAS = (
     Quota(bytes_per_day=20_000_000, documents_waiting=2, urgent_per_minute=2),
 )
 """In every second seed somebody is held back at times."""
+KEPT = {DataClass.CONTENT: timedelta(days=10), DataClass.METADATA: timedelta(days=20)}
+SWEEP = Sweep(
+    first=timedelta(seconds=5),
+    every=timedelta(seconds=20),
+    page=3,
+    longest_rest=timedelta(seconds=1),
+    settle=timedelta(seconds=30),
+)
 GIVES_UP_S = 30.0
 """After so long without an answer the broker takes a message to be unacknowledged."""
 
@@ -74,10 +84,13 @@ class Life:
     mortal: Mortal = field(default_factory=Mortal)
     context: Context = field(default_factory=copy_context)
     waiting: list[asyncio.Future[Any]] = field(default_factory=list)
+    is_worker: bool = True
+    """Another takes its place when it ends."""
     worker: Worker = None  # type: ignore[assignment]
     intake: MeteredIntake = None  # type: ignore[assignment]
     desk: InboxDesk = None  # type: ignore[assignment]
     sequencer: Sequencer = None  # type: ignore[assignment]
+    disposer: Disposer | None = None
     uploads: Any = None
 
 
@@ -142,10 +155,12 @@ class SimTown(Town):
         self.directory = _directory(())
         self.store_clock = JumpyClock(self.loop)
         self.clock = self.store_clock  # type: ignore[assignment]
-        self.store = WatchedStore(self.store_clock, self.wrong)
+        self.lasts_long = self.random.random() < 0.3
+        """Whether weeks pass in this seed, and what was kept long enough goes."""
+        self.store = WatchedStore(self.store_clock, self.wrong, KEPT if self.lasts_long else {})
         room = self.random.choice((1, 3, 100, 100))
         self.broker = WatchedBroker(list(self.directory.parties()), self.store, self.wrong, deliveries=room)
-        self.vault = MemoryVault()
+        self.vault = MemoryVault(self.store_clock)
         self.uploads = MemoryUploads(self.store_clock, self.vault)
         self.ids = CountingIds(clock=self.store_clock)  # type: ignore[arg-type]
         self.outlet = MemoryOutlet(  # type: ignore[assignment]
@@ -194,6 +209,8 @@ class SimTown(Town):
     def _of_change(self, change: Change) -> tuple[str, str]:
         if change.submission is not None:
             before = self.store._submissions.get(change.submission.document)
+            if before is not None and before.payload is not None and change.submission.payload is None:
+                return before.state.value, "let go"
             return (before.state.value if before else "-"), f"to {change.submission.state.value}"
         if change.handovers:
             after = change.handovers[-1]
@@ -284,6 +301,19 @@ class SimTown(Town):
             await self.ask(life, life.sequencer.start())
             await self.ask(life, rounds.start())
             await self.ask(life, quotas.start())
+            if self.lasts_long:
+                life.disposer = Disposer(
+                    port(life, "disposal", store.disposal),  # type: ignore[arg-type]
+                    self.weather.shelves(life, vault),  # type: ignore[arg-type]
+                    ledger,  # type: ignore[arg-type]
+                    shelf.inboxes,
+                    records,  # type: ignore[arg-type]
+                    life.clock,
+                    owner=owner,
+                    is_busy=lambda: bool(life.worker.in_hand),
+                    sweep=SWEEP,
+                )
+                await self.ask(life, life.disposer.start())
         except (Lost, Unavailable):
             self.kill(life)
             return life
@@ -293,8 +323,14 @@ class SimTown(Town):
             self.look_for_inbound()
         return life
 
+    def hire(self, owner: Owner) -> Life:
+        """A process beside the workers: nobody takes its place."""
+        life = Life(owner, JumpyClock(self.loop, self.store_clock.skew), is_worker=False)
+        life.context.run(LIFE.set, life.mortal)
+        return life
+
     def kill(self, life: Life) -> None:
-        """From now on nothing of *life* acts any more; another begins some time later."""
+        """From now on nothing of *life* acts any more; another worker begins some time later."""
         if life.mortal.is_dead:
             return
         life.mortal.is_dead = True
@@ -304,6 +340,8 @@ class SimTown(Town):
         for future in life.waiting:
             if not future.done():
                 future.set_exception(Lost())
+        if not life.is_worker:
+            return
         is_noticed = self.random.random() < 0.4
         context = Context()
         self.loop.call_later(
@@ -376,12 +414,21 @@ class SimTown(Town):
                 is_dead = False  # nothing died: what was waited out in hand is no dead letter
             self.inbound.append(replace(arrival, is_dead_letter=is_dead))
         else:
-            if taken_in and ticket.document not in taken_in:
+            if taken_in and self._first_try(ticket.document) not in map(self._first_try, taken_in):
                 self.wrong(f"{arrival.message_id} came again and is another document: {ticket.reason}")
             known.append(ticket)
         finally:
             self.in_flight -= 1
         self.look_for_inbound()
+
+    def _first_try(self, document: DocumentId | None) -> DocumentId | None:
+        """Of what an operator had tried again, the document as it came."""
+        while document in self.store._submissions:
+            slot = self.store._submissions[document].slot
+            if not slot.startswith("again:"):
+                break
+            document = DocumentId(slot.removeprefix("again:"))
+        return document
 
     async def bury_letters(self) -> None:
         """Dead letters go to a life until one has settled them; some come twice, and late."""

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.memory import Letter, MemoryBroker, MemoryStore
 from adapters.memory.clock import OPENING
-from gateway.model.change import Change
+from gateway.model.change import Change, WorkKind
+from gateway.model.document import Submission
 from gateway.model.handover import HandOver
-from gateway.model.ids import DocumentId, PartyKey
-from gateway.model.journey import HANDOVER, REQUEST, STATUS, SUBMISSION, Answer, Ask
-from gateway.model.party import Party
+from gateway.model.ids import DocumentId, PartyKey, delivery_id
+from gateway.model.journey import (
+    FINAL_HANDOVERS,
+    FINAL_SUBMISSIONS,
+    HANDOVER,
+    REQUEST,
+    STATUS,
+    SUBMISSION,
+    Answer,
+    Ask,
+    HandOverState,
+)
+from gateway.model.party import Link, Party
+from gateway.model.retention import DataClass
 from gateway.stages.amend import NEVER_HAD
 from tests.simulation.loop import VirtualLoop
 
@@ -22,6 +34,8 @@ MOVED = {(a, b) for (a, _), b in HANDOVER.items()}
 MOVED |= {(a, c) for a, b in MOVED for d, c in MOVED if b == d}
 ASKED = {(a, b) for (a, _), b in REQUEST.items()}
 DECIDED = {(a, b) for (a, _), b in SUBMISSION.items()}
+KEPT_ON = timedelta(days=7) - timedelta(minutes=5)
+"""So long after its expiry nothing of a document goes, as far as clocks that are wrong agree about it."""
 
 Wrong = Callable[[str], None]
 
@@ -41,8 +55,8 @@ class JumpyClock:
 class WatchedStore(MemoryStore):
     """Looks at every change that is written.  ``moves`` counts what moved where."""
 
-    def __init__(self, clock: JumpyClock, wrong: Wrong) -> None:
-        super().__init__(clock)
+    def __init__(self, clock: JumpyClock, wrong: Wrong, kept: Mapping[DataClass, timedelta]) -> None:
+        super().__init__(clock, kept)
         self._wrong = wrong
         self.moves: Counter[tuple[str, str, str]] = Counter()
         self.on_item: Callable[[str], None] = lambda party: None
@@ -55,6 +69,9 @@ class WatchedStore(MemoryStore):
                 self._wrong(f"{change.forgets or change.postponed} is settled by who does not hold it")
         for submission in filter(None, (change.submission, change.original)):
             before = self._submissions.get(submission.document)
+            if before is not None and before.payload is not None and submission.payload is None:
+                self._let_go(before)
+                continue
             if before is not None and (before.state, submission.state) not in DECIDED:
                 self._wrong(f"{submission.document}: {before.state} → {submission.state}")
             was = before.state.value if before else "-"
@@ -67,6 +84,28 @@ class WatchedStore(MemoryStore):
             if item.taken_at is None:
                 self.on_item(item.party)
 
+    def _let_go(self, of: Submission) -> None:
+        """The bytes of a document go: nothing may need them any more."""
+        self.moves["content", of.state.value, "let go"] += 1
+        name, now = of.document[-6:], self._clock.now()
+        copies = [copy for copies in self._handovers.values() for copy in copies.values()]
+        own = [copy for copy in copies if copy.document == of.document]
+        if of.state not in FINAL_SUBMISSIONS:
+            self._wrong(f"{name} is {of.state}, and its bytes go")
+        if now < max([of.expires_at, *(c.expires_at for c in own if c.expires_at)]) + KEPT_ON:
+            self._wrong(f"{name} may still be delivered, and its bytes go")
+        for copy in own:
+            if copy.state is HandOverState.PENDING or (
+                copy.state is HandOverState.AVAILABLE and copy.link is Link.HTTP
+            ):
+                self._wrong(f"{name}/{copy.recipient} is {copy.state}, and its bytes go")
+        for copy in copies:
+            if copy.about == of.document and copy.state is HandOverState.PENDING:
+                self._wrong(f"{name}: {copy.document[-6:]} is yet to ask for it, and its bytes go")
+        for work in self._work.values():
+            if work.document == of.document and work.kind is not WorkKind.RECEIPT:
+                self._wrong(f"{name}: {work.kind} is yet to be done, and its bytes go")
+
     def _look(self, before: HandOver | None, after: HandOver) -> None:
         if before is None:
             self.moves["hand-over", "-", after.state.value] += 1
@@ -76,7 +115,10 @@ class WatchedStore(MemoryStore):
             self._wrong(f"{where}: a second delivery id")
         if before.state is not after.state:
             self.moves["hand-over", before.state.value, after.state.value] += 1
-            if (before.state, after.state) not in MOVED:
+            is_replayed = after.generation == before.generation + 1
+            if (before.state, after.state) not in MOVED or (
+                before.state in FINAL_HANDOVERS and not is_replayed
+            ):
                 self._wrong(f"{where}: {before.state} → {after.state}")
         if before.status is not after.status:
             self.moves["status", before.status.value or "-", after.status.value] += 1
@@ -120,7 +162,11 @@ class WatchedBroker(MemoryBroker):
         where = f"{document[-6:]}/{recipient}"
         if copy is None:
             self._wrong(f"{where}: handed over before it was decided")
-        elif copy.delivery != letter.message_id:
+        elif letter.message_id not in {
+            # One that was on its way when an operator had the next one sent can't be called back.
+            delivery_id(document, recipient, n)
+            for n in range(1, copy.generation + 1)
+        }:
             self._wrong(f"{where}: came under a second delivery id")
         elif copy.asks is not Ask.NOTHING and copy.about is not None:
             original = self._store.copy_of(copy.about, recipient)

@@ -20,9 +20,21 @@ from gateway.model.handover import Handed, HandOverResult
 if TYPE_CHECKING:
     from tests.simulation.town import Life, SimTown
 
-STORE = ("ledger", "lives", "inboxes", "records", "watch", "usage", "log", "log_records")
+STORE = (
+    "ledger",
+    "lives",
+    "inboxes",
+    "records",
+    "dead",
+    "watch",
+    "usage",
+    "disposal",
+    "log",
+    "log_records",
+)
 AWAY = dict.fromkeys(STORE, "store-away") | {
     "vault": "disk-full",
+    "shelves": "disk-full",
     "uploads": "disk-full",
     "envelopes": "disk-full",
     "inspector": "judge-away",
@@ -34,9 +46,12 @@ PORTS = {
     "ledger": ("load", "commit", "lease", "find", "namesakes", "originals"),
     "lives": ("beat", "bury", "died"),
     "inboxes": ("peek", "item", "lock"),
-    "records": ("timeline", "evidence", "one_evidence", "relations", "search"),
+    "records": ("timeline", "evidence", "one_evidence", "relations", "search", "note"),
+    "dead": ("dead_copies", "dead_submissions"),
     "watch": ("held", "strays"),
     "usage": ("look", "draw"),
+    "disposal": ("lead", "due", "undone", "named", "forget", "sweep"),
+    "shelves": ("look", "set_aside", "destroy", "put_back"),
     "log": ("lead", "waiting", "adopt", "append", "publish", "unstamped", "stamp"),
     "log_records": ("state",),
     "vault": ("put", "read"),
@@ -48,6 +63,7 @@ PORTS = {
     "outlet": ("hand_over",),
 }
 LOSES_ANSWERS = {"put", "beat", "bury", "lock", "begin", "append", "finish", "publish"}
+LOSES_ANSWERS |= {"forget", "set_aside", "destroy", "put_back"}
 """Calls that may be done although their caller is told that they were not."""
 DOUBTFUL_COMMITS = {"commit", "died", "lease", "draw"}
 """The same of the store's writes, in a third of the seeds (in all with ``is_doubtful``): what was leased by a call
@@ -94,6 +110,11 @@ class Weather:
             name: store if name in STORE else random.choice(LATENCIES_S.get(name, (0.0,))) for name in AWAY
         }
 
+    def returns(self, random: Random) -> None:
+        """It is no longer calm, and some more may die."""
+        self.is_calm = False
+        self.most_deaths += random.choice((0, 1, 2))
+
     def port(self, life: Life, name: str, target: Any) -> SimpleNamespace:
         """*target* as *life* sees it."""
         return SimpleNamespace(
@@ -111,6 +132,12 @@ class Weather:
                 yield piece
 
         seen.open = opened
+        return seen
+
+    def shelves(self, life: Life, target: Any) -> SimpleNamespace:
+        """The vault as who clears it out sees it."""
+        seen = self.port(life, "shelves", target)
+        seen.shelves = target.shelves
         return seen
 
     def notary(self) -> MemoryNotary:
@@ -196,7 +223,7 @@ class Weather:
     ) -> None:
         """The life ends before the call or after it; this never returns."""
         self.deaths += 1
-        self.blows += 1
+        self.blows += life.is_worker
         is_done = self._dies_after()
         state, event = self._town.describe(name, method, args)
         if is_done:

@@ -172,3 +172,15 @@ def test_a_full_queue_is_tried_again_sooner_than_what_is_away():
     full = deliver.back_off(Patience(), 10, 0.0, Reason("queue-full"))
     assert full == Patience().crowded / 2
     assert deliver.back_off(Patience(), 10, 0.0, Reason("broker-away")) == Patience().longest / 2
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_sure", "longest"),
+    [
+        ("broker-away", True, Patience().crowded),
+        ("broker-away", False, Patience().longest),
+        ("queue-missing", True, Patience().longest),
+    ],
+)
+def test_what_the_broker_surely_never_had_is_tried_again_soon_after_it_is_back(reason, is_sure, longest):
+    assert deliver.back_off(Patience(), 10, 0.0, Reason(reason), is_sure=is_sure) == longest / 2

@@ -81,6 +81,15 @@ def test_metadata_goes_after_content() -> None:
     assert dispose.hindrance(DataClass.METADATA, without, (), (), LATER) is None
 
 
+def test_what_is_gone_is_known_by_what_is_left() -> None:
+    """Two may clear out at once, one of them from an older list of what is due."""
+    dossier = a_dossier()
+    assert not dispose.is_gone(DataClass.CONTENT, dossier)
+    without = replace(dossier, submission=replace(dossier.submission, payload=None))
+    assert dispose.is_gone(DataClass.CONTENT, without)
+    assert dispose.is_gone(DataClass.METADATA, without), "there is no header"
+
+
 def test_all_work_that_needs_the_bytes_is_asked_for() -> None:
     """Also a delivery under the id that the copy had before it was replayed."""
     document, party = DocumentId("d"), PartyKey("p")
