@@ -254,7 +254,8 @@ async def test_a_document_with_which_two_lives_have_ended_rests_visibly_and_long
 
 
 async def test_what_has_died_twice_is_tried_with_no_other_document_in_hand():
-    town = await a_town(pace=Pace(documents=4, grace=QUICK))
+    # with places for many, so that nobody waits for one
+    town = await a_town(pace=Pace(documents=64, grace=QUICK))
     town.inspector.hold.close()
     suspect = await town.send(town.edoc(LABOUR, number=1))
     await town.settle()

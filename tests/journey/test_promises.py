@@ -202,6 +202,7 @@ async def test_what_is_refused_for_good_is_not_tried_again(house: House) -> None
     assert (await dossier_of(house, ticket)).submission.state is SubmissionState.REFUSED
     assert ticket.document is not None
     house.clock.advance(DAY)
+    await house.store.beat(house.owner, DAY)  # only who lives is given work
     assert not await house.store.lease(house.owner, 10, frozenset({WorkKind.DOCUMENT}))
 
 
