@@ -105,8 +105,13 @@ class Agencies:
         )
         return str(arrival.message_id)
 
-    def again_at(self, when: float, arrival: Arrival) -> None:
-        """From *when* on who has sent *arrival* long ago sends it again."""
+    def again_at(self, when: float, arrival: Arrival, *, is_same: bool) -> None:
+        """From *when* on who has sent *arrival* long ago sends it again: the same message, or another with its bytes."""
+        if not is_same:
+            body = arrival.payload.body
+            assert body is not None
+            self.send_at(when, body, str(arrival.claimed), routed_as=arrival.routed_as, link=arrival.link)
+            return
         self.town.in_flight += 1
         delay = max(0.0, when - self.town.loop.time())
         self.town.loop.call_later(

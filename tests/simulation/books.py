@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from hashlib import sha256
 
 from gateway.model.change import WorkKind
+from gateway.model.envelope import Kind
 from gateway.model.evidence import EventName as E
 from gateway.model.evidence import EvidenceRecord
-from gateway.model.envelope import Kind
 from gateway.model.handover import HandOver
 from gateway.model.ids import DocumentId, PartyKey, delivery_id, evidence_id
 from gateway.model.journey import (
@@ -245,10 +245,8 @@ class Books:
 
     def _bytes(self) -> None:
         """What a row names is there."""
-        copies = [copy for rows in self.store._handovers.values() for copy in rows.values()]
-        for row in (*self.store._submissions.values(), *copies):
-            if row.payload is not None and row.payload.sha256 not in self.town.vault._bodies:
-                self.wrong(f"the bytes of {row.document[-6:]} are gone, and its row names them")
+        for gone in self.store.named() - self.town.vault._bodies.keys():
+            self.wrong(f"the bytes {gone[:12]} are gone, and a row names them")
 
     def _log(self) -> None:
         """Every evidence has one number, along every chain; every head is over the leaves that were there."""

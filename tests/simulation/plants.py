@@ -12,7 +12,8 @@ import gateway.model.journey as journey
 import gateway.stages.amend as amend
 import gateway.stages.deliver as deliver
 import gateway.stages.receipt as receipt
-from adapters.memory import MemoryLog, MemoryStore, MemoryUploads
+import gateway.stages.replay as replay
+from adapters.memory import MemoryLog, MemoryStore, MemoryUploads, MemoryVault
 from gateway.copies import Copies
 from gateway.decision import Decision
 from gateway.door import Doorkeeper
@@ -230,6 +231,26 @@ def a_broken_connection_begins_anew(put: Put) -> None:
     put(MemoryUploads, "append", forgetful)
 
 
+def a_replay_keeps_its_delivery_id(put: Put) -> None:
+    """What an operator has brought again comes under the id that it had."""
+    bring_again = replay.bring_again
+
+    def same(copy: Any, party: Any, submission: Any, now: Any) -> Any:
+        return replace(bring_again(copy, party, submission, now), delivery=copy.delivery)
+
+    put(replay, "bring_again", same)
+
+
+def the_bytes_of_a_resubmission_go(put: Put) -> None:
+    """Who clears the vault out does not see that the same bytes were put again meanwhile."""
+
+    async def set_aside(self: MemoryVault, lying: Any) -> bool:
+        self._bodies.pop(lying.ref.sha256, None)
+        return True
+
+    put(MemoryVault, "set_aside", set_aside)
+
+
 PLANTS = (
     acknowledged_before_commit,
     no_fence,
@@ -250,6 +271,8 @@ PLANTS = (
     one_death_is_poison,
     two_leaders_number,
     a_broken_connection_begins_anew,
+    a_replay_keeps_its_delivery_id,
+    the_bytes_of_a_resubmission_go,
 )
 
 

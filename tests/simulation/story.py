@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -133,12 +134,17 @@ def _come_again(town: SimTown, agencies: Agencies) -> None:
     def send(body: bytes, when: float, **changes: object) -> None:
         agencies.send_at(when, body, **changes)
 
-    for arrival in r.sample(sorted(agencies.published.values(), key=lambda a: a.message_id), 4):
-        when = begin + r.random() * LATER_S * 0.8
-        if r.random() < 0.6:
-            agencies.again_at(when, arrival)
-        elif arrival.payload.body is not None:
-            agencies.send_at(when, arrival.payload.body, arrival.claimed, routed_as=arrival.routed_as)
+    old = sorted(agencies.published.values(), key=lambda a: a.message_id)
+    for arrival in r.sample(old, 4):
+        agencies.again_at(begin + r.random() * LATER_S * 0.8, arrival, is_same=r.random() < 0.6)
+
+    def just_now(digests: Collection[str]) -> None:
+        free = set(digests) - town.store.named()
+        meant = [arrival for arrival in old if arrival.payload.sha256 in free]
+        if meant and r.random() < 0.5 and town.loop.time() < begin + LATER_S * 0.8:
+            agencies.again_at(town.loop.time(), r.choice(meant), is_same=r.random() < 0.3)
+
+    town.on_clearing = just_now
     for number in r.sample(range(1, 6), 2):
         when = begin + r.random() * LATER_S * 0.8
         _amend(town, send, r.choice(("recall", "13", "update")), number, list(ORGANS[:3]), when)

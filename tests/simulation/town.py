@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter, deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -66,10 +66,10 @@ QUOTAS = (
 KEPT = {DataClass.CONTENT: timedelta(days=10), DataClass.METADATA: timedelta(days=20)}
 SWEEP = Sweep(
     first=timedelta(seconds=5),
-    every=timedelta(seconds=20),
-    page=3,
-    longest_rest=timedelta(seconds=1),
-    settle=timedelta(seconds=30),
+    every=timedelta(seconds=8),
+    page=10,
+    longest_rest=timedelta(seconds=0.2),
+    settle=timedelta(seconds=15),
 )
 GIVES_UP_S = 30.0
 """After so long without an answer the broker takes a message to be unacknowledged."""
@@ -179,6 +179,8 @@ class SimTown(Town):
         # Of its own, so that what is drawn here changes nothing else in this seed.
         self.quota = Random(seed ^ 0x9007A).choice(QUOTAS)
         self.counts: Counter[str] = Counter()
+        self.on_clearing: Callable[[Collection[str]], None] = lambda digests: None
+        """Called when somebody is about to remove bytes of these digests."""
 
     # --- what is told -------------------------------------------------------------------------------
 

@@ -131,6 +131,12 @@ class WatchedStore(MemoryStore):
         if before.answer is not Answer.NONE and before.answer is not after.answer:
             self._wrong(f"{where}: answer {before.answer} → {after.answer}")
 
+    def named(self) -> set[str]:
+        """The digests of all payloads that a row names."""
+        copies = [copy for copies in self._handovers.values() for copy in copies.values()]
+        rows = (*self._submissions.values(), *copies)
+        return {row.payload.sha256 for row in rows if row.payload is not None}
+
     def copy_of(self, document: DocumentId, recipient: PartyKey) -> HandOver | None:
         """The row as it stands now."""
         return self._handovers.get(document, {}).get(recipient)

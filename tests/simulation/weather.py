@@ -156,6 +156,8 @@ class Weather:
                 await loop.create_future()
             self.calls += 1
             trace.append((loop._moment, life.owner, point, args))
+            if method == "named":
+                self._town.on_clearing(args[0])
             if latency:
                 await asyncio.sleep(draw() * latency)
             elif draw() < 0.3:
