@@ -53,6 +53,8 @@ class Setting:
     organs: Sequence[tuple[str, bool]] = ()
     """Codes, and whether each has queues; empty: the real directory."""
     command: Sequence[str] = SERVE
+    documents_per_minute: int = 0
+    """The quota of each agency; 0: none."""
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -143,6 +145,8 @@ def _configured(var: Path, setting: Setting) -> Path | None:
         )
         (var / "organs.csv").write_text("organ_id,name,link\n" + table, encoding="utf-8")
         lines += ["[directory]", 'organs = "organs.csv"']
+    if setting.documents_per_minute:
+        lines += ["[quotas]", f"documents_per_minute = {setting.documents_per_minute}"]
     if not lines:
         return None
     path = var / "gateway.toml"

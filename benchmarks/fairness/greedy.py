@@ -32,6 +32,7 @@ from demo.edxml import File, Letter, Organ, Producer, write_edoc
 
 SCENARIOS = {
     "queue": "sends small documents by its queue as fast as it is let",
+    "quota": "sends like that, but has a quota of 240 a minute",
     "http": "sends small documents over HTTP as fast as it is let",
     "fanout": "sends every document to every organ",
     "dead": "has many documents waiting for an agency that takes none",
@@ -40,6 +41,8 @@ SCENARIOS = {
 ENDLESS = 100_000
 WAITING = 400
 """How many go to the dead agency: four times what its queue holds."""
+QUOTA = 240
+"""Documents a minute: several times what each of the others sends."""
 AT_ONCE = 32
 PDF_BYTES = 20_000
 

@@ -21,8 +21,8 @@ from benchmarks.clients import Exchange, Office
 from benchmarks.exchange.figures import quantile
 from benchmarks.exchange.load import closed_loop, open_loop
 from benchmarks.exchange.plan import Plan
-from benchmarks.exchange.served import Gateway, Supply, served, warm
-from benchmarks.fairness.greedy import WAITING
+from benchmarks.exchange.served import Gateway, Setting, Supply, served, warm
+from benchmarks.fairness.greedy import QUOTA, WAITING
 from benchmarks.processes import GATEWAY
 from gateway.model.ids import PartyKey
 
@@ -50,9 +50,10 @@ async def measure(plan: Plan, supply: Supply, scenario: str, rate: float) -> dic
     """One scenario: both kinds of windows, what they come to, and how the agency fared."""
     windows: list[dict[str, Any]] = []
     greedy: Mapping[str, int] = {}
+    setting = Setting(documents_per_minute=QUOTA if scenario == "quota" else 0)
     for _ in range(plan.rounds):
         with plan.cleared(scenario) as folder:
-            async with served(folder, supply) as gateway:
+            async with served(folder, supply, setting) as gateway:
                 exchange = Exchange()
                 async with gateway.offices(plan.senders, exchange) as among:
                     await warm(gateway, among, exchange)
@@ -139,12 +140,19 @@ async def _watching(access: Mapping[str, Any]) -> AsyncIterator[AbstractChannel]
 
 
 async def _is_trouble(scenario: str, told: Mapping[str, int], channel: AbstractChannel, submits: str) -> bool:
-    """Whether more of its documents wait than are taken; of the dead agency's, whether all are taken in."""
+    """Whether more of its documents wait than are taken: behind a quota when that is used up; those for the dead agency
+    when all are taken in."""
     sent = told.get("sent", 0)
     if scenario == "http":
         return sent >= FLOOD
     waiting = (await channel.queue_declare(submits, passive=True)).message_count or 0
-    return sent >= WAITING and waiting == 0 if scenario == "dead" else sent > 0 and waiting > 0
+    match scenario:
+        case "dead":
+            return sent >= WAITING and waiting == 0
+        case "quota":
+            return told.get("ContentConsignment", 0) >= QUOTA
+        case _:
+            return sent > 0 and waiting > 0
 
 
 async def _hear(stream: asyncio.StreamReader, told: dict[str, int]) -> None:

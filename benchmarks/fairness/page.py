@@ -77,13 +77,12 @@ def _tables(report: Mapping[str, Any]) -> Iterator[str]:
     about = report["about"]
     yield (
         f"{about['cpu']}, {about['cores']} cores; Python {about['python']}; commit {about['commit'] or 'unknown'}, "
-        f"{about['at']}. The gateway took {report['capacity']:.0f} documents/s, the others send {report['rate']:.0f}/s; "
-        f"{report['rounds']} windows of {report['seconds']:.0f} s each."
+        f"{about['at']}. {_load(report)}; {report['rounds']} windows of each kind, {report['seconds']:.0f} s each."
     )
     if (strangers := _strangers(report)) > QUIET:
         yield (
             f"**Programs that are none of ours had up to {100 * strangers:.0f} % of the machine: the times are longer "
-            "than they are on a quiet one, and ratios vary by a third.**"
+            "than they are on a quiet one, and the ratios uncertain.**"
         )
     yield ""
     yield "| " + " | ".join(_HEAD) + " |"
@@ -98,6 +97,13 @@ def _tables(report: Mapping[str, Any]) -> Iterator[str]:
         used = [f"{beside['cores'][part]:.2f} ({alone['cores'][part]:.2f})" for part in _PARTS]
         busy = f"{100 * beside['busy']:.0f} % ({100 * alone['busy']:.0f} %)"
         yield f"| {SCENARIOS[scenario]} | " + " | ".join([*used, busy, _fared(run)]) + " |"
+
+
+def _load(report: Mapping[str, Any]) -> str:
+    others = f"the others send {report['rate']:.0f}/s"
+    if report["capacity"] is None:
+        return others[:1].upper() + others[1:]
+    return f"The gateway took {report['capacity']:.0f} documents/s, {others}"
 
 
 def _cores(report: Mapping[str, Any]) -> Iterator[str]:
