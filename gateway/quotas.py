@@ -94,6 +94,8 @@ class Quotas:
         self._default = default
         self._rhythm = rhythm
         self._views: dict[PartyKey, _View] = {}
+        self._untold: set[PartyKey] = set()  # of whom something was given away that the others have not heard
+        self._held_back: set[PartyKey] = set()
         self._turn = asyncio.Lock()  # answers of two exchanges could overtake each other
         self._loop: asyncio.Task[None] | None = None
 
@@ -111,7 +113,7 @@ class Quotas:
         if not quota.holds_back:
             return
         view = self._view(party) if is_owed else await self._with_room(party, quota, HOLDING)
-        view.since += Used(bytes=size, documents=1, waiting=1)
+        self._give(party, view, Used(bytes=size, documents=1, waiting=1))
 
     async def may_hurry(self, party: PartyKey) -> bool:
         """Count one urgent document; ``False`` where it is to count as ordinary."""
@@ -122,16 +124,20 @@ class Quotas:
             view = await self._with_room(party, quota, (Measure.URGENT,))
         except QuotaExceeded:
             return False
-        view.since += Used(urgent=1)
+        self._give(party, view, Used(urgent=1))
         return True
 
     def give_back(self, party: PartyKey, size: int, *, was_urgent: bool = False) -> None:
         """What was counted has not come in: it will come again."""
         view = self._view(party)
         if self._of(party).holds_back:
-            view.since -= Used(bytes=size, documents=1, waiting=1)
+            self._give(party, view, NOTHING - Used(bytes=size, documents=1, waiting=1))
         if was_urgent:
-            view.since -= Used(urgent=1)
+            self._give(party, view, NOTHING - Used(urgent=1))
+
+    def _give(self, party: PartyKey, view: _View, amount: Used) -> None:
+        view.since += amount
+        self._untold.add(party)
 
     def _of(self, party: PartyKey) -> Quota:
         known = self._directory.party(party)
@@ -171,13 +177,14 @@ class Quotas:
         """Tell the others what was given away here, and hear of them; say which quotas hold nobody back any more."""
         async with self._turn:
             # Who is held back draws nothing, and that is written, too: else a clock that went back would never let go.
-            await self._exchange(also={party for party, view in self._views.items() if view.held_back})
+            await self._exchange(also=self._held_back)
         self._let_go()
 
     async def _exchange(self, asked: Collection[PartyKey] = (), *, also: Collection[PartyKey] = ()) -> None:
         """Tell all that the others have not heard, and what is *also* to be told; look at *asked*."""
-        news = {p: view for p, view in self._views.items() if view.since != NOTHING or p in also}
+        news = {party: self._views[party] for party in self._untold.union(also)}
         told = {party: (view.since, self._of(party)) for party, view in news.items()}
+        self._untold.clear()
         for view in news.values():
             view.since = NOTHING
         answers: dict[PartyKey, Used] = {}
@@ -187,7 +194,7 @@ class Quotas:
         except BaseException:
             # Whether it was written nobody knows: counted twice is better than not at all.
             for party, view in news.items():
-                view.since += told[party][0]
+                self._give(party, view, told[party][0])
             raise
         others = {party: self._of(party) for party in asked if party not in told}
         if others:
@@ -202,11 +209,13 @@ class Quotas:
         if measure not in view.held_back:
             log.warning("quota holds back", party=party, quota=measure.value, bound=quota.of(measure))
         view.held_back[measure] = self._clock.now()
+        self._held_back.add(party)
 
     def _let_go(self) -> None:
         now = self._clock.now()
         in_force: Counter[str] = Counter({measure.value: 0 for measure in Measure})
-        for party, view in self._views.items():
+        for party in [*self._held_back]:
+            view = self._views[party]
             lacking = {*full(view.known, self._of(party), tuple(view.held_back))}
             for measure, last in [*view.held_back.items()]:
                 if measure in lacking or abs(now - last) < self._rhythm.quiet:
@@ -214,6 +223,8 @@ class Quotas:
                     continue
                 del view.held_back[measure]
                 log.info("quota holds back no more", party=party, quota=measure.value)
+            if not view.held_back:
+                self._held_back.discard(party)
         self._numbers.quotas_in_force(in_force)
 
     # --- life ---------------------------------------------------------------------------------------

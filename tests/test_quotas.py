@@ -48,12 +48,15 @@ class SharedUsage(MemoryUsage):
 
     is_away = False
     loses_answers = False
+    looks = draws = 0
 
     async def look(self, quotas: Mapping[PartyKey, Quota]) -> Mapping[PartyKey, Used]:
+        self.looks += 1
         await self._waits()
         return await super().look(quotas)
 
     async def draw(self, drawn: Mapping[PartyKey, tuple[Used, Quota]]) -> Mapping[PartyKey, Used]:
+        self.draws += 1
         await self._waits()
         answer = await super().draw(drawn)
         await asyncio.sleep(0)
@@ -261,20 +264,16 @@ async def test_what_was_used_is_remembered_after_a_restart() -> None:
 
 
 async def test_the_ordinary_way_asks_the_store_nothing() -> None:
-    """Who has no quota never; who has one at the first document of a life, and when the allowance is used up."""
-    house = House(Quota(documents_per_minute=1_600))
-    asked = 0
-
-    async def counted(quotas: Mapping[PartyKey, Quota]) -> Mapping[PartyKey, Used]:
-        nonlocal asked
-        asked += 1
-        return await MemoryUsage.look(house.usage, quotas)
-
-    house.usage.look = counted  # type: ignore[method-assign]  # to count
+    """Who has no quota never; who has one at the first document of a life.  A beat tells of all parties together."""
+    house = House(Quota(documents_per_minute=1_600), default=Quota(documents_per_minute=3_200))
+    house.directory.put(a_party("000.00.03.H53", quota=Quota(documents_per_minute=NO_BOUND)))
     for _ in range(99):
-        assert await house.send(0, party=B) is None
-        assert await house.send(0) is None
-    assert asked == 1
+        for party in (A, B, "000.00.03.H53"):
+            assert await house.send(0, party=party) is None
+    assert (house.usage.looks, house.usage.draws) == (2, 1), "what was not told yet goes along"
+    await house.quotas[0].beat()
+    await house.quotas[0].beat()
+    assert (house.usage.looks, house.usage.draws) == (2, 2)
 
 
 async def test_a_document_larger_than_the_whole_quota_comes_in_and_is_paid_for_afterwards() -> None:

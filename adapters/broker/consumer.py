@@ -261,7 +261,7 @@ class Consumer:
         if verdict is Verdict.LEAVE or tag is None or raw.is_closed:
             return
         if verdict is Verdict.LATER:
-            await self._close(taken)
+            await self._close(taken.queue, taken.party)
         # A lost channel is no error: the message comes again, and the intake knows it.
         with suppress(*LOST):
             async with asyncio.timeout(self._options.answer_within.total_seconds()):
@@ -282,16 +282,16 @@ class Consumer:
             case Lane.DEAD_RECEIPTS:
                 return await self._tell_untaken(taken)
 
-    async def _close(self, taken: _Taken) -> None:
-        """Consume the queue of *taken* no more before its party has room; else the message would come again at once."""
-        self._subscriptions.drop([taken.queue])
-        await self._subscriptions.left(taken.queue, self._options.answer_within)
+    async def _close(self, queue: str, party: PartyKey) -> None:
+        """Consume *queue* no more before *party* has room; else the message would come again at once."""
+        self._subscriptions.drop([queue])
+        await self._subscriptions.left(queue, self._options.answer_within)
 
         def reopen() -> None:
-            if taken.queue in self._living:
-                self._consume([taken.queue])
+            if queue in self._living:
+                self._consume([queue])
 
-        self._lobby.close(taken.queue, taken.party, reopen)
+        self._lobby.close(queue, party, reopen)
 
     async def _bring_living(self, taken: _Taken) -> Verdict:
         arrival = arrival_of(

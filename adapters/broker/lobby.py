@@ -72,7 +72,7 @@ class Lobby:
             try:
                 has_room = await self._room(party, 0.0, None)
             finally:
-                del self._closed[queue]
+                self._closed.pop(queue, None)
             if has_room:
                 reopen()
 
@@ -85,6 +85,7 @@ class Lobby:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._closed.clear()  # of one that never began, too
 
     async def _room(self, party: PartyKey, wait_s: float, most: timedelta | None) -> bool:
         """Whether there was room before *most* had passed and before we stopped."""

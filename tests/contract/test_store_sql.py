@@ -29,6 +29,7 @@ from gateway.model.change import Change, Committed, Fence
 from gateway.model.envelope import DocumentReference
 from gateway.model.ids import EvidenceId, MessageId, OfficialId, OrganCode, PartyKey
 from gateway.model.journey import HandOverState
+from gateway.model.quota import Quota, Used
 from tests.builders import COMMUNE, DEPARTMENT, NOON, PROVINCE
 from tests.contract.conftest import empty
 from tests.contract.entries import (
@@ -141,6 +142,8 @@ async def test_no_question_of_the_hot_path_reads_a_whole_table(url: str) -> None
             await store.ledger.lease(ME, 10)
             await store.lives.bury(ME)
             await store.lives.died("key")
+            await store.usage.look({party: Quota(documents_waiting=1)})
+            await store.usage.draw({party: (Used(documents=1), Quota(documents_waiting=1))})
             await store.inboxes.peek(party, 10)
             await store.inboxes.item(party, "item-1")
             await store.inboxes.lock(party, "item-1", "token", timedelta(minutes=1))

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gateway import disposal, rounds, sequencer, worker
+from gateway import disposal, quotas, rounds, sequencer, worker
 from gateway.model.envelope import DocumentReference, Kind, Organ
 from gateway.model.ids import MessageId, OfficialId, OrganCode
 from tests.builders import COMMUNE, PDF, PROVINCE
@@ -53,7 +53,7 @@ def run(seed: int, *, is_doubtful: bool = False) -> Outcome:
     """Live through *seed*."""
     town = SimTown(seed, is_doubtful=is_doubtful)
     agencies = Agencies(town)
-    told = (worker, sequencer, rounds, disposal)
+    told = (worker, sequencer, rounds, disposal, quotas)
     logs = [module.log for module in told]
     for module in told:
         module.log = Complaints(town)
