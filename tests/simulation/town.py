@@ -36,6 +36,7 @@ from gateway.model.retention import DataClass
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline
 from gateway.quotas import Quotas
+from gateway.quotas import Rhythm as QuotaRhythm
 from gateway.register import Register
 from gateway.rounds import Rounds
 from gateway.sequencer import Rhythm, Sequencer
@@ -55,6 +56,7 @@ POLICY = Policy(
 )
 PACE = Pace(tick=timedelta(seconds=2), lease=timedelta(seconds=10), grace=timedelta())
 RHYTHM = Rhythm(tick=timedelta(seconds=4), head=timedelta(seconds=40), batch=20, page=20)
+QUOTA_RHYTHM = QuotaRhythm(beat=timedelta(seconds=6))
 URGENT = Quota(urgent_per_minute=120)
 QUOTAS = (
     URGENT,
@@ -267,6 +269,7 @@ class SimTown(Town):
             life.clock,
             Uncounted(),
             self.quota,
+            QUOTA_RHYTHM,
         )
         life.worker = Worker(pipeline, ledger, lives, owner, PACE, quotas.may_hurry)  # type: ignore[arg-type]
         life.intake = MeteredIntake(life.worker, quotas, self.directory, life.clock)
