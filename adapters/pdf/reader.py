@@ -13,6 +13,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from io import SEEK_END, BytesIO
+from typing import Any
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.decode_limits import (
@@ -71,6 +72,7 @@ class QuickReader(PdfFileReader):
             raise ContentsTooLong(f"a hex string has more than {contents_bytes} bytes")
         self._references: tuple[list[int], list[int]] | None = None
         self._packed: dict[int, Packed] = {}
+        self._has_encryption: bool | None = None
         self._open(BytesIO(data), strict=strict)
 
     def _open(self, stream: BytesIO, *, strict: bool) -> None:
@@ -96,15 +98,25 @@ class QuickReader(PdfFileReader):
         self.trailer = tables.trailer
         self.xrefs = XRefCache(self, tables.read_xrefs())  # type: ignore[no-untyped-call]  # pyHanko's
         self.has_xref_stream = tables.has_xref_stream
+        self._has_encryption = "/Encrypt" in self.trailer
 
     def let_go(self) -> None:
         """Hold the file's bytes no longer; nothing can be read any more.
 
         Its objects and the reader know each other: without this, a large file would stay in memory until the
-        garbage of the whole process is collected.
+        garbage of the whole process is collected, and each file would be work for whoever collects it.
         """
-        self.data = b""
         self.stream.truncate(0)
+        self.__dict__.clear()
+
+    def get_object(self, ref: generic.Reference, *arguments: Any, **named: Any) -> generic.PdfObject:
+        """pyHanko's; what was read already and needs nothing else is there at once."""
+        if not arguments and not named and not self._is_encrypted():
+            known: generic.PdfObject | None = self.resolved_objects.get((ref.generation, ref.idnum))
+            if known is not None:
+                return known
+        found: generic.PdfObject = super().get_object(ref, *arguments, **named)  # type: ignore[no-untyped-call]  # pyHanko's
+        return found
 
     def highest_number(self) -> int:
         """The highest number of an object that any cross-reference section says is in use."""
@@ -184,7 +196,10 @@ class QuickReader(PdfFileReader):
             self.stream = outer
 
     def _is_encrypted(self) -> bool:
-        return "/Encrypt" in self.trailer  # whose own object is read here, too, so nobody may be asked
+        if self._has_encryption is not None:
+            return self._has_encryption
+        # while the tables are being read; the dictionary's own object is read here, too, so nobody may be asked
+        return "/Encrypt" in self.trailer
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> generic.PdfObject:
         """pyHanko's one place where an object comes out of an object stream."""

@@ -19,19 +19,20 @@ def write_object(stream: BinaryIO, value: PdfObject, container: generic.Referenc
     kind = type(value)
     if isinstance(value, generic.NameObject):
         stream.write(_name(value))
+    elif isinstance(value, generic.IndirectObject):
+        stream.write(b"%d %d R" % (value.reference.idnum, value.reference.generation))
     elif isinstance(value, generic.DictionaryObject) and kind.write_to_stream is _AS_DICTIONARY:
         stream.write(b"<<\n")
-        for key in value:
-            stream.write(_name(key))
-            stream.write(b" ")
-            write_object(stream, value.raw_get(key), container)
+        for key, held in dict.items(value):  # as it stands: its own ways of being read follow references
+            stream.write(b"%s " % _name(key))
+            write_object(stream, held, container)
             stream.write(b"\n")
         stream.write(b">>")
     elif isinstance(value, generic.ArrayObject) and kind.write_to_stream is _AS_ARRAY:
         stream.write(b"[")
-        for index in range(len(value)):
+        for held in list.__iter__(value):
             stream.write(b" ")
-            write_object(stream, value.raw_get(index), container)
+            write_object(stream, held, container)
         stream.write(b" ]")
     else:
         value.write_to_stream(stream, None, container)

@@ -137,7 +137,7 @@ def _prepare(pdf: bytes, wish: Wish, hashed: Hashed | None, *, strict: bool) -> 
     try:
         return _prepared(writer, pdf, wish, hashed, strict=strict)
     finally:
-        writer.reader.let_go()
+        writer.let_go()
 
 
 def _prepared(writer: _Update, pdf: bytes, wish: Wish, hashed: Hashed | None, *, strict: bool) -> Draft:
@@ -293,6 +293,11 @@ class _Update(IncrementalPdfFileWriter):
         self._document_id = generic.ArrayObject(
             [generic.ByteStringObject(first), generic.ByteStringObject(second)]
         )
+
+    def let_go(self) -> None:
+        """Hold nothing any longer, the file least of all: what was read and what is new know the writer, and it them."""
+        self.reader.let_go()
+        self.__dict__.clear()
 
     @classmethod
     def _handle_id(cls, prev: PdfFileReader) -> generic.ArrayObject:

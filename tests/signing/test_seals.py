@@ -244,6 +244,18 @@ def test_a_file_is_let_go_of_when_its_draft_is() -> None:
         gc.enable()
 
 
+def test_a_draft_leaves_no_work_for_the_garbage_collector() -> None:
+    pdf, wish = a_pdf(), Wish(signed_at=NOW, digest="sha256", reserved=8192, seed=b"1")
+    prepare(pdf, wish)  # whatever is kept for the next one is made now
+    gc.collect()
+    gc.disable()
+    try:
+        prepare(pdf, wish)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
 async def test_a_large_sealed_file_is_not_in_memory(sealer: PadesSealer) -> None:
     sealed = await sealer.seal(PayloadRef.of(a_pdf(filler=3_000_000)), ORDER)
     assert sealed.payload.body is None

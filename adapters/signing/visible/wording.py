@@ -11,6 +11,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from pyhanko.pdf_utils import generic
@@ -64,7 +65,7 @@ class Wording:
     """
 
     def __init__(self, anchors: Sequence[str]) -> None:
-        self._anchors = tuple(_plain(anchor) for anchor in anchors if _plain(anchor))
+        self._anchors = _beginnings(tuple(anchors))
 
     def find(self, root: generic.DictionaryObject) -> Written | None:
         """The place that the last page with an anchor tells; ``None`` where none does, or it takes too long."""
@@ -158,6 +159,11 @@ def _joined(words: Sequence[tuple[str, Box]]) -> Piece:
 
 def _gap(upper: Piece, lower: Piece) -> float:
     return upper.box.bottom - lower.box.top
+
+
+@lru_cache(maxsize=8)
+def _beginnings(anchors: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(plain for anchor in anchors if (plain := _plain(anchor)))
 
 
 def _plain(text: str) -> str:
