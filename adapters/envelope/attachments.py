@@ -149,9 +149,9 @@ def wrapping(size: int, crc: int, sha256: str, name: str, at: datetime) -> tuple
     return local, central + end
 
 
-def wrap(body: bytes, sha256: str, name: str, at: datetime) -> bytes:
-    """*body* in such a ZIP."""
-    before, behind = wrapping(len(body), crc32(body), sha256, name, at)
+def wrap(body: bytes, sha256: str, name: str, at: datetime, *, crc: int | None = None) -> bytes:
+    """*body* in such a ZIP; *crc* is its CRC-32 where that is known."""
+    before, behind = wrapping(len(body), crc32(body) if crc is None else crc, sha256, name, at)
     return before + body + behind
 
 

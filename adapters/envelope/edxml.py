@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from zlib import crc32
 
 from adapters.envelope import files, header, parse, stream
 from adapters.envelope.attachments import TooHeavy, wrap
@@ -136,7 +137,7 @@ class EdxmlEnvelopes:
         from edXML."""
         refs = [sealed.get(i, attachment.payload) for i, attachment in enumerate(edoc.attachments)]
         if sum(ref.size for ref in refs) <= self._options.inline_bytes:
-            return _render(edoc, hop, at, refs, [await self._body(ref) for ref in refs])
+            return self._render(edoc, hop, at, refs, [await self._body(ref) for ref in refs])
         local = at.astimezone(VIETNAM)
         parts = [
             stream.Part(
@@ -152,6 +153,28 @@ class EdxmlEnvelopes:
             raise Refused("dialect-unsupported", str(error)) from error
         async with self._writing:
             return (await self._vault.put(written.chunks())).bare()
+
+    def _render(
+        self, edoc: Edoc, hop: OrganCode, at: datetime, refs: list[PayloadRef], bodies: list[bytes]
+    ) -> PayloadRef:
+        local = at.astimezone(VIETNAM)
+        contents = [trace(hop, at)]
+        for attachment, ref, body in zip(edoc.attachments, refs, bodies, strict=True):
+            if attachment.is_zipped:
+                crc = self._crc(attachment.payload, body)
+                body = wrap(body, ref.sha256, attachment.name, local, crc=crc)
+            contents.append(body)
+        try:
+            return PayloadRef.of(fill(edoc.skeleton, contents))
+        except ValueError as error:
+            raise Refused("dialect-unsupported", str(error)) from error
+
+    def _crc(self, came: PayloadRef, body: bytes) -> int | None:
+        """The CRC-32 of *body* where it begins with what *came*, whose own was compared when it was unpacked."""
+        known = self._crcs.get(came.sha256)
+        if known is None or came.body is None or not body.startswith(came.body):
+            return None
+        return crc32(memoryview(body)[len(came.body) :], known)
 
     async def _body(self, ref: PayloadRef) -> bytes:
         return ref.body if ref.body is not None else await self._vault.read(ref)
@@ -264,16 +287,3 @@ def _message(root: Node) -> Node | None:
     for name in HEADER[1:]:
         node = None if node is None else node.first(name)
     return node
-
-
-def _render(
-    edoc: Edoc, hop: OrganCode, at: datetime, refs: list[PayloadRef], bodies: list[bytes]
-) -> PayloadRef:
-    local = at.astimezone(VIETNAM)
-    contents = [trace(hop, at)]
-    for attachment, ref, body in zip(edoc.attachments, refs, bodies, strict=True):
-        contents.append(wrap(body, ref.sha256, attachment.name, local) if attachment.is_zipped else body)
-    try:
-        return PayloadRef.of(fill(edoc.skeleton, contents))
-    except ValueError as error:
-        raise Refused("dialect-unsupported", str(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import stat
 import struct
 import time
@@ -19,8 +20,10 @@ from hypothesis import strategies as st
 from adapters.envelope.carve import Carver, decode
 from adapters.envelope.content import Spool
 from adapters.loose import LooseFile
+from gateway.model.envelope import Edoc
 from gateway.model.finding import Severity
 from gateway.model.ids import OrganCode
+from gateway.model.payload import PayloadRef
 from tests.builders import NOON
 from tests.envelope.edxml import an_attachment, an_edxml, codes, edoc_of, envelopes, errors
 from tests.vectors.edxml.producers import PDF, b64, office, zipped
@@ -211,6 +214,23 @@ def test_two_names_for_a_file_become_one() -> None:
     assert edoc.attachments[0].name == "quyết định.pdf"
     out = asyncio.run(envelopes().render(edoc, hop=OrganCode("H53"), at=NOON, sealed={}))
     assert "vô hại.txt".encode() not in (out.body or b"")
+
+
+@pytest.mark.parametrize("sealed", [PDF, PDF + b"an update", b"another file", PDF[:-1]])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_file_in_a_rendered_zip_has_its_own_checksum(sealed: bytes, is_known: bool) -> None:
+    """Whether it goes on from what came or not, and whoever read that."""
+    port = envelopes()
+    edoc, _ = asyncio.run(
+        (port if is_known else envelopes()).read(PayloadRef.of(an_edxml(attached=zipped(PDF))))
+    )
+    assert isinstance(edoc, Edoc)
+    out = asyncio.run(port.render(edoc, hop=OrganCode("H53"), at=NOON, sealed={0: PayloadRef.of(sealed)}))
+    assert out.body is not None
+    packed = re.search(rb"<ContentTransferEncoded>([^<]+)<", out.body)
+    assert packed is not None
+    with ZipFile(BytesIO(base64.b64decode(packed[1]))) as archive:
+        assert archive.read(archive.namelist()[0]) == sealed  # compares the checksum
 
 
 # --- the cut ----------------------------------------------------------------------------------------
