@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import adapters.memory.usage as usage
 import gateway.amendments
 import gateway.model.journey as journey
 import gateway.stages.amend as amend
@@ -251,6 +252,11 @@ def the_bytes_of_a_resubmission_go(put: Put) -> None:
     put(MemoryVault, "set_aside", set_aside)
 
 
+def used_up_for_good(put: Put) -> None:
+    """What a party has used of its quotas never drains, so that what waits for room waits for ever."""
+    put(usage, "drained", lambda used, quota, elapsed: used)
+
+
 PLANTS = (
     acknowledged_before_commit,
     no_fence,
@@ -273,6 +279,7 @@ PLANTS = (
     a_broken_connection_begins_anew,
     a_replay_keeps_its_delivery_id,
     the_bytes_of_a_resubmission_go,
+    used_up_for_good,
 )
 
 

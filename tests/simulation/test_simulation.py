@@ -26,6 +26,7 @@ QUICKLY_FOUND = (
     "recall_overtakes",
     "receipt_lost",
     "the_same_message_twice",
+    "used_up_for_good",
 )
 
 
