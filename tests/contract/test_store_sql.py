@@ -165,6 +165,22 @@ async def test_no_question_of_the_hot_path_reads_a_whole_table(url: str) -> None
         assert "JOIN" not in newest
 
 
+async def test_two_workers_that_draw_from_the_same_quotas_at_once_lose_nothing(url: str) -> None:
+    """Each writes with a connection of its own, and names the parties in another order."""
+    quota, parties = Quota(documents_per_minute=10_000), [PartyKey(f"000.00.{n:02}.H53") for n in range(20)]
+    options = Options(url=url, realm="H53")
+    async with (
+        await Store.open(options, now=lambda: NOON) as one,
+        await Store.open(options, now=lambda: NOON) as other,
+    ):
+        there, back = ({key: (Used(documents=1), quota) for key in keys} for keys in (parties, parties[::-1]))
+        await asyncio.gather(
+            *(store.usage.draw(drawn) for _ in range(15) for store, drawn in ((one, there), (other, back)))
+        )
+        seen = await one.usage.look(dict.fromkeys(parties, quota))
+    assert seen == dict.fromkeys(parties, Used(documents=30))
+
+
 @contextmanager
 def statements() -> Iterator[list[tuple[str, Any]]]:
     """What is said to any database meanwhile, each statement with (the first of) its parameters."""
