@@ -56,7 +56,7 @@ from gateway.register import Draft, Register, explain, remarks
 from gateway.resumption import Resumption
 from gateway.stages import amend, deliver, receipt, receive, route, sign, transform, validate
 from gateway.stages.receipt import Statement
-from gateway.world import TRIES, Errand, Errands, Us, World
+from gateway.world import TRIES, Errand, Errands, Us, World, by_turns
 
 
 async def all_may_hurry(party: PartyKey) -> bool:
@@ -447,7 +447,7 @@ class Pipeline:
         if errands is None and valid.originals:
             # It may be a row of an original that has moved: then all is to be decided anew.
             return await self._decision.put_off(work, Reason("original-not-here"))
-        return errands or ()
+        return by_turns(errands or ())
 
     def _unserved(
         self,
@@ -532,15 +532,21 @@ class Pipeline:
     # --- 7 receipt ----------------------------------------------------------------------------------
 
     async def receipt(self, errand: Errand) -> Errands:
-        """Bring one piece of evidence to the sender; the evidence itself is durable already."""
+        """Bring one piece of evidence to the sender; the evidence itself is durable already.
+
+        To strike the work off is an errand of its own: it needs no place at the outlet.
+        """
+        if errand.is_brought:
+            tidied = Change(fence=self._us.fence(errand.work), forgets=(errand.work.key,))
+            await self._world.ledger.commit(tidied)
+            return ()
         parcel = errand.parcel
         assert isinstance(parcel, Receipt)
         with self._world.observer.stage("receipt", parcel.document):
             result = await self._world.outlet.hand_over(parcel)
         if result.handed is result.handed.NOT_NOW:
             return await self.put_off(errand.work, result.reason, is_sure=result.is_sure)
-        await self._world.ledger.commit(Change(fence=self._us.fence(errand.work), forgets=(errand.work.key,)))
-        return ()
+        return (replace(errand, is_brought=True),)
 
     # --- work that another life left behind, or that is due -----------------------------------------
 

@@ -159,11 +159,11 @@ class Register:
         of its chain.  Quiet copies prove nothing."""
         sender = receipt.named(self._sender(submission), submission.party)
         for statement in statements:
-            positioned = replace(
-                statement,
-                handover=replace(statement.handover, sequence=handover.sequence, head=handover.head),
-                reasons=statement.reasons + self._succession(statement, now),
-            )
+            copy = statement.handover
+            if (copy.sequence, copy.head) != (handover.sequence, handover.head):
+                copy = replace(copy, sequence=handover.sequence, head=handover.head)
+            reasons = statement.reasons + self._succession(statement, now)
+            positioned = Statement(handover=copy, event=statement.event, reasons=reasons)
             evidence = receipt.on_handover(submission, positioned, sender, now)
             issued = receipt.record(evidence, self._notary.attest(evidence))
             draft.evidence.append(issued)

@@ -300,13 +300,15 @@ class Worker:
                 after = await self._try(errand, self._pipeline.run)
             finally:
                 self._documents.leave(whose)
+        elif errand.is_brought:
+            after = await self._try(errand, self._pipeline.run)
         else:
             async with (
                 self._recipients.place(work.party, work.priority),
                 self._parcels.place(whose, work.priority),
             ):
                 after = await self._try(errand, self._pipeline.run)
-            if after and is_of_a_recipient(work.line):
+            if after and work.kind is WorkKind.DELIVERY and is_of_a_recipient(work.line):
                 self._news.set()
         for following in after:
             self._begin(following)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
-from gateway.model.change import Fence, Work
+from gateway.model.change import Fence, Work, WorkKind
 from gateway.model.document import Dossier, Received
 from gateway.model.handover import Parcel
 from gateway.model.ids import OrganCode, Owner, Realm
@@ -64,7 +65,7 @@ class Errand:
     """Work that this process goes on with, and what it already has in hand for it.
 
     ``known`` is what the ledger held of a parcel's copy when the parcel was made; a commit tells whether it
-    still holds.
+    still holds.  ``is_brought``: a receipt that its party has; the work is only to be struck off.
     """
 
     work: Work
@@ -72,6 +73,7 @@ class Errand:
     known: Dossier | None = None
     received: Received | None = None
     lane_is_urgent: bool | None = None
+    is_brought: bool = False
 
     @property
     def is_suspect(self) -> bool:
@@ -81,3 +83,17 @@ class Errand:
 
 
 Errands = Sequence[Errand]
+
+
+def by_turns(errands: Errands) -> Errands:
+    """*errands* of one document with its deliveries spread among its receipts, each in their order: the broker has the
+    bodies in hand while we make the letters, and both processors something to do."""
+    kinds: dict[bool, list[Errand]] = {False: [], True: []}
+    for errand in errands:
+        kinds[errand.work.kind is WorkKind.DELIVERY].append(errand)
+    placed = [
+        ((at + 0.5) / len(some), is_delivery, errand)
+        for is_delivery, some in kinds.items()
+        for at, errand in enumerate(some)
+    ]
+    return [errand for *_, errand in sorted(placed, key=itemgetter(0, 1))]

@@ -64,11 +64,10 @@ def plan(outbound: Outbound) -> tuple[HandOver, ...]:
 
 
 def _planned(document: DocumentId, route: Route, payload: PayloadRef, asked: Asked) -> HandOver:
-    succeeded = Reason("recipient-succeeded") if route.succession else None
     copy = pending(document, route.party, route.addressed_as, payload, about=asked.about, asks=asked.asks)
     if asked.reason:
         return replace(copy, payload=None, reason=asked.reason)
-    return replace(copy, reason=succeeded)
+    return replace(copy, reason=Reason("recipient-succeeded")) if route.succession else copy
 
 
 def pending(

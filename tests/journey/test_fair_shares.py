@@ -7,11 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from adapters.memory import write_edoc
+from gateway.model.change import Work, WorkKind
 from gateway.model.envelope import Organ, Priority
-from gateway.model.handover import Delivery
-from gateway.model.ids import OrganCode
+from gateway.model.evidence import EventName
+from gateway.model.handover import Delivery, Receipt
+from gateway.model.ids import DocumentId, OrganCode
 from gateway.worker import Pace
-from tests.builders import PDF, PROVINCE, an_attachment, an_edoc
+from gateway.world import Errand, by_turns
+from tests.builders import COMMUNE, NOON, PDF, PROVINCE, an_attachment, an_edoc
 from tests.journey.town import HEALTH, JUSTICE, LABOUR, Town, a_town
 
 STUCK = PDF + b"%stuck\n"
@@ -59,6 +62,37 @@ async def test_parcels_to_a_recipient_whose_queue_never_answers_hold_no_place_of
     await town.send(letter(PROVINCE, HEALTH))
     await turns()
     assert len(town.deliveries(HEALTH)) == 1
+
+
+async def test_a_receipt_that_was_brought_holds_no_place_until_the_store_has_struck_it_off() -> None:
+    """One place for what goes to the sender, and a store that is slow: the second receipt does not wait for it."""
+    town = await a_town(pace=Pace(parcels=4, grace=timedelta()))
+    await town.send(letter(PROVINCE, COMMUNE))
+    while len(town.ledger.changes) < 2:  # T1, T2
+        await asyncio.sleep(0)
+    town.ledger.hold.close()
+    await turns()
+    assert [parcel.event for parcel in town.outlet.handed if isinstance(parcel, Receipt)] == [
+        EventName.SUBMISSION_ACCEPTANCE,
+        EventName.CONTENT_CONSIGNMENT,
+    ]
+    assert town.ledger.hold.waiting == 2
+    town.ledger.hold.lift()
+    await town.settle()
+    assert await town.open_work() == 0
+
+
+def test_the_copies_of_a_document_go_by_turns_with_its_receipts() -> None:
+    """The broker has the bodies in hand while we make the letters; of each kind the order stays."""
+    kinds = [WorkKind.DELIVERY] * 2 + [WorkKind.RECEIPT] * 6
+    errands = [
+        Errand(work=Work(key=f"{kind[0]}{n}", kind=kind, document=DocumentId("d"), due_at=NOON))
+        for n, kind in enumerate(kinds)
+    ]
+    assert [errand.work.key for errand in by_turns(errands)] == [
+        "r2", "r3", "d0", "r4", "r5", "r6", "d1", "r7",
+    ]  # fmt: skip
+    assert by_turns(()) == []
 
 
 async def test_a_document_to_everybody_is_not_in_front_of_another_agencys_single_one() -> None:
