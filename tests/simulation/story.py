@@ -17,7 +17,7 @@ from tests.simulation.agencies import Agencies
 from tests.simulation.books import Books
 from tests.simulation.loop import StandsStill
 from tests.simulation.operators import Operators
-from tests.simulation.town import PACE, Complaints, SimTown
+from tests.simulation.town import PACE, SWEEP, Complaints, SimTown
 
 WEEKS_D = (8, 15, 40, 40)
 DAY_S = 86_400.0
@@ -138,11 +138,16 @@ def _come_again(town: SimTown, agencies: Agencies) -> None:
     for arrival in r.sample(old, 4):
         agencies.again_at(begin + r.random() * LATER_S * 0.8, arrival, is_same=r.random() < 0.6)
 
+    looked: dict[str, float] = {}
+
     def just_now(digests: Collection[str]) -> None:
+        """Bytes that nobody names, seen so before, are about to go: that is when somebody sends them again."""
+        now, ripe = town.loop.time(), SWEEP.settle.total_seconds()
         free = set(digests) - town.store.named()
-        meant = [arrival for arrival in old if arrival.payload.sha256 in free]
-        if meant and r.random() < 0.5 and town.loop.time() < begin + LATER_S * 0.8:
-            agencies.again_at(town.loop.time(), r.choice(meant), is_same=r.random() < 0.3)
+        going = {digest for digest in free if now - looked.setdefault(digest, now) >= ripe}
+        meant = [arrival for arrival in old if arrival.payload.sha256 in going]
+        if meant and r.random() < 0.5 and now < begin + LATER_S * 0.8:
+            agencies.again_at(now, r.choice(meant), is_same=r.random() < 0.3)
 
     town.on_clearing = just_now
     for number in r.sample(range(1, 6), 2):
