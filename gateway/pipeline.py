@@ -490,6 +490,10 @@ class Pipeline:
             handover = dossier.of(delivery.party) if dossier else None
             if dossier is None or handover is None:
                 return ()
+            if handover.delivery != delivery.id:
+                # It came back dead before we heard that it was taken, and an operator had it brought again: what we
+                # know is of the delivery before.
+                return await self._decision.forget(errand.work)
             now = self._world.clock.now()
             moved = deliver.settle(handover, result, dossier.submission, now)
             if moved is None:

@@ -139,6 +139,22 @@ async def test_an_old_item_is_not_acknowledged_for_the_replayed_copy():
     assert (await town.copy(ticket, COMMUNE)).state is HandOverState.AVAILABLE
 
 
+async def test_a_late_confirm_of_the_first_delivery_says_nothing_of_the_second():
+    """The letter came back before its confirm was heard: that may not count for what is yet to be brought."""
+    town = await a_town()
+    town.outlet.after.close()
+    await town.send(town.edoc(LABOUR))
+    await town.settle()
+    town.broker.reject(DELIVER)
+    await town.bring_dead_letters()
+    (letter,) = await the_dead(town)
+    done = await replays_of(town).replay(letter)
+    assert isinstance(done, Replayed)
+    town.outlet.after.lift()
+    await town.settle()
+    assert [it.message_id for it in town.deliveries(LABOUR)] == [done.delivery]
+
+
 async def test_what_has_not_died_is_never_replayed():
     town, ticket = await a_rejected_copy()
     operator = replays_of(town)
