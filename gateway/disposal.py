@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from gateway.errors import Unavailable
+from gateway.loops import Loops
 from gateway.model.change import AuditEntry, Committed
 from gateway.model.document import Dossier
 from gateway.model.handover import InboxItem
@@ -109,25 +110,22 @@ class Disposer:
         self._sweep = sweep
         self._is_hasty = is_hasty
         self._condemned: dict[tuple[str, int], float] = {}
-        self._loop: asyncio.Task[None] | None = None
+        self._loops = Loops()
 
     # --- life ---------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Begin, after a while."""
-        self._loop = asyncio.create_task(self._keep_on(), name="disposal")
+        self._loops.begin("disposal", self._keep_on())
 
     async def stop(self) -> None:
         """End at once: nothing has to be finished.  May be called twice."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        await self._loops.end()
 
     @property
     def failed(self) -> BaseException | None:
         """What ended the loop that must not end, if anything."""
-        loop = self._loop
-        return loop.exception() if loop is not None and loop.done() and not loop.cancelled() else None
+        return self._loops.failed
 
     async def _keep_on(self) -> None:
         await asyncio.sleep(self._sweep.first.total_seconds())

@@ -21,6 +21,7 @@ from typing import Protocol
 import structlog
 
 from gateway.errors import QuotaExceeded, Unavailable
+from gateway.loops import Loops
 from gateway.model.ids import PartyKey
 from gateway.model.quota import HOLDING, Measure, Quota, Used, allowance, full, room_in
 from gateway.ports import Clock, Directory, Usage
@@ -97,7 +98,7 @@ class Quotas:
         self._untold: set[PartyKey] = set()  # of whom something was given away that the others have not heard
         self._held_back: set[PartyKey] = set()
         self._turn = asyncio.Lock()  # answers of two exchanges could overtake each other
-        self._loop: asyncio.Task[None] | None = None
+        self._loops = Loops()
 
     # --- what is asked ------------------------------------------------------------------------------
 
@@ -231,23 +232,18 @@ class Quotas:
 
     async def start(self) -> None:
         """Begin to tell the others."""
-        self._loop = asyncio.create_task(self._beat(), name="quotas-beat")
+        self._loops.begin("quotas-beat", self._beat())
 
     async def stop(self) -> None:
         """Tell the others for the last time.  May be called twice."""
-        loop, self._loop = self._loop, None
-        if loop is None:
-            return
-        loop.cancel()
-        await asyncio.gather(loop, return_exceptions=True)
-        with suppress(Unavailable):
-            await self.beat()
+        if await self._loops.end():
+            with suppress(Unavailable):
+                await self.beat()
 
     @property
     def failed(self) -> BaseException | None:
         """What ended the loop that must not end, if anything did."""
-        loop = self._loop
-        return loop.exception() if loop is not None and loop.done() and not loop.cancelled() else None
+        return self._loops.failed
 
     async def _beat(self) -> None:
         while True:

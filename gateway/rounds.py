@@ -20,6 +20,7 @@ from typing import Protocol
 import structlog
 
 from gateway.errors import Reason, Unavailable
+from gateway.loops import Loops
 from gateway.model.change import Change, Event, Fence, Postponed, Stale, Work, WorkKind
 from gateway.model.document import Dossier
 from gateway.model.handover import HandOver
@@ -89,31 +90,23 @@ class Rounds:
         self._missed: Set[str] = frozenset()
         self._after = DocumentId("")
         self._found: list[datetime] = []
-        self._loops: list[asyncio.Task[None]] = []
+        self._loops = Loops()
 
     # --- life ---------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Begin, after one step."""
-        self._loops = [
-            asyncio.create_task(self._look_after_own(), name="rounds-own"),
-            asyncio.create_task(self._walk_on(), name="rounds-walk"),
-        ]
+        self._loops.begin("rounds-own", self._look_after_own())
+        self._loops.begin("rounds-walk", self._walk_on())
 
     async def stop(self) -> None:
         """End.  May be called twice."""
-        loops, self._loops = self._loops, []
-        for loop in loops:
-            loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        await self._loops.end()
 
     @property
     def failed(self) -> BaseException | None:
         """What ended a loop that must not end, if any."""
-        for loop in self._loops:
-            if loop.done() and not loop.cancelled() and loop.exception() is not None:
-                return loop.exception()
-        return None
+        return self._loops.failed
 
     async def state(self) -> str:
         """``ok``, with what was found stuck within the last hour and what is in hand for too long."""

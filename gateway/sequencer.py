@@ -17,6 +17,7 @@ from hashlib import sha256
 import structlog
 
 from gateway.errors import Unavailable
+from gateway.loops import Loops
 from gateway.model.breaker import Breaker, Temper
 from gateway.model.ids import EvidenceId, OrganCode, Owner
 from gateway.model.log import HeadRecord, LogState, TreeHead
@@ -69,24 +70,20 @@ class Sequencer:
         self._rhythm = rhythm
         self._leads = False
         self._walked: tuple[int, EvidenceId | None] = (0, None)
-        self._loops: list[asyncio.Task[None]] = []
+        self._loops = Loops()
 
     # --- life ---------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Begin to look, after one ``tick``: by then the owner's life must have begun."""
-        self._loops = [asyncio.create_task(self._number(), name="sequencer")]
+        self._loops.begin("sequencer", self._number())
         if self._stamper is not None:
-            self._loops.append(asyncio.create_task(self._ask_for_stamps(self._stamper), name="stamps"))
+            self._loops.begin("stamps", self._ask_for_stamps(self._stamper))
 
     async def stop(self) -> None:
         """End; who leads signs what has come since the last head, also after its life was ended in the store
         (unless another has taken over).  May be called twice."""
-        loops, self._loops = self._loops, []
-        for loop in loops:
-            loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
-        if loops and self._leads:
+        if await self._loops.end() and self._leads:
             with suppress(Unavailable, TimeoutError):
                 async with asyncio.timeout(_LAST_HEAD_S):
                     for _ in range(3):  # what was cancelled in its midst may still be written
@@ -101,10 +98,7 @@ class Sequencer:
     @property
     def failed(self) -> BaseException | None:
         """What ended a loop that must not end, if any."""
-        for loop in self._loops:
-            if loop.done() and not loop.cancelled() and loop.exception() is not None:
-                return loop.exception()
-        return None
+        return self._loops.failed
 
     async def _number(self) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,7 +39,7 @@ def acknowledged_before_commit(put: Put) -> None:
     submit = Worker.submit
 
     async def early(self: Worker, arrival: Any) -> Ticket:
-        self._spawn(_quietly(submit(self, arrival)), "submit")
+        asyncio.get_running_loop().create_task(_quietly(submit(self, arrival)))
         return Ticket(door=Door.ACCEPTED, document=None, state=SubmissionState.RECEIVED)
 
     put(Worker, "submit", early)
