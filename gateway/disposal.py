@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import structlog
 
@@ -81,6 +82,17 @@ class Tally:
         return bool(self.gone.total() or self.payloads)
 
 
+class Numbers(Protocol):
+    """Where numbers go (``adapters.http.metrics``)."""
+
+    def purged(
+        self, gone: Mapping[str, int], kept: Mapping[str, int], payloads: int, size: int, at: datetime
+    ) -> None:
+        """A round has ended at *at*: how many documents went, and how many were due and are kept on, by data class;
+        how many payloads went, of so many bytes."""
+        ...
+
+
 class Disposer:
     """One life's part in clearing out.  *is_busy*: whether there is other work now; *is_hasty*: never rest,
     somebody waits for us."""
@@ -96,6 +108,7 @@ class Disposer:
         *,
         owner: Owner,
         is_busy: Callable[[], bool] = lambda: False,
+        numbers: Numbers | None = None,
         sweep: Sweep = Sweep(),
         is_hasty: bool = False,
     ) -> None:
@@ -107,6 +120,7 @@ class Disposer:
         self._clock = clock
         self._owner = owner
         self._is_busy = is_busy
+        self._numbers = numbers
         self._sweep = sweep
         self._is_hasty = is_hasty
         self._condemned: dict[tuple[str, int], float] = {}
@@ -148,6 +162,7 @@ class Disposer:
         if not is_dry:
             await self._disposal.sweep(self._clock.now() - DEATHS_KEPT)
             await self._put_on_record(tally)
+            self._count(tally)
         return tally
 
     async def tidy_again(self, tally: Tally) -> None:
@@ -164,6 +179,17 @@ class Disposer:
         for shelf in range(self._shelves.shelves):
             async with self._gently():
                 await self._tidy(shelf, tally, is_dry)
+
+    def _count(self, tally: Tally) -> None:
+        if self._numbers is not None:
+            kept = Counter(part for part, _ in tally.kept.elements())
+            self._numbers.purged(
+                {part: tally.gone[part] for part in DataClass},
+                {part: kept[part] for part in DataClass},
+                tally.payloads,
+                tally.payload_bytes,
+                self._clock.now(),
+            )
 
     async def _put_on_record(self, tally: Tally) -> None:
         if tally:

@@ -126,6 +126,29 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=registry,
         )
+        self._purged = Counter(
+            "vanthu_purged",
+            "What was kept long enough and is gone: documents by data class, and payloads.",
+            ("what",),
+            registry=registry,
+        )
+        self._purged_bytes = Counter(
+            "vanthu_purged_bytes", "Bytes of payloads that are gone.", registry=registry
+        )
+        # One worker at a time clears out: whoever did it last is right for all.
+        self._purge_kept = Gauge(
+            "vanthu_purge_kept",
+            "Documents that were kept long enough and are kept on, because something stands in the way, by data class.",
+            ("what",),
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self._purge_at = Gauge(
+            "vanthu_purge_last_run_timestamp_seconds",
+            "When the last round that clears out has ended.",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
         self._log = {
             name: Gauge(f"vanthu_log_{name}", told, multiprocess_mode="mostrecent", registry=registry)
             for name, told in (
@@ -196,6 +219,17 @@ class Metrics:
         """So many parties are held back by each quota."""
         for quota, count in parties.items():
             self._quotas_in_force.labels(quota).set(count)
+
+    def purged(
+        self, gone: Mapping[str, int], kept: Mapping[str, int], payloads: int, size: int, at: datetime
+    ) -> None:
+        """A round that clears out has ended at *at*: what went, and what was due and is kept on."""
+        for what, count in (*gone.items(), ("payloads", payloads)):
+            self._purged.labels(what).inc(count)
+        self._purged_bytes.inc(size)
+        for what, count in kept.items():
+            self._purge_kept.labels(what).set(count)
+        self._purge_at.set(at.timestamp())
 
     async def exposition(self) -> bytes:
         """All numbers in Prometheus' text form, those of the other workers too (as of a second ago)."""

@@ -235,6 +235,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         clock,
         owner=us.owner,
         is_busy=lambda: worker.in_hand > 0,
+        numbers=metrics,
         sweep=sweep_of(config),
     )
     desk = InboxDesk(

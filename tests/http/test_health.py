@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -145,6 +145,7 @@ async def test_every_number_has_its_name() -> None:
     metrics.stage("validate", 0.004)
     metrics.certificate_days_left({"000.00.13.H53": 41})
     metrics.work_waiting({"delivery": 7})
+    metrics.purged({"content": 2}, {"content": 3}, 4, 500, datetime(2016, 3, 4, tzinfo=UTC))
     await metrics.exposition()
     text = (await metrics.exposition()).decode()  # asked twice, counted once
     for line in (
@@ -153,6 +154,11 @@ async def test_every_number_has_its_name() -> None:
         'vanthu_receipts_total{event="SubmissionAcceptance"} 1.0',
         'vanthu_stage_seconds_bucket{le="0.005",stage="validate"} 1.0',
         'vanthu_certificate_days_left{party="000.00.13.H53"} 41.0',
+        'vanthu_purged_total{what="content"} 2.0',
+        'vanthu_purged_total{what="payloads"} 4.0',
+        "vanthu_purged_bytes_total 500.0",
+        'vanthu_purge_kept{what="content"} 3.0',
+        "vanthu_purge_last_run_timestamp_seconds 1.4570496e+09",
         'vanthu_work_waiting{kind="delivery"} 7.0',
     ):
         assert line in text.splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ class Overtaken:
         return Watched(port, due=due) if hasattr(port, "due") else port
 
 
-def disposer(town: Town, interrupted: Interrupted | Overtaken | None = None) -> Disposer:
+def disposer(town: Town, interrupted: Interrupted | Overtaken | None = None, numbers: Any = None) -> Disposer:
     over = interrupted.over if interrupted else lambda port: port
     return Disposer(
         over(town.store.disposal),
@@ -84,6 +85,7 @@ def disposer(town: Town, interrupted: Interrupted | Overtaken | None = None) -> 
         town.store,
         town.clock,
         owner=Owner("who clears out"),
+        numbers=numbers,
         sweep=Sweep(settle=timedelta()),
         is_hasty=True,
     )
@@ -185,6 +187,22 @@ async def test_who_clears_out_stops_at_once_in_the_midst_of_a_step() -> None:
         await clearing.start()
         await looks.wait()
         await clearing.stop()
+
+
+async def test_operators_are_told_how_much_went_and_what_is_due_and_kept_on() -> None:
+    """Of one document the bytes go; the other has its deadline before it, and keeps its own."""
+    town = await a_town()
+    await sent(town, town.edoc(LABOUR))
+    await town.pass_time(90 * DAY)
+    await sent(town, town.edoc(LABOUR, number=2), "m-2")
+    town.clock.advance(100 * DAY)
+    told: list[tuple[Any, ...]] = []
+    clearing = disposer(town, numbers=SimpleNamespace(purged=lambda *numbers: told.append(numbers)))
+    await clearing.round()
+    await clearing.round(is_dry=True)
+    ((gone, kept, payloads, size, at),) = told
+    assert (gone, kept) == ({CONTENT: 1, METADATA: 0}, {CONTENT: 1, METADATA: 0})
+    assert (payloads, size, at) == (0, 0, town.clock.now())
 
 
 async def test_after_the_bytes_are_gone_the_same_id_gets_the_same_receipts() -> None:
