@@ -55,8 +55,8 @@ check: setup-check ## formatting, types, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-sabotage: setup-test ## break each promise in a copy and demand that its test notices
-	@$(BIN)/python -m tools.sabotage
+sabotage: setup-test ## break each promise in a copy and demand that its test notices (ONLY="chain replay" JOBS=4 ARGS=--table)
+	@$(BIN)/python -m tools.sabotage $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 fuzz: setup-check ## hostile bytes for the readers of PDF, CMS, certificates, edXML and its JSON (SECONDS=600 TARGET=pdf SEED=1 PLANT=hang)
 	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGET),--target $(TARGET)) \

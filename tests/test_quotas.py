@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import pytest
 import structlog
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.memory import FixedClock, MemoryDirectory
@@ -194,6 +194,13 @@ async def _beat(quotas: Quotas) -> None:
     per_day=st.sampled_from((1, 5_000, 200_000)),
     urgent=st.sampled_from((1, 20)),
     steps=st.lists(STEP, min_size=5, max_size=60),
+)
+@example(  # two who could each give away all of it before the other hears
+    workers=2,
+    per_minute=64,
+    per_day=200_000,
+    urgent=20,
+    steps=[("flood", 0, 40), ("flood", 1, 40), ("flood", 0, 30), ("flood", 1, 30)],
 )
 def test_nobody_gets_more_than_was_promised_and_nobody_waits_for_ever(
     workers: int, per_minute: int, per_day: int, urgent: int, steps: list[tuple[str, int, int]]
