@@ -192,7 +192,9 @@ def _postgresql(url: URL, connections: int, more: str = "") -> Engine:
         ),
         "client_encoding": "utf8",
     }
-    given = {name: value for name, value in settings.items() if name not in url.query}
+    given: dict[str, Any] = {name: value for name, value in settings.items() if name not in url.query}
+    # Else the driver prepares on its own, too, and after a ROLLBACK has the server forget all that is prepared: ours.
+    given["prepare_threshold"] = None
     return create_engine(
         url,
         paramstyle="format",

@@ -32,7 +32,7 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from adapters.store.rows import Row
-from adapters.store.trips import Call, travel
+from adapters.store.trips import ASTRAY, Call, travel
 
 MOST_LISTED = 512
 """How many keys one IN list holds at most: far below every database's limit of parameters."""
@@ -222,8 +222,8 @@ def together(connection: Connection, calls: Sequence[Call], *, ends: bool = Fals
     """Run compiled statements, each with its rows, on the driver itself, in the transaction of *connection*.
 
     SQLAlchemy's execution takes ten times as long as SQLite's, and adds nothing to what is compiled already.  To
-    PostgreSQL they go in one trip, with *ends* together with the end of the transaction: nothing may follow.  What fails is told as SQLAlchemy would: raises ``DBAPIError``, and a lost
-    connection is invalidated.
+    PostgreSQL they go in one trip, with *ends* together with the end of the transaction: nothing may follow.  What fails
+    is told as SQLAlchemy would: raises ``DBAPIError``, and a connection that is lost, or astray, is invalidated.
     """
     if not calls:
         return ()
@@ -257,7 +257,10 @@ def _execute(driver: Any, call: Call) -> Answer:
 def _told(connection: Connection, text: str, error: Exception) -> BaseException:
     dialect = connection.dialect
     driver = connection.connection.driver_connection
-    is_lost = dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+    is_lost = (
+        dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+        or getattr(error, "sqlstate", None) in ASTRAY
+    )
     if is_lost:
         connection.invalidate(error)
     return DBAPIError.instance(

@@ -28,6 +28,9 @@ _FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
 Prepared = dict[str, bytes]
 """The names of the statements that one connection knows."""
 
+ASTRAY = frozenset({"26000", "42P05"})
+"""The server knows other statements by these names, or none: somebody between has changed it for another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
