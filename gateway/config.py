@@ -218,6 +218,7 @@ class PaceSection:
     documents: int = 16
     parcels: int = 64
     backlog: int = 2000
+    beside_others: float = 0.25
     urgent_per_minute: int = 120
     waiting: int = 32
     memory_mb: int = 1024
@@ -443,6 +444,8 @@ def _check(source: Path | None, sections: Sections) -> None:
     for key in ("bytes_per_day", "documents_per_minute", "documents_waiting"):
         if getattr(sections.quotas, key) < 0:
             raise ConfigError(f"{where}: quotas.{key}: 0 (no bound), or how much")
+    if not 0 < sections.pace.beside_others <= 1:
+        raise ConfigError(f"{where}: pace.beside_others: a part, greater than 0 and at most 1 (no bound)")
     if sections.pace.workers < 0:
         raise ConfigError(f"{where}: pace.workers: 0 (one for each processor), or how many")
     try:

@@ -11,16 +11,28 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from gateway.restraint import Restraint
+
 _BEFORE_ALL = 1 << 10
 
 
 class Gate:
     """*places* in all, at most *share* of them for one party, and one more for what is urgent: what a party has
-    in hand does not hold up its own express.  Work of nobody (``None``) has no share."""
+    in hand does not hold up its own express.  Work of nobody (``None``) has no share.
 
-    def __init__(self, places: int, share: int | None = None) -> None:
+    With a *restraint*, a party that took much beside others has no more places than that allows, and it keeps account of
+    who holds places here; with *least*, too, it is only asked, and a party may always have so many.
+    """
+
+    def __init__(
+        self, places: int, share: int | None = None, *, restraint: Restraint | None = None, least: int = 0
+    ) -> None:
         self._places = self._free = places
         self._share = places if share is None else share
+        self._restraint = restraint
+        self._least = least
+        self._keeps_account = not least
+        self._alarm: asyncio.TimerHandle | None = None
         self._inside: Counter[str] = Counter()
         # by degree, then by party; whoever was served goes to the end
         self._waiting: dict[int, dict[str | None, deque[asyncio.Future[None]]]] = {}
@@ -54,11 +66,14 @@ class Gate:
 
     async def enter(self, whose: str | None = None, priority: int = 0) -> None:
         """Take a place of *whose* share, or wait for one."""
+        if self._restraint is not None and self._keeps_account and whose is not None:
+            self._restraint.came(whose)
         if self._free > 0 and self._has_share(whose, priority):
             self._admit(whose)
             return
         ready = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(priority, {}).setdefault(whose, deque()).append(ready)
+        self._look_again()
         try:
             await ready
         except asyncio.CancelledError:
@@ -70,19 +85,47 @@ class Gate:
         """Give the place to whoever's turn it is, or free it."""
         self._free += 1
         if whose is not None:
+            if self._restraint is not None and self._keeps_account:
+                self._restraint.left(whose)
             self._inside[whose] -= 1
             if not self._inside[whose]:
                 del self._inside[whose]
-        while self._free > 0 and self._call_one():
-            pass
+        self._call()
 
     def _has_share(self, whose: str | None, priority: int) -> bool:
-        return whose is None or self._inside[whose] < self._share + (priority > 0)
+        if whose is None:
+            return True
+        share = self._share + (priority > 0)
+        inside = self._inside[whose]
+        if inside >= share or self._restraint is None or priority > 0:
+            return inside < share
+        return inside < max(self._least, self._restraint.places(whose, share))
 
     def _admit(self, whose: str | None) -> None:
         self._free -= 1
         if whose is not None:
             self._inside[whose] += 1
+            if self._restraint is not None and self._keeps_account:
+                self._restraint.took(whose)
+
+    def _call(self) -> None:
+        while self._free > 0 and self._call_one():
+            pass
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Whoever is restrained may enter when nobody leaves: by and by, or once the others are gone."""
+        if self._restraint is None or self._alarm is not None or not self._free or not self._waiting:
+            return
+        rests = (
+            self._restraint.rest(party) for parties in self._waiting.values() for party in parties if party
+        )
+        if (rest := min(rests, default=None)) is not None:
+            self._alarm = asyncio.get_running_loop().call_later(rest, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        self._call()
 
     def _call_one(self) -> bool:
         """Let the next one in; ``False`` where nobody waits who may."""

@@ -25,6 +25,7 @@ from gateway.model.ids import DocumentId, EvidenceId, Owner, PartyKey
 from gateway.model.submission import Arrival, Ticket
 from gateway.pipeline import Pipeline, all_may_hurry
 from gateway.ports import Ledger, Lives
+from gateway.restraint import Restraint
 from gateway.world import Errand, Errands
 
 log = structlog.get_logger("worker")
@@ -43,12 +44,14 @@ class Pace:
 
     ``documents``: between T1 and T2.  ``parcels``: at the outlet.  ``backlog``: parcels in hand beyond which
     new ones are left in the store.  Of each, one party has its share at most.
+    ``beside_others``: what part of this worker's time one party may take while others want some.
     ``tick``: how often due work is looked for.  ``lease``: how long a life lasts without a beat.
     """
 
     documents: int = 16
     parcels: int = 64
     backlog: int = 2000
+    beside_others: float = 0.25
     tick: timedelta = timedelta(milliseconds=500)
     lease: timedelta = timedelta(seconds=10)
     grace: timedelta = timedelta(seconds=20)
@@ -71,8 +74,10 @@ class Worker:
         self._lives = lives
         self._owner = owner
         self._pace = pace
-        self._documents = Gate(pace.documents, share_of(pace.documents))
-        self._parcels = Gate(pace.parcels, max(1, pace.parcels - share_of(pace.parcels)))
+        self._restraint = Restraint(pace.beside_others, lambda: asyncio.get_running_loop().time())
+        self._documents = Gate(pace.documents, share_of(pace.documents), restraint=self._restraint)
+        share = max(1, pace.parcels - share_of(pace.parcels))
+        self._parcels = Gate(pace.parcels, share, restraint=self._restraint, least=max(1, pace.parcels // 32))
         # Only shares, no bound in all: who waits for a slow recipient must not hold a place at the outlet.  Several
         # such recipients do not use up the share of who sends to them.
         self._recipients = Gate(pace.backlog, share_of(pace.parcels))
@@ -300,6 +305,8 @@ class Worker:
                 after = await self._try(errand, self._pipeline.run)
             finally:
                 self._documents.leave(whose)
+            if whose is not None:
+                self._restraint.charge(whose, len(after))
         elif errand.is_brought:
             after = await self._try(errand, self._pipeline.run)
         else:

@@ -38,6 +38,7 @@ def test_the_example_loads_and_means_the_defaults():
         ("[gateway]\nrelm = 'H53'", "gateway.relm: is not a known option"),
         ("[gatway]\n", "gatway: is not a known option"),
         ("[pace]\nworkers = 'two'", "pace.workers"),
+        ("[pace]\nbeside_others = 1.5", "pace.beside_others: a part, greater than 0 and at most 1"),
         ("[pace]\nworkers = -1", "pace.workers: 0 (one for each processor), or how many"),
         ("[pace]\ndocuments = 0", "pace.documents: must be greater than 0"),
         ("[quotas]\nbytes_per_day = -1", "quotas.bytes_per_day: 0 (no bound), or how much"),

@@ -471,6 +471,7 @@ def _pace(config: Config) -> Pace:
         documents=pace.documents,
         parcels=pace.parcels,
         backlog=pace.backlog,
+        beside_others=pace.beside_others,
         tick=timedelta(milliseconds=pace.tick_ms),
         lease=timedelta(seconds=pace.lease_s),
         grace=timedelta(seconds=pace.grace_s),
