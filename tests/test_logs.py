@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ def log(tmp_path: Path) -> Iterator[Path]:
     root = logging.getLogger()
     before = root.handlers[:], root.level, structlog.get_config()
     set_up(LogSection(), tmp_path / "worker.log")
+    structlog.configure(
+        cache_logger_on_first_use=False
+    )  # a logger of the gateway would keep this file for good
     yield tmp_path / "worker.log"
     for handler in root.handlers:
         handler.close()
@@ -80,6 +84,15 @@ def test_our_own_words_and_the_systems_are_told(log: Path) -> None:
     first, second = lines(log)
     assert "ConfigError: http.port: taken" in first["exception"]
     assert "OSError: 28 No space left on device" in second["exception"]
+
+
+def test_a_folder_that_was_removed_stops_nobody_and_comes_back(log: Path) -> None:
+    logger = structlog.get_logger("worker")
+    logger.info("first")
+    shutil.rmtree(log.parent)
+    logger.info("lost")
+    logger.info("third")
+    assert [line["event"] for line in lines(log)] == ["third"]
 
 
 def test_what_libraries_fill_in_is_not_logged(log: Path) -> None:

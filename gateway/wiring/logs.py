@@ -96,15 +96,25 @@ class _Lines:
         """Write one line."""
         handler = self._handler
         with handler.lock or nullcontext():
-            if isinstance(handler, WatchedFileHandler):
-                handler.reopenIfNeeded()
             try:
+                if isinstance(handler, WatchedFileHandler):
+                    _open_again(handler)
                 handler.stream.write(line + "\n")
                 handler.flush()
-            except OSError:  # a full disk must stop no document
+            except OSError:  # a full disk, or a folder that is gone, must stop no document
                 return
 
     debug = info = warning = error = critical = exception = log = msg
+
+
+def _open_again(handler: WatchedFileHandler) -> None:
+    """Follow a file that was moved or removed.  Raises ``OSError`` where its folder is gone; the next line makes it."""
+    stream: Any = handler.stream
+    if stream is None:  # it could not be opened for the last line, and the library does not try again
+        file = Path(handler.baseFilename)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler.stream = file.open("a", encoding="utf-8")
+    handler.reopenIfNeeded()
 
 
 def _first_line(_logger: Any, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from adapters.inspection.judge import Options, judge
@@ -30,7 +28,6 @@ def test_orders_and_bounds_come_back_the_same() -> None:
     )
     assert wire.decode_order(wire.encode_order("văn bản.pdf", policy)) == ("văn bản.pdf", policy)
     bounds = wire.Bounds(
-        cpu=timedelta(seconds=1.5),
         memory_bytes=7,
         trust="/r",
         revocations="/c",
