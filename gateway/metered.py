@@ -37,7 +37,7 @@ class MeteredIntake:
                 is_urgent = await self._quotas.may_hurry(party)
                 arrival = arrival if is_urgent else replace(arrival, is_urgent=False)
             return await self._intake.submit(arrival)
-        except Exception:
+        except Exception:  # whatever kept it out; of one who went away meanwhile nobody knows, and it counts
             self._quotas.give_back(party, size, was_urgent=is_urgent)
             raise
 
