@@ -19,6 +19,7 @@ from sqlalchemy.exc import StatementError
 from adapters.store.engine import open_writer, parse
 from gateway.config import LogSection
 from gateway.errors import ConfigError, Refused
+from gateway.wiring import logs
 from gateway.wiring.logs import set_up
 
 SECRET = "nội dung mật 7c1f"
@@ -86,7 +87,10 @@ def test_our_own_words_and_the_systems_are_told(log: Path) -> None:
     assert "OSError: 28 No space left on device" in second["exception"]
 
 
-def test_a_folder_that_was_removed_stops_nobody_and_comes_back(log: Path) -> None:
+def test_a_folder_that_was_removed_stops_nobody_and_comes_back(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "LOOKS_EVERY_S", 0.0)
     logger = structlog.get_logger("worker")
     logger.info("first")
     shutil.rmtree(log.parent)
@@ -153,13 +157,31 @@ def test_a_process_that_dies_leaves_neither_dump_nor_words(tmp_path: Path) -> No
     assert SECRET not in log.read_text(encoding="utf-8")
 
 
-def test_a_log_that_was_moved_away_is_begun_anew(log: Path, tmp_path: Path) -> None:
+def test_a_log_that_was_moved_away_is_begun_anew(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "LOOKS_EVERY_S", 0.0)
     structlog.get_logger("worker").warning("before")
     log.rename(tmp_path / "worker.log.1")
     structlog.get_logger("worker").warning("after")
     logging.getLogger("a.library").warning("hers")
     assert [line["event"] for line in lines(tmp_path / "worker.log.1")] == ["before"]
     assert [line["event"] for line in lines(log)] == ["after", "hers"]
+
+
+def test_a_log_that_was_moved_away_is_written_on_until_it_is_looked_for(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To look costs more than to write a line."""
+    monkeypatch.setattr(logs, "LOOKS_EVERY_S", 3600.0)
+    logger = structlog.get_logger("worker")
+    logger.warning("before")
+    log.rename(tmp_path / "worker.log.1")
+    logger.warning("after")
+    assert [line["event"] for line in lines(tmp_path / "worker.log.1")] == ["before", "after"]
+    monkeypatch.setattr(logs, "LOOKS_EVERY_S", 0.0)
+    logger.warning("anew")
+    assert [line["event"] for line in lines(log)] == ["anew"]
 
 
 def test_what_is_below_the_level_is_not_written(log: Path) -> None:

@@ -4,12 +4,13 @@
     key = await ring.key(party)
 
 A party's key is the file ``<party>.p12`` or ``<party>.pem`` in one folder; a file that is replaced is taken
-up with the next use.  In development a missing key is made when it is first asked for.
+up with the next use after the next look (``looks_every_s``).  In development a missing key is made when it is first asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ Stamp = tuple[str, int, int, int, int]
 """What tells whether a file is still the one that was read."""
 
 _SUFFIXES = (".p12", ".pfx", ".pem")
+_MOST_LOOKS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class Options:
     ``development``: missing keys are made, and development certificates are accepted.
     ``prefer_pss``: RSA keys sign with PSS instead of PKCS#1 v1.5.  ``max_loaded``: keys kept in memory
     (some 10 KB each).  ``warn_days``: readiness speaks of certificates that end sooner.
+    ``looks_every_s``: how soon after a look at a file the next one asks the disk again.
     """
 
     keys: Path
@@ -57,6 +60,7 @@ class Options:
     prefer_pss: bool = False
     max_loaded: int = 1_024
     warn_days: int = 30
+    looks_every_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class KeyRing:
         self.options = options
         self._directory = directory
         self._clock = clock
+        self.looks = FileLooks(options.looks_every_s)
         self._loaded: OrderedDict[str, Ready] = OrderedDict()
         # Loading and making keys is heavy: one at a time leaves the second core to the work in hand.
         self._loading = asyncio.Lock()
@@ -178,7 +183,7 @@ class KeyRing:
         if ready is None:
             return None
         file = Path(ready.stamp[0])
-        if stamp(file) != ready.stamp:
+        if self.looks.at(file) != ready.stamp:
             del self._loaded[stem]
             return None
         self._loaded.move_to_end(stem)
@@ -213,7 +218,7 @@ class KeyRing:
         path = self._file(stem)
         if path is None:
             raise Unavailable("seal-key-missing", stem)
-        read_at = stamp(path)
+        read_at = self.looks.anew(path)
         passphrase = self.options.passphrase
         own_passphrase = path.with_suffix(".passphrase")
         if own_passphrase.exists():
@@ -246,6 +251,30 @@ def _making(stem: str) -> Iterator[None]:
 def file_stem(party: str) -> str:
     """*party* as a file name: no slashes, whatever a directory may hold."""
     return quote(party, safe=" ")
+
+
+class FileLooks:
+    """What files looked like when they were last looked at: a look costs a change of threads, and each document needs
+    three of them."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._known: dict[Path, tuple[float, Stamp]] = {}
+
+    def at(self, path: Path) -> Stamp:
+        """How *path* looked, not longer ago than that."""
+        known = self._known.get(path)
+        if known is not None and time.monotonic() - known[0] < self._every_s:
+            return known[1]
+        return self.anew(path)
+
+    def anew(self, path: Path) -> Stamp:
+        """How it looks now.  Any thread may call it."""
+        found = stamp(path)
+        if len(self._known) >= _MOST_LOOKS:
+            self._known.clear()
+        self._known[path] = time.monotonic(), found
+        return found
 
 
 def stamp(path: Path) -> Stamp:

@@ -102,6 +102,10 @@ class Store:
             raise
         return store
 
+    def group_while(self, is_crowded: Callable[[], bool]) -> None:
+        """Have changes wait a few milliseconds for each other while *is_crowded* says so."""
+        self._writer.is_crowded = is_crowded
+
     async def close(self) -> None:
         """Finish what waits, then close.  May be called twice."""
         await self._writer.close()

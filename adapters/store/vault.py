@@ -67,6 +67,15 @@ class FileVault:
         except OSError as error:
             raise ConfigError(f"vault.folder: {error.strerror}: {options.folder}") from error
 
+    def lay_out(self) -> None:
+        """Make every folder that payloads will lie in, durably: else the first thousand documents would wait for it, each
+        for some.  Blocks for a fifth of a second the first time; raises ``ConfigError``."""
+        try:
+            for number in range(256):
+                self._make(f"{number:02x}")
+        except OSError as error:
+            raise ConfigError(f"vault.folder: {error.strerror}: {self._folder}") from error
+
     @property
     def temporary(self) -> Path:
         """The folder, on the same disk, of what is not finished.  What is old in it is swept at the start."""
@@ -132,7 +141,7 @@ class FileVault:
             path.unlink()
             return
         target = self._path(ref)
-        self._make(ref)
+        self._make(ref.sha256[:2])
         path.replace(target)
         _sync(self._folder_of(ref))
         os.utime(target)
@@ -168,7 +177,7 @@ class FileVault:
         assert ref.body is not None
         if self._refresh(ref):
             return ref
-        self._make(ref)
+        self._make(ref.sha256[:2])
         folder = self._folder_of(ref)
         draft = f"{self._temporary}/{self._life}-{next(self._numbers)}"
         file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -196,7 +205,7 @@ class FileVault:
 
     def _name(self, draft: _Draft, ref: PayloadRef) -> None:
         """Make what is whole in *draft* durable under the name of *ref*."""
-        self._make(ref)
+        self._make(ref.sha256[:2])
         draft.become(self._path(ref))
         _sync(self._folder_of(ref))
 
@@ -221,10 +230,9 @@ class FileVault:
         # 256 × 16 folders: made soon, and with 10 million payloads 2,500 files in each
         return f"{self._folder}/{ref.sha256[:2]}/{ref.sha256[2]}"
 
-    def _make(self, ref: PayloadRef) -> None:
-        """Have the folder of *ref*, durably: with all its brothers at once, because each sync costs as much as a
-        file's."""
-        prefix = ref.sha256[:2]
+    def _make(self, prefix: str) -> None:
+        """Have the folders of the digests that begin with *prefix*, durably: all at once, because each sync costs as much
+        as a file's."""
         if prefix in self._durable:
             return
         outer = self._folder / prefix

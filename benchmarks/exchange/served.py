@@ -103,8 +103,9 @@ async def served(var: Path, supply: Supply, setting: Setting = Setting()) -> Asy
 
 
 async def warm(gateway: Gateway, among: Sequence[Office], exchange: Exchange) -> None:
-    """Every office sends one of each kind: keys are made when they are first used.  Looks at what is delivered."""
-    for kind in KINDS:
+    """Every office sends some of each kind: keys are made when they are first used, and read by each worker.  Looks at
+    what is delivered."""
+    for kind in 2 * KINDS:
         for begin in range(0, len(among), 16):
             group = range(begin, min(begin + 16, len(among)))
             await asyncio.gather(*(gateway.send(among, at, kind) for at in group))

@@ -9,8 +9,10 @@ unfilled form is kept.
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -27,6 +29,8 @@ from gateway.errors import ConfigError, GatewayError, Refused, Unavailable
 
 _LONGEST_FOREIGN = 200
 _FRAMES = 30
+LOOKS_EVERY_S = 0.2
+"""How often a log file is looked for: after it was moved away, lines still go to it that long."""
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -50,7 +54,7 @@ def set_up(section: LogSection, file: Path | None) -> None:
     handler: logging.StreamHandler[Any] = logging.StreamHandler(sys.stderr)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handler = WatchedFileHandler(file, encoding="utf-8")
+        handler = _LogFile(file, encoding="utf-8")
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -97,8 +101,8 @@ class _Lines:
         handler = self._handler
         with handler.lock or nullcontext():
             try:
-                if isinstance(handler, WatchedFileHandler):
-                    _open_again(handler)
+                if isinstance(handler, _LogFile):
+                    handler.follow()
                 handler.stream.write(line + "\n")
                 handler.flush()
             except OSError:  # a full disk, or a folder that is gone, must stop no document
@@ -107,14 +111,23 @@ class _Lines:
     debug = info = warning = error = critical = exception = log = msg
 
 
-def _open_again(handler: WatchedFileHandler) -> None:
-    """Follow a file that was moved or removed.  Raises ``OSError`` where its folder is gone; the next line makes it."""
-    stream: Any = handler.stream
-    if stream is None:  # it could not be opened for the last line, and the library does not try again
-        file = Path(handler.baseFilename)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handler.stream = file.open("a", encoding="utf-8")
-    handler.reopenIfNeeded()
+class _LogFile(WatchedFileHandler):
+    """A file that may be moved or removed; it is looked for now and then, as that costs more than to write a line."""
+
+    _looked_at = -math.inf
+
+    def follow(self) -> None:
+        """Have the file open that bears the name.  Raises ``OSError`` where its folder is gone; the next line makes it."""
+        now = time.monotonic()
+        stream: Any = self.stream
+        if stream is None:  # it could not be opened for the last line, and the library does not try again
+            file = Path(self.baseFilename)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self.stream = file.open("a", encoding="utf-8")
+        elif now - self._looked_at < LOOKS_EVERY_S:
+            return
+        self.reopenIfNeeded()
+        self._looked_at = now
 
 
 def _first_line(_logger: Any, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

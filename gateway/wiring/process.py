@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import resource
@@ -61,6 +60,7 @@ from gateway.wiring.evidence_log import log_lag, stamper_of
 from gateway.wiring.following import Following
 from gateway.wiring.gauges import disk_low, memory_low
 from gateway.wiring.ground import address_of, open_the_store, stand
+from gateway.wiring.interpreter import run_in_long_turns, spare_the_collector
 from gateway.wiring.judging import bounds_of
 from gateway.wiring.logs import hear_what_dies, set_up
 from gateway.wiring.recovery import forget_life, note_life
@@ -81,8 +81,8 @@ READY_WITHIN_S = 15.0
 FILES = 16_384
 FULLEST_DISK = 95.0
 """Per cent of the disk in use at which readiness complains."""
-_NEW_OBJECTS = 5_000
-"""So many more containers before the garbage collector looks at the new ones; Python's own is 700."""
+CROWD = 12
+"""So many errands in hand, and a document's time is waiting for a processor."""
 Wrap = Callable[[World], World]
 
 
@@ -92,12 +92,13 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
     *wrap* may replace ports; the crash tests use it.
     """
     keep_memory_private()
+    run_in_long_turns()
     _allow_files()
     config = load(Path(facts["config"]) if facts["config"] else None, var=Path(facts["var"]))
     set_up(config.sections.log, config.var / "log" / f"worker-{facts['number']}.log")
     hear_what_dies()
     process = await compose(config, facts, wrap=wrap)
-    _spare_the_collector()
+    spare_the_collector()
     service = process.service
     note_life(config, process.owner)
     loop = asyncio.get_running_loop()
@@ -120,17 +121,6 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
         await service.stop()
         await process.store.close()
         forget_life(config, process.owner)
-
-
-def _spare_the_collector() -> None:
-    """What stands now stays: the garbage collector need not look at it again.  To be called before anything listens.
-
-    Else each full collection would hold the loop for 40 ms and more, and one comes every few hundred documents.
-    """
-    gc.collect()
-    gc.freeze()
-    # A document makes thousands of objects and hardly any cycles: looked at less often, most are gone already.
-    gc.set_threshold(_NEW_OBJECTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +150,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     store = await open_the_store(config)
     shelves = VaultOptions(folder=ground.vault)
     vault = FileVault(shelves)
+    await asyncio.to_thread(vault.lay_out)
     uploads = FileUploads(_uploads(config, ground.vault), vault, clock)
     ring = ring_of(config, directory=live, clock=clock)
     inspector = ProcessInspector(vault, bounds_of(config))
@@ -205,6 +196,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     quotas = Quotas(store.usage, live, clock, metrics, config.quota)
     worker = Worker(pipeline, world.ledger, world.lives, us.owner, _pace(config), quotas.may_hurry)
     room.worker = worker
+    store.group_while(lambda: worker.in_hand >= CROWD)
     stamper = stamper_of(config)
     sequencer = Sequencer(
         store.log,

@@ -14,6 +14,9 @@ from gateway.config import Config, secret
 from gateway.model.ids import OrganCode
 from gateway.ports import Clock, Directory, Vault
 
+KEYS_LOOKED_AT_S = 0.25
+"""A key or a picture that is replaced is taken up that much later at most."""
+
 
 def ring_of(config: Config, *, directory: Directory, clock: Clock) -> KeyRing:
     """The keys of all parties and our own.  Raises ``ConfigError`` where the passphrase's variable is not set."""
@@ -29,6 +32,7 @@ def ring_of(config: Config, *, directory: Directory, clock: Clock) -> KeyRing:
             development=sections.signing.development,
             digest=Digest(sections.signing.digest),
             prefer_pss=sections.signing.prefer_pss,
+            looks_every_s=KEYS_LOOKED_AT_S,
         ),
         directory=directory,
         clock=clock,

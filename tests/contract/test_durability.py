@@ -135,6 +135,30 @@ async def test_what_only_tidies_up_goes_with_the_next_group(engine: Engine, coun
     await writer.close()
 
 
+async def test_in_a_crowd_changes_wait_to_be_written_together(engine: Engine) -> None:
+    """And not once there is none: then each has a commit of its own at once."""
+    commits: list[Any] = []
+    event.listen(engine, "commit", commits.append)
+    writer = a_writer(engine, patience_s=3600)
+    writer.is_crowded = lambda: True
+    waiting = [asyncio.create_task(writer.commit(registered(f"d{n}"))) for n in range(MOST_PATIENT - 1)]
+    await asyncio.sleep(0)  # each is in the writer's hands
+    writer.is_crowded = lambda: False
+    assert await writer.commit(registered("last")) == Committed()
+    assert await asyncio.gather(*waiting) == [Committed()] * len(waiting)
+    assert len(commits) == 1
+    assert await writer.commit(registered("alone")) == Committed()
+    assert len(commits) == 2
+    await writer.close()
+
+
+async def test_a_crowd_waits_no_longer_than_its_patience(engine: Engine) -> None:
+    writer = a_writer(engine, patience_s=0.001)
+    writer.is_crowded = lambda: True
+    assert await asyncio.wait_for(writer.commit(registered()), 10) == Committed()
+    await writer.close()
+
+
 async def test_what_only_tidies_up_is_not_forgotten(engine: Engine) -> None:
     """Alone it is written when its patience is over; at the end at once."""
     writer = a_writer(engine, patience_s=0)

@@ -209,6 +209,26 @@ async def test_a_broken_stream_leaves_no_temporary(tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
+async def test_what_is_laid_out_needs_no_folder_for_any_payload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the first thousand documents would make them."""
+    vault = opened(tmp_path)
+    await asyncio.to_thread(vault.lay_out)
+    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: pytest.fail("a folder was made"))
+    refs = [await vault.put(b"%d" % number) for number in range(600)]
+    assert len({ref.sha256[:2] for ref in refs}) > 200
+    assert [await vault.read(ref.bare()) for ref in refs] == [b"%d" % number for number in range(600)]
+    await vault.close()
+
+
+def test_a_vault_that_cannot_be_laid_out_is_told(tmp_path: Path) -> None:
+    vault = opened(tmp_path)
+    (tmp_path / "7f").write_bytes(b"in the way")
+    with pytest.raises(ConfigError, match=r"vault\.folder"):
+        vault.lay_out()
+
+
 async def test_payloads_lie_two_folders_deep(tmp_path: Path) -> None:
     """So that no folder grows without bound."""
     vault = opened(tmp_path)

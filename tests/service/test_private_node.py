@@ -54,6 +54,7 @@ async def test_a_node_starts_in_seconds_on_loopback_only_and_leaves_nothing(tmp_
     try:
         assert took < 30, "seconds: measured 3 to 6 on two cores"
         assert set(node.pids) == {"guardian", "epmd", "node"}
+        assert os.sched_getscheduler(node.pids["node"]) == os.SCHED_BATCH, "its threads push no worker aside"
         assert set(node.ports.values()) <= {port for _, port in seen}, "the sampler saw what it should see"
         assert [address for address, _ in seen if not ipaddress.ip_address(address).is_loopback] == []
         async with (

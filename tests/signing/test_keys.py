@@ -103,6 +103,19 @@ async def test_a_file_is_seen_to_be_replaced_even_if_its_size_and_date_stay(tmp_
     assert (await ring.key(AGENCY)).key.identity.sha256 != before.key.identity.sha256
 
 
+async def test_files_are_looked_at_now_and_then(tmp_path: Path) -> None:
+    """Each look costs a change of threads; what was replaced is taken up with the next one."""
+    path, ring = tmp_path / f"{AGENCY}.pem", a_ring(tmp_path, looks_every_s=3600.0)
+    pki().agency(AGENCY, NAME).write_pem(path)
+    before = await ring.key(AGENCY)
+    pki().agency(AGENCY, "Sở khác", key=ec_key()).write_pem(path)
+    assert await ring.key(AGENCY) is before
+    ring.looks.anew(path)  # as when the time is over
+    after = await ring.key(AGENCY)
+    assert after.key.identity.sha256 != before.key.identity.sha256
+    assert await ring.key(AGENCY) is after
+
+
 async def test_a_key_that_is_replaced_by_one_that_cannot_serve_serves_no_more(tmp_path: Path) -> None:
     path, ring = tmp_path / f"{AGENCY}.pem", a_ring(tmp_path)
     pki().agency(AGENCY, NAME).write_pem(path)

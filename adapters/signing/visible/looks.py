@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from adapters.signing.development import appear
-from adapters.signing.keyring import KeyRing, Stamp, file_stem, stamp
+from adapters.signing.keyring import KeyRing, Stamp, file_stem
 from adapters.signing.visible.drawn_seal import draw
 from adapters.signing.visible.mark import Hidden, Mark, PictureMark, TextMark
 from adapters.signing.visible.picture import LARGEST_FILE, Picture, UnusablePicture, read_picture
@@ -103,10 +103,10 @@ class Looks:
     async def _picture(self, party: PartyKey) -> Picture | None:
         file = self._folder / f"{file_stem(party)}.seal.png"
         found = self._loaded.get(party)
-        if found is None or found[0] != stamp(file):
+        if found is None or found[0] != self._ring.looks.at(file):
             async with self._loading:
                 found = self._loaded.get(party)
-                if found is None or found[0] != stamp(file):
+                if found is None or found[0] != self._ring.looks.at(file):
                     found = await asyncio.to_thread(self._load, file, party)
                     self._loaded[party] = found
         self._loaded.move_to_end(party)
@@ -118,13 +118,13 @@ class Looks:
         try:
             if self._ring.options.development and not file.exists():
                 appear(file, self._drawn(party), mode=0o644)
-            read_at = stamp(file)
+            read_at = self._ring.looks.anew(file)
             if read_at[2] > LARGEST_FILE:
                 raise UnusablePicture(f"larger than {LARGEST_FILE} bytes")
             picture = read_picture(file.read_bytes(), diameter_mm=self._options.diameter_mm)
         except FileNotFoundError:
             _log.warning("a party has no picture of its seal", party=party, why="no-picture")
-            return stamp(file), None
+            return self._ring.looks.anew(file), None
         except (OSError, UnusablePicture) as exc:
             raise Unavailable("seal-picture-unusable", f"{file.name}: {exc}") from exc
         return read_at, picture
