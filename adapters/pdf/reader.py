@@ -9,7 +9,9 @@ Offsets never move, because only the copy of one object is shortened.
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from bisect import bisect_left
 from collections.abc import Iterator
 from io import SEEK_END, BytesIO
@@ -57,15 +59,30 @@ class ContentsTooLong(Exception):
     """A hex string is longer than anything a signature may need."""
 
 
+class OutOfMoment(BaseException):
+    """Reading has taken the moment that it was given.
+
+    Not an ``Exception``: whoever takes the errors of a broken file for what they are must let this one pass.
+    """
+
+
 class QuickReader(PdfFileReader):
     """A ``PdfFileReader`` over *data* whose time does not hang on the length of ``/Contents``.
 
     It is tolerant unless *strict*.  Raises ``ContentsTooLong`` where a hex string has more than
-    *contents_bytes* bytes.
+    *contents_bytes* bytes, and ``OutOfMoment`` at the next object once ``time.thread_time()`` is beyond *until*.
     """
 
-    def __init__(self, data: bytes, *, contents_bytes: int = LONGEST_CONTENTS, strict: bool = False) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        contents_bytes: int = LONGEST_CONTENTS,
+        strict: bool = False,
+        until: float = math.inf,
+    ) -> None:
         self.data = data
+        self._until = until
         self._long = list(long_hex_in(data))
         self._starts = [start for start, _ in self._long]
         if any(end - start > 2 * contents_bytes for start, end in self._long):
@@ -176,6 +193,8 @@ class QuickReader(PdfFileReader):
         as_metadata_stream: bool = False,
     ) -> generic.PdfObject:
         """pyHanko's one place where an object's bytes become an object."""
+        if time.thread_time() > self._until:
+            raise OutOfMoment
         outer = self.stream  # of an object that is being read from a copy, and refers to this one
         try:
             if isinstance(marker, int) and not as_metadata_stream and not self._is_encrypted():

@@ -7,11 +7,15 @@ Strategy: pyHanko reads the file and writes the objects; what would make two run
 chance, modification dates) is ours.  Only the update is written; the original bytes are joined to it
 once, at the end, and hashed in place.  The strict reader comes first; files that are odd but ordinary
 (hybrid cross-references as MS Word writes them) get the tolerant one, and ``Draft.was_odd`` says so.
+Reading takes what somebody else's file makes it take: one that is not done in a moment is prepared in a process of
+its own (``apart``), which gives the same bytes.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -27,8 +31,9 @@ from pyhanko.sign.fields import FieldMDPSpec, SigSeedSubFilter, enumerate_sig_fi
 from pyhanko.sign.signers.constants import ESIC_EXTENSION_1
 from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
-from adapters.pdf.reader import ContentsTooLong, QuickReader
+from adapters.pdf.reader import ContentsTooLong, OutOfMoment, QuickReader
 from adapters.pdf.writing import write_object
+from adapters.signing import apart
 from adapters.signing.field import add_field
 from adapters.signing.objects import entries, entry
 from adapters.signing.visible import pages
@@ -42,6 +47,9 @@ logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
 
 _VIETNAM = timezone(timedelta(hours=7))
 _NO_CHANGES = 1
+
+MOMENT = timedelta(milliseconds=50)
+"""Processor time that reading may take here; 234 KB take one or two milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,23 +103,50 @@ def prepare(pdf: bytes, wish: Wish, hashed: Hashed | None = None) -> Draft:
     """The draft of *pdf*, through which *hashed* has gone, with a new signature.  One that shows nothing stands on
     the first page.
 
-    Raises ``Refused`` with ``seal-forbidden`` where a signature in the file forbids it, ``pdf-encrypted``,
-    ``pdf-too-costly`` where one has Contents beyond all measure, or ``pdf-unreadable`` where even the tolerant reader gives up.
+    May take long; what is not done in a ``MOMENT`` is done in a process of its own.  Raises what ``prepare_here``
+    raises, ``Refused("pdf-too-costly")`` where that process takes too much, and ``Unavailable`` with ``too-busy``
+    or ``seal-failed``.
     """
     try:
-        return _prepare(pdf, wish, hashed, strict=True)
+        return prepare_here(pdf, wish, hashed, until=time.thread_time() + MOMENT.total_seconds())
+    except OutOfMoment:
+        told, update = apart.prepared(wish, pdf)
+    return Draft(
+        original=pdf,
+        hashed=sha256(pdf) if hashed is None else hashed,
+        update=bytearray(update),
+        hole=told.hole,
+        field_name=told.field_name,
+        digest=told.digest,
+        was_odd=told.was_odd,
+        shown=told.shown,
+        hidden=told.hidden,
+    )
+
+
+def prepare_here(pdf: bytes, wish: Wish, hashed: Hashed | None = None, *, until: float = math.inf) -> Draft:
+    """Like ``prepare``, whatever it takes; raises ``OutOfMoment`` once ``time.thread_time()`` is beyond *until*.
+
+    Raises ``Refused`` with ``seal-forbidden`` where a signature in the file forbids it, ``pdf-encrypted``,
+    ``pdf-too-costly`` where one has Contents beyond all measure or memory ends, or ``pdf-unreadable`` where even the
+    tolerant reader gives up.
+    """
+    try:
+        return _prepare(pdf, wish, hashed, strict=True, until=until)
     except Refused:
         raise
-    except ContentsTooLong as exc:
-        raise Refused("pdf-too-costly", str(exc)) from exc
+    except (ContentsTooLong, MemoryError) as exc:
+        raise Refused("pdf-too-costly", str(exc) or "it took too much memory to seal") from exc
     except Exception:
         # The reader raises whatever a broken file makes it raise (KeyError, RecursionError, …): whether
         # the file can be read at all, only the tolerant reader can say.
         pass
     try:
-        return _prepare(pdf, wish, hashed, strict=False)
+        return _prepare(pdf, wish, hashed, strict=False, until=until)
     except Refused:
         raise
+    except MemoryError as exc:
+        raise Refused("pdf-too-costly", "it took too much memory to seal") from exc
     except Exception as exc:
         raise Refused("pdf-unreadable", type(exc).__name__) from exc
 
@@ -132,8 +167,8 @@ def fields_of(pdf: bytes) -> Iterator[tuple[str, list[int], bytes]]:
         reader.let_go()
 
 
-def _prepare(pdf: bytes, wish: Wish, hashed: Hashed | None, *, strict: bool) -> Draft:
-    writer = _Update(pdf, strict=strict, seed=wish.seed)
+def _prepare(pdf: bytes, wish: Wish, hashed: Hashed | None, *, strict: bool, until: float) -> Draft:
+    writer = _Update(pdf, strict=strict, seed=wish.seed, until=until)
     try:
         return _prepared(writer, pdf, wish, hashed, strict=strict)
     finally:
@@ -280,8 +315,8 @@ def _locks(writer: IncrementalPdfFileWriter, signatures: Sequence[Signature]) ->
 class _Update(IncrementalPdfFileWriter):
     """pyHanko's writer without its clock and its dice."""
 
-    def __init__(self, pdf: bytes, *, strict: bool, seed: bytes) -> None:
-        self.reader = reader = QuickReader(pdf, strict=strict)
+    def __init__(self, pdf: bytes, *, strict: bool, seed: bytes, until: float) -> None:
+        self.reader = reader = QuickReader(pdf, strict=strict, until=until)
         super().__init__(reader.stream, prev=reader, strict=strict)
         first, second = sha256(b"1" + seed).digest()[:16], sha256(b"2" + seed).digest()[:16]
         try:

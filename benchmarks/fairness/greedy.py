@@ -25,7 +25,7 @@ import uvloop
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import DeliveryError
 
-from adapters.inspection.processes.limits import give_way
+from adapters.limits import give_way
 from benchmarks import papers
 from benchmarks.clients import Failed, Office, accesses
 from demo.edxml import File, Letter, Organ, Producer, write_edoc

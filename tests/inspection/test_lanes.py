@@ -15,8 +15,8 @@ from typing import cast
 import pytest
 
 from adapters.inspection.processes.inspector import Options, ProcessInspector
-from adapters.inspection.processes.nursery import GIVES_WAY
 from adapters.inspection.processes.place import Place
+from adapters.limits import GIVES_WAY
 from gateway.errors import Unavailable
 from gateway.model.envelope import Priority
 from gateway.model.ids import PartyKey

@@ -27,12 +27,9 @@ from pathlib import Path
 
 from adapters.inspection.judge import Options, judge
 from adapters.inspection.processes import wire
-from adapters.inspection.processes.limits import allow_cpu, give_way, leave_no_dump, restrict
 from adapters.inspection.processes.sheet import SIZE, Sheet
+from adapters.limits import GIVES_WAY, allow_cpu, give_way, leave_no_dump, restrict
 from gateway.model.signature import Inspection
-
-GIVES_WAY = 10
-"""Nice value of who gives way: beside a busy worker it still has a tenth of a processor, so it gets on even then."""
 
 _PR_SET_PDEATHSIG = 1
 _BLANK_PDF = (

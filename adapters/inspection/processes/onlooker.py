@@ -13,7 +13,7 @@ from pathlib import Path
 from adapters.inspection.paper import structure
 from adapters.inspection.paper.besides import Remark, remarks
 from adapters.inspection.processes import wire
-from adapters.inspection.processes.limits import allow_cpu, restrict
+from adapters.limits import allow_cpu, restrict
 from gateway.model.finding import Severity
 from gateway.model.policy import Acceptance
 

@@ -107,6 +107,10 @@ class Typeface:
         self._common: Cut | None = None
         self._wide: Cut | None = None
 
+    def __reduce__(self) -> tuple[type[Typeface], tuple[Path]]:
+        """Another process cuts the font itself."""
+        return Typeface, (self.file,)
+
     def set(self, lines: Sequence[str], longest: int) -> Setting:
         """*lines* as they are shown; one that is longer than *longest* thousandths is broken.
 

@@ -10,6 +10,9 @@ import time
 from pathlib import Path
 from typing import IO
 
+GIVES_WAY = 10
+"""Nice value of who gives way: beside a busy worker it still has a tenth of a processor, so it gets on even then."""
+
 _PR_SET_DUMPABLE = 4
 
 

@@ -1,0 +1,122 @@
+"""A file that takes long to read is prepared in a process of its own, which leaves the processors to everybody else.
+
+Strategy: a thread that reads for seconds takes the interpreter from everything else that its worker does, and cannot be
+ended.  A process can: the kernel ends it where it takes too much, and no more than a few of its kind are waited for.
+What it answers is parsed as data, for it has read what anybody may have sent.  Why so:
+``docs/adr/0024-slow-files-give-way.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from gateway.errors import Refused, Unavailable
+
+CPU = timedelta(seconds=20)
+"""Processor time for one file: twice what judging it may take, for it may have to be read twice."""
+
+MEMORY_BYTES = 512 * 1024 * 1024
+"""What one file may take above an idle process."""
+
+_WITHIN = timedelta(seconds=120)
+"""By the clock: others may leave it no more than a tenth of a processor."""
+
+_AT_ONCE = 2
+"""Each is waited for in one of the five threads, or more, that a worker has for whatever takes time."""
+
+_SIZE = struct.Struct("!Q")
+_places = threading.BoundedSemaphore(_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Of a ``Draft`` what the process says besides the update."""
+
+    hole: tuple[int, int]
+    field_name: str
+    digest: bytes
+    was_odd: bool
+    shown: str
+    hidden: str
+
+
+def prepared(wish: object, pdf: bytes, *, cpu: timedelta = CPU) -> tuple[Told, bytes]:
+    """What ``preparer`` makes of *wish* and *pdf* for *cpu* at most, and the update.  Waits for it.
+
+    Raises what ``prepare_here`` raises, ``Refused("pdf-too-costly")`` where it takes too much time or memory, and
+    ``Unavailable``: ``too-busy`` where the machine has no time for it now, ``seal-failed`` where it dies.
+    """
+    if not _places.acquire(blocking=False):
+        raise Unavailable("too-busy", f"{_AT_ONCE} files that take long are being prepared")
+    try:
+        # An order is pickled by us for us; it holds nothing of the file.
+        order = pickle.dumps((wish, cpu))
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "adapters.signing.preparer"],
+            input=b"".join((_SIZE.pack(len(order)), order, pdf)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_WITHIN.total_seconds(),
+            env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)),
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise Unavailable("too-busy", "the machine has no time for a slow file") from exc
+    except OSError as exc:
+        raise Unavailable("seal-failed", exc.strerror or type(exc).__name__) from exc
+    finally:
+        _places.release()
+    if done.returncode == -signal.SIGPROF:
+        raise Refused("pdf-too-costly", "it took too much processor time to seal")
+    if done.returncode:
+        raise Unavailable("seal-failed", f"the process that prepares the file ended with {done.returncode}")
+    return decoded(done.stdout)
+
+
+def order_in(raw: bytes) -> tuple[object, timedelta, bytes]:
+    """The wish, the processor time and the file that ``prepared`` has sent."""
+    (size,) = _SIZE.unpack_from(raw)
+    wish, cpu = pickle.loads(raw[_SIZE.size : _SIZE.size + size])
+    return wish, cpu, raw[_SIZE.size + size :]
+
+
+def encoded(told: Told, update: bytes) -> bytes:
+    """An answer: a line of JSON, and the update."""
+    return json.dumps(asdict(told) | {"digest": told.digest.hex()}).encode() + b"\n" + update
+
+
+def encoded_refusal(refusal: Refused) -> bytes:
+    """An answer, too."""
+    return json.dumps({"refused": refusal.reason, "detail": refusal.detail}).encode() + b"\n"
+
+
+def decoded(answer: bytes) -> tuple[Told, bytes]:
+    """The inverse of ``encoded``; raises the ``Refused`` of ``encoded_refusal``, and ``Unavailable("seal-failed")``
+    for anything else."""
+    head, _, update = answer.partition(b"\n")
+    try:
+        given = json.loads(head)
+        if "refused" in given:
+            raise Refused(str(given["refused"]), str(given["detail"]))
+        start, end = given["hole"]
+        return (
+            Told(
+                hole=(int(start), int(end)),
+                field_name=str(given["field_name"]),
+                digest=bytes.fromhex(given["digest"]),
+                was_odd=bool(given["was_odd"]),
+                shown=str(given["shown"]),
+                hidden=str(given["hidden"]),
+            ),
+            update,
+        )
+    except (ValueError, KeyError, TypeError) as exc:
+        raise Unavailable("seal-failed", "the process that prepares the file said nothing of use") from exc
