@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +26,8 @@ from adapters.broker import decoding, framing
 from adapters.broker.admission import Flight, Gate, Hold
 from adapters.broker.dead_letters import delivery_of, submission_of
 from adapters.broker.encoding import Properties
+from adapters.broker.node import Options as NodeOptions
+from adapters.broker.node_folder import NodeFolder
 
 # --- bounds -----------------------------------------------------------------------------------------
 
@@ -363,3 +366,13 @@ async def test_a_frame_that_is_cut_or_ends_wrongly_is_told_as_a_lost_connection(
     await receiver.get_frame()
     with pytest.raises(raised):
         await receiver.get_frame()
+
+
+@pytest.mark.parametrize(
+    ("queues", "tick_ms"), [(0, 5_000), (1_000, 5_000), (4_000, 20_000), (48_000, 30_000)]
+)
+def test_the_more_queues_the_less_often_each_counts_itself(tmp_path: Path, queues: int, tick_ms: int) -> None:
+    """Else a node with thousands is busy with nothing."""
+    NodeFolder(NodeOptions(folder=tmp_path / "node", queues=queues)).prepare()
+    told = (tmp_path / "node" / "advanced.config").read_text()
+    assert told == f"[{{rabbit, [{{quorum_tick_interval, {tick_ms}}}]}}].\n"

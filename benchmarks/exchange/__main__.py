@@ -99,7 +99,10 @@ def main() -> None:
     def write() -> None:
         file.write_text(json.dumps(summed_up(kept), indent=1), encoding="utf-8")
 
-    failed = uvloop.run(measure(plan, given.parts, _measures(plan, supply), kept, write))
+    try:
+        failed = uvloop.run(measure(plan, given.parts, _measures(plan, supply), kept, write))
+    finally:
+        plan.clear()
     page.show(summed_up(kept), console)
     if given.page:
         page.write(summed_up(kept))

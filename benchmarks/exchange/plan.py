@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ class Plan:
     queues: int = 1_000
     documents: int = 1_000_000
     soak_s: float = 900.0
+    done: list[Path] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
     def folder(self, name: str) -> Path:
@@ -40,10 +42,18 @@ class Plan:
 
     @contextmanager
     def cleared(self, name: str) -> Iterator[Path]:
-        """The same, gone afterwards: payloads take gigabytes.  Logs are kept where something failed."""
-        folder = self.folder(name)
+        """The same, to be gone once everything is measured: payloads take gigabytes, and while a disk lets go of them,
+        whoever measures next waits for it.  Logs are kept where something failed."""
+        folder = self.folder(f"{name}-{len(self.done)}" if self.var / name in self.done else name)
         yield folder
-        shutil.rmtree(folder, ignore_errors=True)
+        self.done.append(folder)
+
+    def clear(self) -> None:
+        """Remove what is done with, and wait until the disk has let go of it."""
+        for folder in self.done:
+            shutil.rmtree(folder, ignore_errors=True)
+        self.done.clear()
+        os.sync()
 
     def say(self, text: str) -> None:
         """One line of progress."""

@@ -18,7 +18,8 @@ from tests.services import private_postgres
 
 async def measure(plan: Plan, supply: Supply) -> dict[str, Any]:
     """Everything, the bare parts before and after."""
-    parts = [await limits.measure(plan.folder("limits"))]
+    with plan.cleared("limits") as folder:
+        parts = [await limits.measure(folder)]
     told: dict[str, Any] = {"sqlite": await _rounds(plan, supply, "sqlite", Setting())}
     told["one_worker"] = await _rounds(plan, supply, "one-worker", Setting(workers=1))
     # On a machine with two processors that was measured already.
@@ -28,7 +29,8 @@ async def measure(plan: Plan, supply: Supply) -> dict[str, Any]:
     with private_postgres() as postgres:
         setting = Setting(store_url=postgres.new_database())
         told["postgresql"] = await _rounds(plan, supply, "postgresql", setting)
-    parts.append(await limits.measure(plan.folder("limits")))
+    with plan.cleared("limits") as folder:
+        parts.append(await limits.measure(folder))
     told["parts"] = {name: statistics.median(one[name] for one in parts) for name in parts[0]}
     return told
 

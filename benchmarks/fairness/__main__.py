@@ -77,7 +77,10 @@ def main() -> None:
     def write() -> None:
         (given.var / "fairness.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
 
-    is_whole = uvloop.run(_measure(plan, Supply.make(), report, given.only, write))
+    try:
+        is_whole = uvloop.run(_measure(plan, Supply.make(), report, given.only, write))
+    finally:
+        plan.clear()
     page.show(report, Console(width=None if sys.stdout.isatty() else 180))
     if given.page:
         page.write(report)

@@ -226,7 +226,9 @@ class Stack:
             return url, ManagementOptions(
                 url=where.rstrip("/"), user=address.user, password=address.password, ca_file=ca_file
             )
-        self._node = PrivateNode(NodeOptions(folder=self._config.var / "broker"))
+        self._node = PrivateNode(
+            NodeOptions(folder=self._config.var / "broker", queues=len(self._renewal.topology.queues))
+        )
         await self._node.start()
         node = self._node
         self._keeper = asyncio.create_task(self._keep(node), name="keep-broker")

@@ -215,8 +215,16 @@ async def test_a_part_that_fails_does_not_take_the_others_with_it(
     assert "fanout failed" in capsys.readouterr().out
 
 
-def test_a_folder_is_empty_before_and_gone_after(tmp_path: Path) -> None:
+def test_folders_are_empty_before_and_gone_when_all_is_measured(tmp_path: Path) -> None:
+    """Not between: the disk would still let go of the one while the next is measured."""
     here = plan.Plan(var=tmp_path)
-    with here.cleared("x") as folder:
-        (folder / "left").touch()
-    assert not folder.exists()
+    folders = []
+    for _ in range(3):
+        with here.cleared("x") as folder:
+            assert not list(folder.iterdir())
+            (folder / "left").touch()
+        folders.append(folder)
+    assert len(set(folders)) == 3
+    assert all((folder / "left").exists() for folder in folders)
+    here.clear()
+    assert not any(folder.exists() for folder in folders)
