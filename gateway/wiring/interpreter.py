@@ -16,11 +16,11 @@ _TURN_S = 0.02
 def run_in_long_turns() -> None:
     """Let whoever runs go on running a little longer: threads of this process, and of all processes that it starts.
 
-    A document wakes some fifty threads for an instant each.  Where both processors are busy, each of them would push
-    aside what runs, and half of it comes back at once: a tenth of a worker's time.
+    A document changes threads a hundred times.  Where both processors are busy, whoever wakes would push aside what
+    runs: a twentieth of a worker's time (``docs/adr/0026-long-turns.md``).
     """
     sys.setswitchinterval(_TURN_S)
-    # sched(7): for work that is many small pieces; only what yields the processor by itself is overtaken.  Not everywhere allowed.
+    # sched(7): whoever wakes waits until a processor is left.  It needs no privilege; a sandbox may refuse it.
     with suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
