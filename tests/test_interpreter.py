@@ -1,4 +1,4 @@
-"""How a worker uses the processors: tried in a process of its own."""
+"""How a worker uses the processors: tried in a process of its own, with a thread beside."""
 
 from __future__ import annotations
 
@@ -6,25 +6,38 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 SEEN = """
-import os, subprocess, sys
-from gateway.wiring.interpreter import run_in_long_turns
-run_in_long_turns()
-child = [sys.executable, "-c", "import os; print(os.sched_getscheduler(0))"]
-print(os.sched_getscheduler(0), sys.getswitchinterval(), subprocess.check_output(child, text=True).strip())
+import asyncio, os, sys, threading
+from gateway.wiring import interpreter
+
+interpreter._LOOKS_EVERY_S = 0.001
+idle = threading.Event()
+beside = threading.Thread(target=idle.wait)
+beside.start()
+
+async def policies():
+    crowd = [False]
+    task = asyncio.create_task(interpreter.run_in_long_turns_while(lambda: crowd[0]))
+    for crowd[0] in (False, True, False):
+        looks = interpreter._CALM_LOOKS + 2
+        while looks:  # so many looks of its later
+            looks -= 1
+            await asyncio.sleep(interpreter._LOOKS_EVERY_S * 2)
+        print(os.sched_getscheduler(0), os.sched_getscheduler(beside.native_id))
+    assert not task.done()
+
+asyncio.run(policies())
+print(sys.getswitchinterval())
+idle.set()
 """
 REFUSED = "import os; os.sched_setscheduler = lambda *_: (_ for _ in ()).throw(PermissionError())\n" + SEEN
 
 
-def seen(program: str) -> list[str]:
-    return subprocess.check_output([sys.executable, "-c", program], text=True).split()
-
-
-def test_a_worker_and_what_it_starts_run_in_long_turns() -> None:
-    batch = str(os.SCHED_BATCH)
-    assert seen(SEEN) == [batch, "0.02", batch]
-
-
-def test_where_the_system_refuses_it_the_worker_runs_as_others_do() -> None:
-    other = str(os.SCHED_OTHER)
-    assert seen(REFUSED) == [other, "0.02", other]
+@pytest.mark.parametrize(("program", "in_a_crowd"), [(SEEN, os.SCHED_BATCH), (REFUSED, os.SCHED_OTHER)])
+def test_in_a_crowd_all_threads_run_in_long_turns(program: str, in_a_crowd: int) -> None:
+    """And where the system refuses it the worker runs as others do."""
+    told = subprocess.check_output([sys.executable, "-c", program], text=True).splitlines()
+    usual = f"{os.SCHED_OTHER} {os.SCHED_OTHER}"
+    assert told == [usual, f"{in_a_crowd} {in_a_crowd}", usual, "0.02"]

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 _NEW_OBJECTS = 5_000
 """So many more containers before the garbage collector looks at the new ones; Python's own is 700."""
 _TURN_S = 0.02
 """How long a thread waits for the interpreter before it takes it away; Python's own is 5 ms."""
+_LOOKS_EVERY_S = 0.25
+_CALM_LOOKS = 8
+"""So many looks without a crowd, and it is over."""
 
 
-def run_in_long_turns() -> None:
-    """Let whoever runs go on running a little longer: threads of this process, and of all processes that it starts.
+async def run_in_long_turns_while(is_crowded: Callable[[], bool]) -> None:
+    """For ever: in a crowd let whichever thread of this process runs go on running a little longer.
 
     A document changes threads a hundred times.  Where both processors are busy, whoever wakes would push aside what
-    runs: a twentieth of a worker's time (``docs/adr/0026-long-turns.md``).
+    runs: a twentieth of a worker's time (``docs/adr/0026-long-turns.md``).  With little to do it would wait for nothing.
     """
     sys.setswitchinterval(_TURN_S)
-    # sched(7): whoever wakes waits until a processor is left.  It needs no privilege; a sandbox may refuse it.
-    with suppress(OSError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    calm = _CALM_LOOKS
+    while True:
+        before, calm = calm, 0 if is_crowded() else calm + 1
+        if calm == 0 and before >= _CALM_LOOKS:
+            _schedule_threads(os.SCHED_BATCH)
+        elif calm == _CALM_LOOKS:
+            _schedule_threads(os.SCHED_OTHER)
+        await asyncio.sleep(_LOOKS_EVERY_S)
+
+
+def _schedule_threads(policy: int) -> None:
+    # sched(7): with SCHED_BATCH, whoever wakes waits until a processor is left.  No privilege is needed for either; a
+    # sandbox may refuse it, and a thread may have ended.
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(OSError):
+            os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))
 
 
 def spare_the_collector() -> None:

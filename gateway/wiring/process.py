@@ -60,7 +60,7 @@ from gateway.wiring.evidence_log import log_lag, stamper_of
 from gateway.wiring.following import Following
 from gateway.wiring.gauges import disk_low, memory_low
 from gateway.wiring.ground import address_of, open_the_store, stand
-from gateway.wiring.interpreter import run_in_long_turns, spare_the_collector
+from gateway.wiring.interpreter import run_in_long_turns_while, spare_the_collector
 from gateway.wiring.judging import bounds_of
 from gateway.wiring.logs import hear_what_dies, set_up
 from gateway.wiring.recovery import forget_life, note_life
@@ -92,7 +92,6 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
     *wrap* may replace ports; the crash tests use it.
     """
     keep_memory_private()
-    run_in_long_turns()
     _allow_files()
     config = load(Path(facts["config"]) if facts["config"] else None, var=Path(facts["var"]))
     set_up(config.sections.log, config.var / "log" / f"worker-{facts['number']}.log")
@@ -111,6 +110,7 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     orphaned = asyncio.create_task(process.following.listen(stop), name="parent")
+    turns = asyncio.create_task(run_in_long_turns_while(process.is_crowded), name="turns")
     try:
         await service.start()
         await _all_there(process.listens)
@@ -118,6 +118,7 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
         await service.watch()
     finally:
         orphaned.cancel()
+        turns.cancel()
         await service.stop()
         await process.store.close()
         forget_life(config, process.owner)
@@ -133,6 +134,7 @@ class Process:
     owner: Owner
     listens: Callable[[], bool]
     following: Following
+    is_crowded: Callable[[], bool]
 
 
 async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Process:
@@ -196,7 +198,11 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     quotas = Quotas(store.usage, live, clock, metrics, config.quota)
     worker = Worker(pipeline, world.ledger, world.lives, us.owner, _pace(config), quotas.may_hurry)
     room.worker = worker
-    store.group_while(lambda: worker.in_hand >= CROWD)
+
+    def is_crowded() -> bool:
+        return worker.in_hand >= CROWD
+
+    store.group_while(is_crowded)
     stamper = stamper_of(config)
     sequencer = Sequencer(
         store.log,
@@ -352,6 +358,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         owner=us.owner,
         listens=lambda: consumer.state == OK,
         following=following,
+        is_crowded=is_crowded,
     )
 
 
