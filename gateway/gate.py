@@ -68,12 +68,14 @@ class Gate:
         """Take a place of *whose* share, or wait for one."""
         if self._restraint is not None and self._keeps_account and whose is not None:
             self._restraint.came(whose)
-        if self._free > 0 and self._has_share(whose, priority):
+        # Whoever comes while others of the party wait is behind them, even if by now it may have a place again.
+        is_first = whose not in self._waiting.get(priority, ())
+        if self._free > 0 and is_first and self._has_share(whose, priority):
             self._admit(whose)
             return
         ready = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(priority, {}).setdefault(whose, deque()).append(ready)
-        self._look_again()
+        self._call()
         try:
             await ready
         except asyncio.CancelledError:

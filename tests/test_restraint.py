@@ -210,3 +210,22 @@ def test_nobody_waits_for_ever_however_the_other_comes_and_goes(pauses: list[flo
     served, waited = in_virtual_time(worker(Restraint(PART, loop_time), 30.0, pauses))
     assert served[FLOOD] * STEP_S / 30.0 > 0.8 * PART
     assert max(waited) == 0.0
+
+
+async def test_nobody_overtakes_his_own_party_when_it_may_go_on() -> None:
+    """What its sender hears first of a document is that it was accepted."""
+    clock = Clock()
+    restraint = Restraint(PART, clock)
+    gate = Gate(4, share=2, restraint=restraint, least=1)
+    spent(restraint, clock, FLOOD)
+    restraint.came(OTHER)
+    await gate.enter(FLOOD)
+    first = asyncio.create_task(gate.enter(FLOOD))
+    await asyncio.sleep(0)
+    assert not first.done()
+    clock.at += PRESENT_S  # and nobody has looked yet
+    second = asyncio.create_task(gate.enter(FLOOD))
+    await asyncio.wait_for(first, 1)
+    assert not second.done()
+    gate.leave(FLOOD)
+    await asyncio.wait_for(second, 1)
