@@ -1,4 +1,5 @@
-"""A file that takes long to read is prepared in a process of its own, which leaves the processors to everybody else.
+"""A file that takes long to read is prepared, or read back, in a process of its own, which leaves the processors to everybody
+else.
 
 Strategy: a thread that reads for seconds takes the interpreter from everything else that its worker does, and cannot be
 ended.  A process can: the kernel ends it where it takes too much, and no more than a few of its kind are waited for.
@@ -49,20 +50,45 @@ class Told:
     hidden: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """An order to read a sealed file back: whether this field bears its seal."""
+
+    name: str
+
+
 def prepared(wish: object, pdf: bytes, *, cpu: timedelta = CPU) -> tuple[Told, bytes]:
     """What ``preparer`` makes of *wish* and *pdf* for *cpu* at most, and the update.  Waits for it.
 
     Raises what ``prepare_here`` raises, ``Refused("pdf-too-costly")`` where it takes too much time or memory, and
     ``Unavailable``: ``too-busy`` where the machine has no time for it now, ``seal-failed`` where it dies.
     """
+    return decoded(_answer(wish, pdf, cpu))
+
+
+def fault_of(sealed: bytes, field_name: str, *, cpu: timedelta = CPU) -> str:
+    """What ``readback.read_back_as_pdf`` has against *sealed*, in a sentence; empty where it is as it should be.
+
+    Waits for it.  Raises ``Refused("pdf-too-costly")`` and ``Unavailable`` as ``prepared`` does.
+    """
+    answer = _answer(Field(name=field_name), sealed, cpu)
+    try:
+        return str(json.loads(answer)["fault"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise Unavailable("seal-failed", "the process that reads the file back said nothing of use") from exc
+
+
+def _answer(order: object, pdf: bytes, cpu: timedelta) -> bytes:
+    """What the process says."""
     if not _places.acquire(blocking=False):
         raise Unavailable("too-busy", f"{_AT_ONCE} files that take long are being prepared")
     try:
         # An order is pickled by us for us; it holds nothing of the file.
-        order = pickle.dumps((wish, cpu))
+        head = pickle.dumps((order, cpu))
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "adapters.signing.preparer"],
-            input=b"".join((_SIZE.pack(len(order)), order, pdf)),
+            # Giving way comes before all else: to load the libraries takes half a second of a processor.
+            [sys.executable, "-P", "-m", "adapters.giving_way", "adapters.signing.preparer"],
+            input=b"".join((_SIZE.pack(len(head)), head, pdf)),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=_WITHIN.total_seconds(),
@@ -78,14 +104,14 @@ def prepared(wish: object, pdf: bytes, *, cpu: timedelta = CPU) -> tuple[Told, b
         raise Refused("pdf-too-costly", "it took too much processor time to seal")
     if done.returncode:
         raise Unavailable("seal-failed", f"the process that prepares the file ended with {done.returncode}")
-    return decoded(done.stdout)
+    return done.stdout
 
 
 def order_in(raw: bytes) -> tuple[object, timedelta, bytes]:
-    """The wish, the processor time and the file that ``prepared`` has sent."""
+    """The wish or field, the processor time and the file that were sent."""
     (size,) = _SIZE.unpack_from(raw)
-    wish, cpu = pickle.loads(raw[_SIZE.size : _SIZE.size + size])
-    return wish, cpu, raw[_SIZE.size + size :]
+    order, cpu = pickle.loads(raw[_SIZE.size : _SIZE.size + size])
+    return order, cpu, raw[_SIZE.size + size :]
 
 
 def encoded(told: Told, update: bytes) -> bytes:
@@ -96,6 +122,11 @@ def encoded(told: Told, update: bytes) -> bytes:
 def encoded_refusal(refusal: Refused) -> bytes:
     """An answer, too."""
     return json.dumps({"refused": refusal.reason, "detail": refusal.detail}).encode() + b"\n"
+
+
+def encoded_fault(fault: str) -> bytes:
+    """An answer to a ``Field``."""
+    return json.dumps({"fault": fault}).encode() + b"\n"
 
 
 def decoded(answer: bytes) -> tuple[Told, bytes]:

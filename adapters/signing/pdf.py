@@ -151,12 +151,12 @@ def prepare_here(pdf: bytes, wish: Wish, hashed: Hashed | None = None, *, until:
         raise Refused("pdf-unreadable", type(exc).__name__) from exc
 
 
-def fields_of(pdf: bytes) -> Iterator[tuple[str, list[int], bytes]]:
+def fields_of(pdf: bytes, *, until: float = math.inf) -> Iterator[tuple[str, list[int], bytes]]:
     """Name, ByteRange and Contents of every filled signature field, as a reader of its own finds them.
 
-    Raises whatever the reader raises.
+    Raises whatever the reader raises; ``OutOfMoment`` once ``time.thread_time()`` is beyond *until*.
     """
-    reader = QuickReader(pdf)
+    reader = QuickReader(pdf, until=until)
     try:
         for name, value, _ in enumerate_sig_fields(reader, filled_status=True):
             signature = value.get_object()

@@ -1,30 +1,42 @@
-"""The process behind ``apart``: prepares one file under limits, and leaves the processors to everybody else.
+"""The process behind ``apart``: prepares one file, or reads it back, under limits.
 
-python -P -m adapters.signing.preparer      (the order on standard input, the answer on standard output)
+python -P -m adapters.giving_way adapters.signing.preparer      (the order on standard input, the answer on standard output)
 """
 
 from __future__ import annotations
 
 import sys
 
-from adapters.limits import GIVES_WAY, allow_cpu, give_way, restrict
+from adapters.limits import allow_cpu, restrict
 from adapters.signing import apart
 from adapters.signing.pdf import Wish, prepare_here
+from adapters.signing.readback import NotWhatWeSealed, read_back_here
 from gateway.errors import Refused
 
 
 def main() -> None:
-    """Prepare, and answer."""
-    give_way(GIVES_WAY)
-    wish, cpu, pdf = apart.order_in(sys.stdin.buffer.read())
-    assert isinstance(wish, Wish)
+    """Do what was ordered, and answer."""
+    order, cpu, pdf = apart.order_in(sys.stdin.buffer.read())
     restrict(apart.MEMORY_BYTES)
     allow_cpu(cpu.total_seconds())
-    sys.stdout.buffer.write(_answer(wish, pdf))
+    if isinstance(order, apart.Field):
+        answer = _read_back(order, pdf)
+    else:
+        assert isinstance(order, Wish)
+        answer = _prepare(order, pdf)
+    sys.stdout.buffer.write(answer)
     sys.stdout.buffer.flush()
 
 
-def _answer(wish: Wish, pdf: bytes) -> bytes:
+def _read_back(field: apart.Field, sealed: bytes) -> bytes:
+    try:
+        read_back_here(sealed, field.name)
+    except NotWhatWeSealed as fault:
+        return apart.encoded_fault(str(fault))
+    return apart.encoded_fault("")
+
+
+def _prepare(wish: Wish, pdf: bytes) -> bytes:
     try:
         draft = prepare_here(pdf, wish)
     except Refused as refusal:

@@ -8,13 +8,16 @@ The hashing also yields the file's own SHA-256.
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from hashlib import new as new_hash
 from hashlib import sha256
 
-from adapters.signing import cms, der
+from adapters.pdf.reader import OutOfMoment
+from adapters.signing import apart, cms, der
 from adapters.signing.cms import CmsTemplate
-from adapters.signing.pdf import fields_of
+from adapters.signing.pdf import MOMENT, fields_of
 from gateway.model.payload import Hashed, PayloadRef
 
 _BYTE_RANGE = re.compile(rb"/ByteRange ?\[0 (\d+) (\d+) (\d+)\]")
@@ -96,10 +99,20 @@ def _examined(original: bytes, update: bytes, template: CmsTemplate, hashed: Has
 def read_back_as_pdf(sealed: bytes, field_name: str) -> None:
     """Whether a reader that starts from nothing finds our signature, and that it covers the whole file.
 
-    For files that only the tolerant reader could read.  Raises ``NotWhatWeSealed``.
+    For files that only the tolerant reader could read.  May take long; what is not done in a ``MOMENT`` is done in a process
+    of its own.  Raises ``NotWhatWeSealed``, and what ``apart.fault_of`` raises.
     """
     try:
-        found = {name: (ranges, contents) for name, ranges, contents in fields_of(sealed)}
+        read_back_here(sealed, field_name, until=time.thread_time() + MOMENT.total_seconds())
+    except OutOfMoment:
+        if fault := apart.fault_of(sealed, field_name):
+            raise NotWhatWeSealed(fault) from None
+
+
+def read_back_here(sealed: bytes, field_name: str, *, until: float = math.inf) -> None:
+    """Like ``read_back_as_pdf``, whatever it takes; raises ``OutOfMoment`` once ``time.thread_time()`` is beyond *until*."""
+    try:
+        found = {name: (ranges, contents) for name, ranges, contents in fields_of(sealed, until=until)}
     except Exception as exc:
         raise NotWhatWeSealed("the sealed file cannot be read as a PDF") from exc
     if field_name not in found:

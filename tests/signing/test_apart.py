@@ -1,21 +1,25 @@
-"""A file that takes long to read is prepared apart: the same bytes, and its worker has its time for others."""
+"""A file that takes long to read is prepared and read back apart: the same bytes, and its worker has its time for others."""
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from adapters.limits import GIVES_WAY
 from adapters.signing import apart
-from adapters.signing.pdf import Draft, Wish, prepare, prepare_here
+from adapters.signing.pdf import Wish, prepare, prepare_here
+from adapters.signing.readback import NotWhatWeSealed, read_back_as_pdf, read_back_here
 from gateway.errors import Refused, Unavailable
 from gateway.model.payload import PayloadRef
 from gateway.model.signature import SealKind, SealOrder
@@ -24,6 +28,7 @@ from tests.signing.pdfs import judgements
 from tests.signing.test_seals import AGENCY, a_sealer
 from tests.vectors.make_costly_pdfs import packed_together
 
+T = TypeVar("T")
 WISH = Wish(signed_at=NOW, digest="sha256", reserved=4096, seed=b"seed")
 TOLD = apart.Told(hole=(10, 20), field_name="VanThu-1", digest=b"\1", was_odd=True, shown="place", hidden="")
 
@@ -41,6 +46,20 @@ def test_a_file_that_takes_long_gives_the_same_bytes_and_leaves_its_worker_the_t
     assert draft.fill(b"\x30\x80") == expected.fill(b"\x30\x80")
     assert draft.hashed.hexdigest() == expected.hashed.hexdigest()
     assert beside < here / 2
+
+
+def test_a_sealed_file_that_takes_long_is_read_back_beside_its_worker() -> None:
+    sealed = prepare_here(slow_to_read(), WISH).fill(b"\x30\x80")
+    here, _ = _time_for(lambda: read_back_here(sealed, "VanThu-1"))
+    beside, _ = _time_for(lambda: read_back_as_pdf(sealed, "VanThu-1"))
+    assert beside < here / 2
+    with pytest.raises(NotWhatWeSealed, match="does not find our signature"):
+        read_back_as_pdf(sealed, "VanThu-2")
+
+
+def test_reading_back_has_an_end() -> None:
+    with pytest.raises(Refused, match="pdf-too-costly"):
+        apart.fault_of(slow_to_read(), "VanThu-1", cpu=timedelta(milliseconds=50))
 
 
 @pytest.mark.heavy_body("judges the file")
@@ -88,7 +107,18 @@ def test_an_answer_that_says_nothing_is_nobodys_fault(answer: bytes) -> None:
         apart.decoded(answer)
 
 
-def _time_for(act: Callable[[], Draft]) -> tuple[float, Draft]:
+def test_who_gives_way_does_before_anything_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "heavy.py").write_text("import os\nprint(os.getpriority(os.PRIO_PROCESS, 0))\n")
+    said = subprocess.run(
+        [sys.executable, "-P", "-m", "adapters.giving_way", "heavy"],
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path])),
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
+    assert int(said) == os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY
+
+
+def _time_for(act: Callable[[], T]) -> tuple[float, T]:
     began = time.thread_time()
     done = act()
     return time.thread_time() - began, done
