@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from adapters import processors
+from gateway.wiring import interpreter
+
 SEEN = """
 import asyncio, os, sys, threading
 from gateway.wiring import interpreter
@@ -17,27 +20,77 @@ idle = threading.Event()
 beside = threading.Thread(target=idle.wait)
 beside.start()
 
+home = {min(os.sched_getaffinity(0))}
+
 async def policies():
     crowd = [False]
-    task = asyncio.create_task(interpreter.run_in_long_turns_while(lambda: crowd[0]))
+    task = asyncio.create_task(interpreter.run_in_long_turns_while(lambda: crowd[0], home))
     for crowd[0] in (False, True, False):
         looks = interpreter._CALM_LOOKS + 2
         while looks:  # so many looks of its later
             looks -= 1
             await asyncio.sleep(interpreter._LOOKS_EVERY_S * 2)
-        print(os.sched_getscheduler(0), os.sched_getscheduler(beside.native_id))
+        for thread in 0, beside.native_id:
+            print(os.sched_getscheduler(thread), sorted(os.sched_getaffinity(thread)))
     assert not task.done()
 
 asyncio.run(policies())
 print(sys.getswitchinterval())
 idle.set()
 """
-REFUSED = "import os; os.sched_setscheduler = lambda *_: (_ for _ in ()).throw(PermissionError())\n" + SEEN
+OURS = sorted(processors.OURS)
 
 
-@pytest.mark.parametrize(("program", "in_a_crowd"), [(SEEN, os.SCHED_BATCH), (REFUSED, os.SCHED_OTHER)])
-def test_in_a_crowd_all_threads_run_in_long_turns(program: str, in_a_crowd: int) -> None:
-    """And where the system refuses it the worker runs as others do."""
-    told = subprocess.check_output([sys.executable, "-c", program], text=True).splitlines()
-    usual = f"{os.SCHED_OTHER} {os.SCHED_OTHER}"
-    assert told == [usual, f"{in_a_crowd} {in_a_crowd}", usual, "0.02"]
+@pytest.mark.parametrize(
+    ("refused", "in_a_crowd"),
+    [
+        ("", f"{os.SCHED_BATCH} {OURS[:1]}"),
+        ("sched_setscheduler", f"{os.SCHED_OTHER} {OURS[:1]}"),
+        ("sched_setaffinity", f"{os.SCHED_BATCH} {OURS}"),
+    ],
+)
+def test_in_a_crowd_all_threads_run_in_long_turns_at_home(refused: str, in_a_crowd: str) -> None:
+    """And what the system refuses is as it is for others."""
+    refusal = (
+        f"import os; os.{refused} = lambda *_: (_ for _ in ()).throw(PermissionError())\n" if refused else ""
+    )
+    told = subprocess.check_output([sys.executable, "-c", refusal + SEEN], text=True).splitlines()
+    usual, crowded = f"{os.SCHED_OTHER} {OURS}", in_a_crowd
+    assert told == [usual, usual, crowded, crowded, usual, usual, "0.02"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "workers", "homes"),
+    [
+        ({0, 1}, 2, [[0], [1]]),
+        ({2, 5}, 3, [[2], [5], [2]]),
+        ({0, 1, 2}, 2, [[0, 1, 2], [0, 1, 2]]),
+        ({3}, 1, [[3]]),
+    ],
+)
+def test_where_the_workers_are_enough_for_all_processors_each_keeps_to_one(
+    ours: set[int], workers: int, homes: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else those that are left over would stand idle in a crowd."""
+    monkeypatch.setattr(interpreter, "OURS", frozenset(ours))
+    assert [sorted(interpreter.home_of(n, workers=workers)) for n in range(workers)] == homes
+
+
+BORN = """
+import os, subprocess, sys
+from adapters.processors import OURS, as_we_began
+
+os.sched_setaffinity(0, {min(OURS)})
+os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+with as_we_began():
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+print(os.sched_getscheduler(0), sorted(os.sched_getaffinity(0)))
+print(os.sched_getscheduler(child.pid), sorted(os.sched_getaffinity(child.pid)))
+child.communicate()
+"""
+
+
+def test_who_is_born_of_a_worker_in_a_crowd_is_free() -> None:
+    """A judging process keeps to no processor and pushes aside what it may, as it would in a calm."""
+    told = subprocess.check_output([sys.executable, "-c", BORN], text=True).splitlines()
+    assert told == [f"{os.SCHED_BATCH} {OURS[:1]}", f"{os.SCHED_OTHER} {OURS}"]

@@ -20,6 +20,7 @@ import threading
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
+from adapters.processors import as_we_began
 from gateway.errors import Refused, Unavailable
 
 CPU = timedelta(seconds=20)
@@ -85,26 +86,37 @@ def _answer(order: object, pdf: bytes, cpu: timedelta) -> bytes:
     try:
         # An order is pickled by us for us; it holds nothing of the file.
         head = pickle.dumps((order, cpu))
-        done = subprocess.run(
-            # Giving way comes before all else: to load the libraries takes half a second of a processor.
-            [sys.executable, "-P", "-m", "adapters.giving_way", "adapters.signing.preparer"],
-            input=b"".join((_SIZE.pack(len(head)), head, pdf)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_WITHIN.total_seconds(),
-            env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)),
-        )
+        code, answer = _run(b"".join((_SIZE.pack(len(head)), head, pdf)))
     except subprocess.TimeoutExpired as exc:
         raise Unavailable("too-busy", "the machine has no time for a slow file") from exc
     except OSError as exc:
         raise Unavailable("seal-failed", exc.strerror or type(exc).__name__) from exc
     finally:
         _places.release()
-    if done.returncode == -signal.SIGPROF:
+    if code == -signal.SIGPROF:
         raise Refused("pdf-too-costly", "it took too much processor time to seal")
-    if done.returncode:
-        raise Unavailable("seal-failed", f"the process that prepares the file ended with {done.returncode}")
-    return done.stdout
+    if code:
+        raise Unavailable("seal-failed", f"the process that prepares the file ended with {code}")
+    return answer
+
+
+def _run(order: bytes) -> tuple[int, bytes]:
+    with as_we_began():
+        process = subprocess.Popen(
+            # Giving way comes before all else: to load the libraries takes half a second of a processor.
+            [sys.executable, "-P", "-m", "adapters.giving_way", "adapters.signing.preparer"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)),
+        )
+    with process:
+        try:
+            answer, _ = process.communicate(order, timeout=_WITHIN.total_seconds())
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode, answer
 
 
 def order_in(raw: bytes) -> tuple[object, timedelta, bytes]:

@@ -6,9 +6,11 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
+
+from adapters.processors import OURS
 
 _NEW_OBJECTS = 5_000
 """So many more containers before the garbage collector looks at the new ones; Python's own is 700."""
@@ -19,27 +21,37 @@ _CALM_LOOKS = 8
 """So many looks without a crowd, and it is over."""
 
 
-async def run_in_long_turns_while(is_crowded: Callable[[], bool]) -> None:
-    """For ever: in a crowd let whichever thread of this process runs go on running a little longer.
+def home_of(number: int, *, workers: int) -> Collection[int]:
+    """The processors of worker *number* in a crowd: one of its own, where *workers* are enough for all of them."""
+    ours = sorted(OURS)
+    return ours if workers < len(ours) else [ours[number % len(ours)]]
+
+
+async def run_in_long_turns_while(is_crowded: Callable[[], bool], home: Collection[int] = OURS) -> None:
+    """For ever: in a crowd let whichever thread of this process runs go on running a little longer, and keep all of them
+    to the processors of *home*.
 
     A document changes threads a hundred times.  Where both processors are busy, whoever wakes would push aside what
-    runs: a twentieth of a worker's time (``docs/adr/0026-long-turns.md``).  With little to do it would wait for nothing.
+    runs, and Python's lock would go from one processor to the other: a tenth of a worker's time
+    (``docs/adr/0026-long-turns.md``).  With little to do it would wait for nothing.
     """
     sys.setswitchinterval(_TURN_S)
     calm = _CALM_LOOKS
     while True:
         before, calm = calm, 0 if is_crowded() else calm + 1
         if calm == 0 and before >= _CALM_LOOKS:
-            _schedule_threads(os.SCHED_BATCH)
+            _schedule_threads(os.SCHED_BATCH, home)
         elif calm == _CALM_LOOKS:
-            _schedule_threads(os.SCHED_OTHER)
+            _schedule_threads(os.SCHED_OTHER, OURS)
         await asyncio.sleep(_LOOKS_EVERY_S)
 
 
-def _schedule_threads(policy: int) -> None:
+def _schedule_threads(policy: int, processors: Collection[int]) -> None:
     # sched(7): with SCHED_BATCH, whoever wakes waits until a processor is left.  No privilege is needed for either; a
     # sandbox may refuse it, and a thread may have ended.
     for thread in Path("/proc/self/task").iterdir():
+        with suppress(OSError):
+            os.sched_setaffinity(int(thread.name), processors)
         with suppress(OSError):
             os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))
 

@@ -60,7 +60,7 @@ from gateway.wiring.evidence_log import log_lag, stamper_of
 from gateway.wiring.following import Following
 from gateway.wiring.gauges import disk_low, memory_low
 from gateway.wiring.ground import address_of, open_the_store, stand
-from gateway.wiring.interpreter import run_in_long_turns_while, spare_the_collector
+from gateway.wiring.interpreter import home_of, run_in_long_turns_while, spare_the_collector
 from gateway.wiring.judging import bounds_of
 from gateway.wiring.logs import hear_what_dies, set_up
 from gateway.wiring.recovery import forget_life, note_life
@@ -110,7 +110,8 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     orphaned = asyncio.create_task(process.following.listen(stop), name="parent")
-    turns = asyncio.create_task(run_in_long_turns_while(process.is_crowded), name="turns")
+    home = home_of(facts["number"], workers=config.workers)
+    turns = asyncio.create_task(run_in_long_turns_while(process.is_crowded, home), name="turns")
     try:
         await service.start()
         await _all_there(process.listens)

@@ -17,6 +17,7 @@ import pytest
 from adapters.inspection.processes.inspector import Options, ProcessInspector
 from adapters.inspection.processes.place import Place
 from adapters.limits import GIVES_WAY
+from adapters.processors import OURS
 from gateway.errors import Unavailable
 from gateway.model.envelope import Priority
 from gateway.model.ids import PartyKey
@@ -48,6 +49,15 @@ async def test_a_long_judging_gives_way_and_its_process_is_replaced(inspector: P
         assert (await _judge(inspector, QUICK)).verdict is Verdict.UNSIGNED, "with a single brisk process"
         assert first.pid not in (0, before)
         assert _niceness(first) == _niceness(os.getpid())
+
+
+async def test_a_judging_process_is_not_kept_to_the_processor_of_a_worker_in_a_crowd() -> None:
+    os.sched_setaffinity(0, {min(OURS)})
+    try:
+        async with ProcessInspector(Shelf(), ONE_OF_EACH) as inspector:
+            assert os.sched_getaffinity(inspector._first[0].pid) == OURS
+    finally:
+        os.sched_setaffinity(0, OURS)
 
 
 @pytest.mark.heavy_body("makes a runaway")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from adapters.inspection.processes import wire
 from adapters.inspection.processes.sheet import SIZE, Sheet
+from adapters.processors import as_we_began
 from gateway.errors import Unavailable
 from gateway.model.payload import Loose
 from gateway.model.signature import Inspection
@@ -201,20 +202,21 @@ class Place:
 
 def _spawn(control: socket.socket, bounds: wire.Bounds) -> subprocess.Popen[bytes]:
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "adapters.inspection.processes.nursery",
-            str(control.fileno()),
-            bounds.encoded(),
-        ],
-        pass_fds=[control.fileno()],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env=environment,
-    )
+    with as_we_began():
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "adapters.inspection.processes.nursery",
+                str(control.fileno()),
+                bounds.encoded(),
+            ],
+            pass_fds=[control.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=environment,
+        )
 
 
 def _hand_over(line: socket.socket, head: bytes, file: Loose) -> None:
