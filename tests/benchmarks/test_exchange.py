@@ -13,7 +13,7 @@ import pytest
 from benchmarks import processes
 from benchmarks.clients import End
 from benchmarks.exchange import __main__ as command
-from benchmarks.exchange import code, figures, load, page, picture, plan, soak
+from benchmarks.exchange import code, figures, growth, load, page, picture, plan, soak
 
 _SVG = "{http://www.w3.org/2000/svg}"
 DOCS = Path(page.__file__).resolve().parents[2] / "docs"
@@ -43,7 +43,7 @@ def _detail() -> dict[str, Any]:
         **{f"{who}_cpu_ms_per_copy": 0.3 for who in ("gateway", "broker", "clients")},
     }
     grown = {
-        name: _window(110.0, 9.0) | {"page_ms": {"p50": 2.0}}
+        name: _window(110.0, 9.0) | {"page_ms": {"p50": 2.0}, "at_first": {"seconds": 5.0, "per_s": 90.0}}
         for name in ("few", "many_organs", "many_documents")
     }
     minutes = [
@@ -122,6 +122,42 @@ def test_of_two_goals_of_which_one_is_enough_the_other_is_not_missed() -> None:
     assert (verdicts["two_workers_ratio"], verdicts["cores_busy"]) == ("the other is met", "met")
     assert verdicts["growth.documents_ratio"] == "MISSED"
     assert verdicts["p50_ms"] == "met"
+
+
+@pytest.mark.parametrize(
+    ("at_start", "left", "is_written"),
+    [
+        (["7"], ["7"], False),
+        (["7"], ["7", "8"], False),
+        (["7"], ["8", "9"], False),
+        (["7"], ["9"], True),
+        (["6", "7"], ["7"], False),
+        (["6", "7"], ["8"], True),
+        (["7"], [], False),
+    ],
+)
+def test_growth_is_measured_when_what_the_start_left_in_the_brokers_log_is_written_down(
+    tmp_path: Path, at_start: list[str], left: list[str], is_written: bool
+) -> None:
+    node = tmp_path / "broker" / "data" / "vanthu@localhost"
+    for part in ("quorum", "coordination"):
+        (node / part / "vanthu@localhost").mkdir(parents=True)
+    # The log of something else, which is never rolled over.
+    (node / "coordination" / "vanthu@localhost" / "1.wal").touch()
+    shared = node / "quorum" / "vanthu@localhost"
+    for number in at_start:
+        (shared / f"{number}.wal").touch()
+    logs = growth.quorum_logs(tmp_path)
+    for log in shared.iterdir():
+        log.unlink()
+    for number in left:
+        (shared / f"{number}.wal").touch()
+    assert growth.are_written(logs, growth.quorum_logs(tmp_path)) is is_written
+
+
+def test_a_broker_whose_log_is_not_found_is_not_taken_for_one_that_is_done() -> None:
+    with pytest.raises(SystemExit, match="no log"):
+        growth.are_written((), ())
 
 
 @pytest.mark.parametrize(
