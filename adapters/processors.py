@@ -27,3 +27,13 @@ def as_we_began() -> Iterator[None]:
         with suppress(OSError):
             os.sched_setaffinity(0, kept)
             os.sched_setscheduler(0, policy, os.sched_param(0))
+
+
+def leave_half() -> None:
+    """This thread, and what is born of it, uses no more than half of the processors from now on.
+
+    Where all are busy, whoever waits for the disk waits for one of them, too: on a virtual machine of two, a sync took 1.9 ms
+    beside two endless loops of the least weight, and 0.2 ms beside one or none.
+    """
+    with suppress(OSError):  # a sandbox may refuse it: then the nice value must do
+        os.sched_setaffinity(0, sorted(OURS)[len(OURS) // 2 :])

@@ -16,7 +16,7 @@ import pytest
 
 from adapters.inspection.processes.inspector import Options, ProcessInspector
 from adapters.inspection.processes.place import Place
-from adapters.limits import GIVES_WAY
+from adapters.limits import GIVES_WAY, SESSION_GIVES_WAY
 from adapters.processors import OURS
 from gateway.errors import Unavailable
 from gateway.model.envelope import Priority
@@ -25,6 +25,7 @@ from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance
 from gateway.model.signature import Inspection, Verdict
 from tests.inspection.files import Shelf
+from tests.processors import half_of
 from tests.vectors import make_pdfs as vectors
 
 SLOW, SLOW_TOO, QUICK = (PartyKey(f"000.00.0{n}.H53") for n in (1, 2, 3))
@@ -46,9 +47,11 @@ async def test_a_long_judging_gives_way_and_its_process_is_replaced(inspector: P
         await _until(lambda: slow.is_asking)
         assert _niceness(slow) == _niceness(os.getpid()) + GIVES_WAY
         assert _has_own_session(slow) or not SHARES_BY_SESSION
+        assert _processors(slow) == half_of(os.sched_getaffinity(0)), "who waits for the disk needs one, too"
         assert (await _judge(inspector, QUICK)).verdict is Verdict.UNSIGNED, "with a single brisk process"
         assert first.pid not in (0, before)
         assert _niceness(first) == _niceness(os.getpid())
+        assert _processors(first) == os.sched_getaffinity(0)
 
 
 async def test_a_judging_process_is_not_kept_to_the_processor_of_a_worker_in_a_crowd() -> None:
@@ -189,9 +192,13 @@ def _niceness(process: Place | int) -> int:
     return os.getpriority(os.PRIO_PROCESS, process if isinstance(process, int) else process.pid)
 
 
+def _processors(process: Place) -> set[int]:
+    return os.sched_getaffinity(process.pid)
+
+
 def _has_own_session(process: Place) -> bool:
-    group = Path(f"/proc/{process.pid}/autogroup").read_text().split()  # "/autogroup-27 nice 10"
-    return os.getsid(process.pid) == process.pid and int(group[-1]) == GIVES_WAY
+    group = Path(f"/proc/{process.pid}/autogroup").read_text().split()  # "/autogroup-27 nice 14"
+    return os.getsid(process.pid) == process.pid and int(group[-1]) == SESSION_GIVES_WAY
 
 
 async def _until(condition: Callable[[], bool]) -> None:

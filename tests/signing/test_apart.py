@@ -24,6 +24,7 @@ from gateway.errors import Refused, Unavailable
 from gateway.model.payload import PayloadRef
 from gateway.model.signature import SealKind, SealOrder
 from tests.pki import NOW
+from tests.processors import half_of
 from tests.signing.pdfs import judgements
 from tests.signing.test_seals import AGENCY, a_sealer
 from tests.vectors.make_costly_pdfs import packed_together
@@ -74,8 +75,8 @@ async def test_a_seal_of_a_file_that_takes_long_is_a_seal(tmp_path: Path, kind: 
 def test_who_prepares_a_slow_file_gives_way_and_few_of_them_are_waited_for() -> None:
     with ThreadPoolExecutor(2) as threads:
         both = [threads.submit(apart.prepared, WISH, slow_to_read()) for _ in range(2)]
-        expected = os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY
-        _until(lambda: [_niceness(pid) for pid in _children()].count(expected) == 2)
+        expected = os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY, half_of(os.sched_getaffinity(0))
+        _until(lambda: [_standing(pid) for pid in _children()].count(expected) == 2)
         with pytest.raises(Unavailable, match="too-busy"):
             apart.prepared(WISH, slow_to_read())
         assert {told.result()[0].field_name for told in both} == {"VanThu-1"}
@@ -129,9 +130,9 @@ def _children() -> list[int]:
     return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
 
 
-def _niceness(pid: int) -> int | None:
+def _standing(pid: int) -> tuple[int, set[int]] | None:
     try:
-        return os.getpriority(os.PRIO_PROCESS, pid)
+        return os.getpriority(os.PRIO_PROCESS, pid), os.sched_getaffinity(pid)
     except ProcessLookupError:
         return None
 

@@ -29,6 +29,7 @@ from adapters.inspection.judge import Options, judge
 from adapters.inspection.processes import wire
 from adapters.inspection.processes.sheet import SIZE, Sheet
 from adapters.limits import GIVES_WAY, allow_cpu, give_way, leave_no_dump, restrict
+from adapters.processors import leave_half
 from gateway.model.signature import Inspection
 
 _PR_SET_PDEATHSIG = 1
@@ -68,6 +69,7 @@ def main() -> None:
                 control.close()
                 if order == wire.FORK_LOW:
                     give_way(GIVES_WAY)
+                    leave_half()
                 _live(socket.socket(fileno=handed[0]), handed[1], bounds)
             children.add(child)
             for descriptor in handed:
