@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from contextlib import suppress
 
 import pytest
 
+from adapters.envelope.outline import Reading
 from gateway.errors import Refused
 from gateway.model.envelope import Edoc
 from gateway.model.payload import PayloadRef
@@ -122,6 +124,21 @@ async def test_no_document_holds_the_loop_for_a_tenth_of_a_second(name: str) -> 
     start = time.process_time()
     assert await _held(body) < 0.1
     assert time.process_time() - start < 2  # all threads together, and the watch that turns beside them
+
+
+@pytest.mark.heavy_body("unpacks 60 MiB")
+async def test_what_is_heavy_inside_is_read_beside_the_loop() -> None:
+    """A document that fits on the loop by its size, with attachments that unpack to much more."""
+    adapter, threads = envelopes(), []
+    read_here = adapter._read
+
+    def watched(body: bytes, name: str, *, light: int | None) -> Reading:
+        threads.append((light is None, threading.get_ident() == threading.main_thread().ident))
+        return read_here(body, name, light=light)
+
+    adapter._read = watched  # type: ignore[method-assign]
+    await adapter.read(PayloadRef.of(COSTLY["60 MiB out of half a one"]()))
+    assert threads == [(False, True), (True, False)], "(is without limit, is on the loop)"
 
 
 def _refusal(body: bytes, **options: object) -> str:
