@@ -55,7 +55,7 @@ def give_way(nice: int) -> None:
     try:
         with open("/proc/self/autogroup", "wb", buffering=0) as group:
             os.setsid()
-            _write_soon(group, b"%d" % SESSION_GIVES_WAY)
+            _write_soon(group, b"%d" % max(nice, SESSION_GIVES_WAY))
     except OSError:
         pass  # no such feature, or a session of our own already: the nice value stands
     finally:

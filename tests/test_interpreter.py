@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +76,35 @@ def test_where_the_workers_are_enough_for_all_processors_each_keeps_to_one(
     """Else those that are left over would stand idle in a crowd."""
     monkeypatch.setattr(interpreter, "OURS", frozenset(ours))
     assert [sorted(interpreter.home_of(n, workers=workers)) for n in range(workers)] == homes
+
+
+@pytest.mark.parametrize(
+    ("stats", "is_high"),
+    [
+        ("300000000 200000000 7", True),
+        ("500000000 0 7", True),
+        ("300000000 190000000 7", False),
+        ("0 0 7", False),
+        ("nothing", True),
+    ],
+)
+def test_the_press_is_what_the_loop_ran_and_waited_to_run(stats: str, is_high: bool, tmp_path: Path) -> None:
+    """Within a second; where nobody counts it what is in hand must do.  It looks no more often than four times a second."""
+    file, now = tmp_path / "schedstat", [5.0]
+    file.write_text("0 0 0")
+    press = interpreter.Press(lambda: now[0], file)
+    file.write_text(stats)
+    now[0] += interpreter._LOOKS_EVERY_S / 2
+    assert not press.is_high
+    now[0] = 6.0
+    assert press.is_high is is_high
+    file.write_text("9000000000 0 0")
+    assert press.is_high is is_high
+
+
+def test_the_press_of_this_process_is_counted() -> None:
+    ran = interpreter.Press()._read()
+    assert 0 < ran < math.inf
 
 
 BORN = """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import sys
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +19,43 @@ _NEW_OBJECTS = 5_000
 _TURN_S = 0.02
 """How long a thread waits for the interpreter before it takes it away; Python's own is 5 ms."""
 _LOOKS_EVERY_S = 0.25
+_PRESSED = 0.5
+"""Such a part of the time.  At half of the most that two workers carry it is a third."""
 _CALM_LOOKS = 8
 """So many looks without a crowd, and it is over."""
+
+
+class Press:
+    """Whether the loop's thread wants half of a processor or more: it runs or waits for one, in the last quarter of a second.
+
+    How much is in hand does not tell: what waits for a slow recipient, for a slow file or for its party's turn waits for
+    no processor.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic, file: Path | None = None) -> None:
+        self._now = now
+        self._file = file or Path(f"/proc/self/task/{os.getpid()}/schedstat")
+        self._looked_at, self._wanted_s = now(), self._read()
+        self._is_high = False
+
+    @property
+    def is_high(self) -> bool:
+        """As of the last look; always, where nobody counts it."""
+        now = self._now()
+        if now - self._looked_at >= _LOOKS_EVERY_S:
+            wanted_s = self._read()
+            part = (wanted_s - self._wanted_s) / (now - self._looked_at)
+            self._is_high = math.isinf(wanted_s) or part >= _PRESSED
+            self._looked_at, self._wanted_s = now, wanted_s
+        return self._is_high
+
+    def _read(self) -> float:
+        try:
+            # spec: Linux Documentation/scheduler/sched-stats.rst - nanoseconds on a processor, and waiting for one
+            ran, waited, _ = self._file.read_text().split()
+            return (int(ran) + int(waited)) / 1e9
+        except (OSError, ValueError):
+            return math.inf
 
 
 def home_of(number: int, *, workers: int) -> Collection[int]:

@@ -60,7 +60,7 @@ from gateway.wiring.evidence_log import log_lag, stamper_of
 from gateway.wiring.following import Following
 from gateway.wiring.gauges import disk_low, memory_low
 from gateway.wiring.ground import address_of, open_the_store, stand
-from gateway.wiring.interpreter import home_of, run_in_long_turns_while, spare_the_collector
+from gateway.wiring.interpreter import Press, home_of, run_in_long_turns_while, spare_the_collector
 from gateway.wiring.judging import bounds_of
 from gateway.wiring.logs import hear_what_dies, set_up
 from gateway.wiring.recovery import forget_life, note_life
@@ -82,7 +82,7 @@ FILES = 16_384
 FULLEST_DISK = 95.0
 """Per cent of the disk in use at which readiness complains."""
 CROWD = 12
-"""So many errands in hand, and a document's time is waiting for a processor."""
+"""So many errands in hand, and where the processors are pressed a document's time is waiting for one."""
 Wrap = Callable[[World], World]
 
 
@@ -200,8 +200,10 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     worker = Worker(pipeline, world.ledger, world.lives, us.owner, _pace(config), quotas.may_hurry)
     room.worker = worker
 
+    press = Press()
+
     def is_crowded() -> bool:
-        return worker.in_hand >= CROWD
+        return worker.in_hand >= CROWD and press.is_high
 
     store.group_while(is_crowded)
     stamper = stamper_of(config)
