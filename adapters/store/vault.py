@@ -187,6 +187,7 @@ class FileVault:
                 while left:
                     left = left[os.write(file, left) :]
                 os.fdatasync(file)
+                _give_memory_back(file)
             finally:
                 os.close(file)
             os.replace(draft, f"{folder}/{ref.sha256}")
@@ -368,6 +369,7 @@ class _Draft(_Hashed):
         with self._busy:
             assert self._path is not None
             os.fdatasync(self._file.fileno())
+            _give_memory_back(self._file.fileno())
             self._path.replace(path)
             self._path = None
 
@@ -377,6 +379,16 @@ class _Draft(_Hashed):
             self._file.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+
+
+def _give_memory_back(file: int) -> None:
+    """Let the next payload have the memory that the system keeps of this one, which is hardly read again from the disk.
+
+    Else, once no memory is free, each payload pushes out an older one and what others read, through memory that no processor
+    has at hand: a tenth of what a document costs (``docs/adr/0026-long-turns.md``).
+    """
+    with suppress(OSError):  # advice that a file system need not take
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _sync(folder: Path | str) -> None:

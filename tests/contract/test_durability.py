@@ -7,9 +7,11 @@ order of the calls that make things durable.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +192,35 @@ async def test_nobody_is_answered_before_the_commit_has_come_back(engine: Engine
     assert await asked == Committed()
     assert not was_answered
     await writer.close()
+
+
+async def test_a_payload_gives_back_its_memory_once_it_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole or in pieces; a file system that takes no such advice is none the worse."""
+    told: list[str] = []
+    fdatasync = os.fdatasync
+
+    def synced(file: int) -> None:
+        told.append("synced")
+        fdatasync(file)
+
+    def advised(file: int, start: int, size: int, advice: int) -> None:
+        assert (start, size, advice) == (0, 0, os.POSIX_FADV_DONTNEED)
+        told.append("given back")
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"in "
+        yield b"pieces"
+
+    monkeypatch.setattr(os, "fdatasync", synced)
+    monkeypatch.setattr(os, "posix_fadvise", advised)
+    vault = FileVault(VaultOptions(folder=tmp_path))
+    try:
+        for payload in (b"whole", pieces()):
+            ref = await vault.put(payload)
+            assert await vault.read(replace(ref, body=None)) in (b"whole", b"in pieces")
+    finally:
+        await vault.close()
+    assert told == ["synced", "given back"] * 2
