@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from adapters.envelope.compose import Correspondent, NewEdoc, NewFile, compose_edoc
 from tests.service.town import Town, a_town
@@ -74,6 +75,7 @@ async def in_pieces(http: aiohttp.ClientSession, body: bytes, size: int) -> tupl
             at = told["offset"]
 
 
+@pytest.mark.heavy_body("reads every file of the gateway and of the broker")
 async def test_a_state_secret_is_nowhere_whichever_way_it_came(tmp_path: Path, broker_node) -> None:
     marker = f"DAU-HIEU-{secrets.token_hex(16)}".encode()
     async with a_town(tmp_path, broker_node, workers=2, organs=2) as town:
@@ -99,6 +101,7 @@ async def test_a_state_secret_is_nowhere_whichever_way_it_came(tmp_path: Path, b
         assert {path.suffix for path in in_broker} <= {".wal", ".segment"}
 
 
+@pytest.mark.heavy_body("reads every file of the gateway")
 async def test_processes_that_die_while_they_hold_a_secret_leave_nothing(tmp_path: Path, broker_node) -> None:
     """One aborted and one killed, each with half a header in hand that nobody can judge yet."""
     marker = f"DAU-HIEU-{secrets.token_hex(16)}".encode()
