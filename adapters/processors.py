@@ -1,9 +1,9 @@
-"""The processors that this process may use, whatever its threads are kept to for a while."""
+"""The processors that this process may use, and how its threads, and what is born of them, are kept to some."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
 OURS = frozenset(os.sched_getaffinity(0))
@@ -18,15 +18,20 @@ def as_we_began() -> Iterator[None]:
     born then would do so for its whole life.
     """
     policy, kept = os.sched_getscheduler(0), os.sched_getaffinity(0)
-    with suppress(OSError):  # a sandbox may refuse it: then nothing was changed before
-        os.sched_setaffinity(0, OURS)
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    schedule(0, os.SCHED_OTHER, OURS)
     try:
         yield
     finally:
-        with suppress(OSError):
-            os.sched_setaffinity(0, kept)
-            os.sched_setscheduler(0, policy, os.sched_param(0))
+        schedule(0, policy, kept)
+
+
+def schedule(thread: int, policy: int, processors: Collection[int]) -> None:
+    """Have *thread* (0: this one) run by *policy* on *processors*, as far as the system lets us: a sandbox may refuse either,
+    and a thread may have ended."""
+    with suppress(OSError):
+        os.sched_setaffinity(thread, processors)
+    with suppress(OSError):
+        os.sched_setscheduler(thread, policy, os.sched_param(0))
 
 
 def leave_half() -> None:

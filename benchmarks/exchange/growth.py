@@ -17,7 +17,7 @@ from benchmarks.clients import Exchange, Office
 from benchmarks.exchange.figures import quantile
 from benchmarks.exchange.load import Pressure, closed_loop
 from benchmarks.exchange.plan import Plan
-from benchmarks.exchange.served import Gateway, Setting, Supply, served, warm
+from benchmarks.exchange.served import Gateway, Setting, Supply, quorum_logs, served, warm
 from benchmarks.exchange.whole import median
 from benchmarks.filling import Past, fill
 from gateway.config import load
@@ -124,11 +124,6 @@ async def _write_down(
             documents += (await pressure.window(0.5))["documents"]
         seconds = time.monotonic() - began
     return {"seconds": seconds, "per_s": documents / seconds}
-
-
-def quorum_logs(var: Path) -> Collection[Path]:
-    """The logs that the quorum queues of the private broker share and that are still needed; the newest is written to."""
-    return frozenset(var.glob("broker/data/*/quorum/*/*.wal"))
 
 
 def are_written(logs: Collection[Path], left: Collection[Path]) -> bool:

@@ -153,3 +153,8 @@ def _configured(var: Path, setting: Setting) -> Path | None:
     path = var / "gateway.toml"
     path.write_text("\n".join([*lines, ""]), encoding="utf-8")
     return path
+
+
+def quorum_logs(var: Path) -> frozenset[Path]:
+    """The logs that the quorum queues of the private broker share and that are still needed; the newest is written to."""
+    return frozenset(var.glob("broker/data/*/quorum/*/*.wal"))

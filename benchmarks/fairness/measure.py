@@ -25,7 +25,7 @@ from benchmarks.clients import Exchange, Office
 from benchmarks.exchange.figures import quantile
 from benchmarks.exchange.load import SETTLES_S, closed_loop, open_loop
 from benchmarks.exchange.plan import Plan
-from benchmarks.exchange.served import Gateway, Setting, Supply, served, warm
+from benchmarks.exchange.served import Gateway, Setting, Supply, quorum_logs, served, warm
 from benchmarks.fairness.greedy import QUOTA, WAITING
 from benchmarks.processes import GATEWAY
 from gateway.model.ids import PartyKey
@@ -106,16 +106,11 @@ async def _window(
 
 async def _put_away(gateway: Gateway, among: Sequence[Office], exchange: Exchange, rate: float) -> None:
     """The others send until the broker has moved what waits in its queues from its log into their files."""
-    logs = _logs(gateway)
+    logs = quorum_logs(gateway.var)
     assert logs, "no log of the broker where it should be"
     async with asyncio.timeout(PUT_AWAY_WITHIN_S):
-        while logs & _logs(gateway):
+        while logs & quorum_logs(gateway.var):
             await open_loop(gateway, among, exchange, KIND, rate, SETTLES_S)
-
-
-def _logs(gateway: Gateway) -> frozenset[str]:
-    # RabbitMQ numbers the logs of its quorum queues, and removes one once each queue has written a file of its own.
-    return frozenset(file.name for file in (gateway.var / "broker").glob("data/*/quorum/*/*.wal"))
 
 
 @contextlib.asynccontextmanager

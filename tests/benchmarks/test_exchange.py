@@ -14,6 +14,7 @@ from benchmarks import processes
 from benchmarks.clients import End
 from benchmarks.exchange import __main__ as command
 from benchmarks.exchange import code, figures, growth, load, page, picture, plan, soak
+from benchmarks.exchange.served import quorum_logs
 
 _SVG = "{http://www.w3.org/2000/svg}"
 DOCS = Path(page.__file__).resolve().parents[2] / "docs"
@@ -147,12 +148,12 @@ def test_growth_is_measured_when_what_the_start_left_in_the_brokers_log_is_writt
     shared = node / "quorum" / "vanthu@localhost"
     for number in at_start:
         (shared / f"{number}.wal").touch()
-    logs = growth.quorum_logs(tmp_path)
+    logs = quorum_logs(tmp_path)
     for log in shared.iterdir():
         log.unlink()
     for number in left:
         (shared / f"{number}.wal").touch()
-    assert growth.are_written(logs, growth.quorum_logs(tmp_path)) is is_written
+    assert growth.are_written(logs, quorum_logs(tmp_path)) is is_written
 
 
 def test_a_broker_whose_log_is_not_found_is_not_taken_for_one_that_is_done() -> None:
