@@ -23,6 +23,7 @@ from gateway.model.journey import (
     Answer,
     Ask,
     HandOverState,
+    Status,
 )
 from gateway.model.party import Link, Party
 from gateway.model.retention import DataClass
@@ -176,8 +177,10 @@ class WatchedBroker(MemoryBroker):
             self._wrong(f"{where}: came under a second delivery id")
         elif copy.asks is not Ask.NOTHING and copy.about is not None:
             original = self._store.copy_of(copy.about, recipient)
-            is_missing = original is not None and original.delivery not in self.came
-            if is_missing and original.link is copy.link and original.state not in NEVER_HAD:
+            if original is None or original.link is not copy.link or original.state in NEVER_HAD:
+                return
+            # What a recipient has reported on it has had, if not by the delivery that an operator had sent last.
+            if original.delivery not in self.came and original.status is Status.NONE:
                 self._wrong(f"{where}: {copy.asks} overtook {copy.about[-6:]}")
 
     def give_back(self, queue: str, letter: Letter) -> None:
