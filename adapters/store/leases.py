@@ -183,12 +183,13 @@ def _heads(kinds: Sequence[BindParameter[str]]) -> Select[Any]:
         .scalar_subquery()
     )
     lines = lines.union_all(select(after).where(lines.c.line.is_not(None)))
-    due = v.c.due_at <= bindparam("now")
     # A recipient's line is of one kind and of one party, so its first tells whether it may go at all.
     of_a_recipient = v.c.line >= literal_column(f"'{LINE_TO}'")
+    # What is not due ends the search at once, and does not hide in the alternative: deadlines wait by the million.
+    is_due = v.c.due_at <= bindparam("now")
     head = (
         select(v.c.key)
-        .where(_is_free(v), v.c.line == lines.c.line, or_(and_(of_a_recipient, due), _is_due(v, kinds)))
+        .where(_is_free(v), v.c.line == lines.c.line, is_due, or_(of_a_recipient, _may_go(v, kinds)))
         .order_by(v.c.due_at, v.c.key)
         .limit(1)
         .scalar_subquery()
@@ -206,7 +207,12 @@ def _is_free(w: FromClause) -> ColumnElement[bool]:
 
 
 def _is_due(w: FromClause, kinds: Sequence[BindParameter[str]]) -> ColumnElement[bool]:
-    """Of a kind that is asked for, due, and no more urgent delivery to the same party waits for a place."""
+    """It may go, and its time has come."""
+    return and_(w.c.due_at <= bindparam("now"), _may_go(w, kinds))
+
+
+def _may_go(w: FromClause, kinds: Sequence[BindParameter[str]]) -> ColumnElement[bool]:
+    """Of a kind that is asked for, and no more urgent delivery to the same party waits for a place."""
     u = tables.work.alias("u")
     overtaken = select(u.c.key).where(
         u.c.party == w.c.party,
@@ -215,8 +221,8 @@ def _is_due(w: FromClause, kinds: Sequence[BindParameter[str]]) -> ColumnElement
         u.c.kind == literal_column(f"'{WorkKind.DELIVERY.value}'"),
         u.c.reason == "queue-full",
     )
-    may_go = or_(w.c.kind != literal_column(f"'{WorkKind.DELIVERY.value}'"), ~overtaken.exists())
-    return and_(w.c.due_at <= bindparam("now"), w.c.kind.in_(kinds), may_go)
+    is_first = or_(w.c.kind != literal_column(f"'{WorkKind.DELIVERY.value}'"), ~overtaken.exists())
+    return and_(w.c.kind.in_(kinds), is_first)
 
 
 def _is_probed(found: Mapping[str, Sequence[Work]], line: str) -> bool:

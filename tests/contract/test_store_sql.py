@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from adapters.store.migrate import migrate
 from adapters.store.migrations import HEAD
 from adapters.store.tables import metadata
 from gateway.errors import ConfigError, Unavailable
-from gateway.model.change import Change, Committed, Fence
+from gateway.model.change import Change, Committed, Fence, WorkKind
 from gateway.model.envelope import DocumentReference
 from gateway.model.ids import EvidenceId, MessageId, OfficialId, OrganCode, PartyKey
 from gateway.model.journey import HandOverState
@@ -165,6 +166,26 @@ async def test_no_question_of_the_hot_path_reads_a_whole_table(url: str) -> None
         assert "JOIN" not in newest
 
 
+@pytest.mark.heavy_body("fills the tables")
+async def test_a_lease_does_not_look_at_what_is_not_due(url: str) -> None:
+    """Every document leaves a deadline, a month away: a lease goes by the index, and does not walk over them."""
+    async with await Store.open(Options(url=url, realm="H53"), now=lambda: NOON) as store:
+        await store.lives.beat(ME, timedelta(minutes=1))
+        looked: list[int] = []
+        for first in (0, 30):  # then a hundred times as many
+            deadlines = tuple(
+                replace(some_work(f"deadline:{n}"), kind=WorkKind.DEADLINE, due_at=NOON + timedelta(days=30))
+                for n in range(first, first * 100 + 30)
+            )
+            await store.ledger.commit(Change(work=deadlines))
+            with statements() as said:
+                assert await store.ledger.lease(ME, 10) == []
+            queries = [(s, p) for s, p in said if s.startswith(("SELECT", "WITH"))]
+            assert any("work" in statement for statement, _ in queries)
+            looked.append(sum(effort(url, statement, parameters) for statement, parameters in queries))
+    assert looked[1] <= looked[0] * 1.5
+
+
 async def test_two_workers_that_draw_from_the_same_quotas_at_once_lose_nothing(url: str) -> None:
     """Each writes with a connection of its own, and names the parties in another order."""
     quota, parties = Quota(documents_per_minute=10_000), [PartyKey(f"000.00.{n:02}.H53") for n in range(20)]
@@ -196,7 +217,7 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
         event.remove(Engine, "before_cursor_execute", hear)
 
 
-def plan_of(url: str, statement: str, parameters: Any) -> list[str]:
+def plan_of(url: str, statement: str, parameters: Any, how: str = "") -> list[str]:
     """The steps in which the database would do it."""
     if url.startswith("sqlite"):
         connection = sqlite3.connect(str(make_url(url).database))
@@ -209,7 +230,25 @@ def plan_of(url: str, statement: str, parameters: Any) -> list[str]:
         postgres.execute("SET enable_seqscan = off")
         # Our own are written as PostgreSQL writes parameters, SQLAlchemy's as the driver does.
         cursor = psycopg.RawCursor(postgres) if "$1" in statement else postgres.cursor()
-        return [row[0] for row in cursor.execute(f"EXPLAIN {statement}".encode(), parameters)]
+        return [row[0] for row in cursor.execute(f"EXPLAIN {how} {statement}".encode(), parameters)]
+
+
+def effort(url: str, statement: str, parameters: Any) -> int:
+    """What it costs: SQLite's steps, or the rows that PostgreSQL looked at, kept or not, and one."""
+    if url.startswith("sqlite"):
+        steps = 0
+
+        def step() -> None:
+            nonlocal steps
+            steps += 1
+
+        connection = sqlite3.connect(str(make_url(url).database))
+        connection.set_progress_handler(step, 1)
+        connection.execute(statement, parameters).fetchall()
+        connection.close()
+        return steps
+    plan = " ".join(plan_of(url, statement, parameters, "(ANALYZE, COSTS OFF, TIMING OFF)"))
+    return 1 + sum(map(int, re.findall(r"(?:actual rows=|Rows Removed by .*?: )(\d+)", plan)))
 
 
 def whole_table_scans(plan: list[str]) -> list[str]:
