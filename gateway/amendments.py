@@ -253,7 +253,7 @@ class Amendments:
         )
         errands = await self._decision.commit(draft, work, submission)
         if errands is None:
-            return await self._decision.put_off(work, Reason("original-not-here"))
+            return await self._decision.decide_anew(valid.received, work)
         return errands
 
     def _copy_of_13(
@@ -354,19 +354,21 @@ class Amendments:
 
     # --- deliver ------------------------------------------------------------------------------------
 
-    async def ask(self, errand: Errand) -> Errands | None:
-        """Decide what becomes of a copy that asks something; ``None``: its parcel goes out now."""
+    async def ask(self, errand: Errand, about: DocumentId) -> Errands | None:
+        """Decide what becomes of a copy that asks something *about* a document; ``None``: its parcel goes out now."""
         work = errand.work
         assert work.recipient is not None
         for lost in range(TRIES):
+            # The original first: an answer changes both at once, and the commit tells whether the original has moved
+            # since we looked.  The other way round an answered copy could ask once more, in another's place.
+            theirs = await self._world.ledger.load(about, work.recipient)
+            original = theirs.of(work.recipient) if theirs else None
             mine = await self._world.ledger.load(work.document, work.recipient)
             copy = mine.of(work.recipient) if mine else None
-            if mine is None or copy is None or copy.about is None:
+            if mine is None or copy is None:
                 return ()
             if not moves(copy.state, HandOverEvent.CONSIGN):
                 return await self._decision.forget(work)
-            theirs = await self._world.ledger.load(copy.about, work.recipient)
-            original = theirs.of(work.recipient) if theirs else None
             step, reason = amend.next_step(copy, original)
             if step is Step.WITHDRAW and lost:
                 step = Step.WAIT  # somebody has the original in hand, or may have brought it already

@@ -49,6 +49,11 @@ class Decision:
         until = min(received.submission.expires_at, received.submission.received_at + patience.original)
         return await self._wait(received, work, waiting, until, Reason("original-unknown"))
 
+    async def decide_anew(self, received: Received, work: Work) -> Errands:
+        """It may be a row of an original that has moved: then all is to be decided anew, in good order, for what was
+        only put off would count as the death of a life."""
+        return await self.wait(received, work, Unavailable("original-not-here"))
+
     async def rest(self, received: Received, work: Work, deaths: int) -> Errands:
         """Lives have ended with this document in hand: it rests, visibly, before it is tried once more, so that
         deaths with another cause do not fall on the same one again and again."""

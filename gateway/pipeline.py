@@ -445,8 +445,7 @@ class Pipeline:
         header = header_of(valid.received, valid.edoc)
         errands = await self._decision.commit(draft, work, submission, header)
         if errands is None and valid.originals:
-            # It may be a row of an original that has moved: then all is to be decided anew.
-            return await self._decision.put_off(work, Reason("original-not-here"))
+            return await self._decision.decide_anew(valid.received, work)
         return by_turns(errands or ())
 
     def _unserved(
@@ -477,8 +476,8 @@ class Pipeline:
             done = await self._copies.bring_again(errand, copy)
             if done is not None:
                 return done
-        if copy is not None and copy.asks is not Ask.NOTHING:
-            done = await self._amendments.ask(errand)
+        if copy is not None and copy.asks is not Ask.NOTHING and copy.about is not None:
+            done = await self._amendments.ask(errand, copy.about)
             if done is not None:
                 return done
         with self._world.observer.stage("deliver", delivery.document):

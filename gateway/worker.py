@@ -74,7 +74,7 @@ class Worker:
         self._lives = lives
         self._owner = owner
         self._pace = pace
-        self._restraint = Restraint(pace.beside_others, lambda: asyncio.get_running_loop().time())
+        self._restraint = Restraint(pace.beside_others, asyncio.get_running_loop().time)
         self._documents = Gate(pace.documents, share_of(pace.documents), restraint=self._restraint)
         share = max(1, pace.parcels - share_of(pace.parcels))
         self._parcels = Gate(pace.parcels, share, restraint=self._restraint, least=max(1, pace.parcels // 32))

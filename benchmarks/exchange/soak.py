@@ -10,14 +10,16 @@ from typing import Any
 
 from benchmarks.clients import Exchange
 from benchmarks.exchange.figures import slope
-from benchmarks.exchange.load import SETTLES_S, Pressure
+from benchmarks.exchange.load import Pressure
 from benchmarks.exchange.plan import Plan
 from benchmarks.exchange.served import Supply, served, warm
 from benchmarks.processes import memory
 
 MINUTE_S = 60.0
-KEPT_S = 120.0
-"""Payloads that nobody has touched for so long are removed: the disk would not hold a quarter of an hour of them."""
+SWEEPS_S = 15.0
+KEPT_S = 30.0
+"""Payloads that nobody has touched for so long are removed, from before the first minute on: the disk would not hold a quarter
+of an hour of them."""
 
 
 async def measure(plan: Plan, supply: Supply) -> dict[str, Any]:
@@ -30,7 +32,9 @@ async def measure(plan: Plan, supply: Supply) -> dict[str, Any]:
             broom = asyncio.create_task(_sweep(folder / "vault"), name="sweep")
             try:
                 async with Pressure(gateway, among, exchange, "unsigned") as pressure:
-                    await pressure.window(SETTLES_S)
+                    await pressure.window(
+                        KEPT_S + 2 * SWEEPS_S
+                    )  # until what is removed is as much as in every minute
                     ends = time.monotonic() + plan.soak_s
                     while (left := ends - time.monotonic()) > 0.5:
                         one = await pressure.window(min(MINUTE_S, left))
@@ -65,7 +69,7 @@ def _by_part() -> dict[str, float]:
 
 async def _sweep(vault: Path) -> None:
     while True:
-        await asyncio.sleep(30)
+        await asyncio.sleep(SWEEPS_S)
         await asyncio.to_thread(_remove_old, vault)
 
 

@@ -21,7 +21,7 @@ from tests.chaos.store import Row, Rows
 from tests.chaos.story import Order, Outcome, live
 
 STRIKES = (
-    (WORKER_KILLED, 20),
+    (WORKER_KILLED, 10),
     ("broker restarted", 1),
     ("worker stopped (SIGSTOP)", 1),
     ("store locked", 1),
@@ -30,7 +30,7 @@ STRIKES = (
 
 @pytest.fixture(scope="module")
 def lived(broker_node: PrivateNode, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """Two hundred documents, twenty kills, a broker restart, on SQLite."""
+    """Two hundred documents, ten kills, a broker restart, on SQLite."""
     order = Order(
         seed=20160304,
         documents=200,
@@ -48,7 +48,7 @@ def lived(broker_node: PrivateNode, tmp_path_factory: pytest.TempPathFactory) ->
     return asyncio.run(live(order, tmp_path_factory.mktemp("chaos"), node=broker_node, tag=tag))
 
 
-def test_twenty_kills_and_a_broker_restart_during_two_hundred_documents_lose_and_double_nothing(
+def test_ten_kills_and_a_broker_restart_during_two_hundred_documents_lose_and_double_nothing(
     lived: Outcome,
 ) -> None:
     assert lived.flaws == [], "\n".join(sentences(lived.flaws))

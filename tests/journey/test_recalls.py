@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.model.envelope import Amendment, DocumentReference, Organ
+from gateway.model.change import Change
+from gateway.model.envelope import Amendment, DocumentReference, Kind, Organ
 from gateway.model.ids import OfficialId, OrganCode, PartyKey
 from gateway.model.journey import Answer, HandOverState, Request, SubmissionState
 from gateway.model.submission import Ticket
@@ -242,6 +243,69 @@ async def test_of_two_recalls_of_one_waiting_document_that_look_at_once_one_wait
     late = await sent(town, town.recall(LABOUR))
     assert await ended_as(town, ticket) == (SubmissionState.REFUSED, "recalled")
     assert await ended_as(town, late) == (SubmissionState.WAITING, "original-not-here")
+
+
+async def test_a_recall_that_comes_too_late_again_and_again_is_no_poison():
+    """Its original moves between the look and the commit, six times: nobody has died."""
+    town = await a_town()
+    town.give_keys(to_all_but=[PROVINCE])
+    await town.end_life(town.lives[0])
+    await town.begin_life("second")
+    ticket = await sent(town, town.edoc(LABOUR))
+    commit, late = town.store.commit, 0
+
+    async def committed(change):
+        nonlocal late
+        if change.original is not None and late < 6:
+            late += 1
+            waiting = (await town.dossier(ticket)).submission
+            await commit(Change(submission=replace(waiting, version=waiting.version + 1)))
+        return await commit(change)
+
+    town.store.commit = committed
+    recall = await sent(town, town.recall(LABOUR))
+    for _ in range(12):
+        await town.pass_time(timedelta(minutes=1))
+    assert late == 6
+    assert await ended_as(town, recall) == (SubmissionState.ACCEPTED, None)
+    assert await ended_as(town, ticket) == (SubmissionState.REFUSED, "recalled")
+    assert await town.store.died(f"document:{recall.document}") == 1
+    await are_whole(town, ticket, recall)
+
+
+async def test_a_recall_that_was_answered_does_not_ask_again_in_the_place_of_the_next():
+    """Nobody heard that it went out; while another life looks at it, it is declined, and the sender asks once more."""
+    town, ticket = await delivered(LABOUR)
+    town.outlet.after.close()
+    first = await sent(town, town.recall(LABOUR))
+    await town.end_life(town.lives[0])
+    town.outlet.after.lift()
+    load, looks, later = town.store.load, 0, []
+
+    async def is_asked(request):
+        while (await town.copy(ticket, LABOUR)).request is not request:
+            await asyncio.sleep(0)
+
+    async def loaded(document, recipient=None):
+        nonlocal looks
+        found = await load(document, recipient)
+        looks += (document, recipient) == (first.document, LABOUR)
+        if looks == 2 and not later:  # the first look made the errand, the second is to decide
+            later.append(await town.send(town.status(LABOUR, "16"), LABOUR, routed_as=Kind.STATUS))
+            await is_asked(Request.RECALL_DECLINED)
+            later.append(await town.send(town.recall(LABOUR)))
+            await is_asked(Request.RECALL_ASKED)
+        return found
+
+    town.store.load = loaded
+    await town.begin_life("second")
+    await town.settle()
+    await town.pass_time(timedelta(minutes=1))
+    _, second = later
+    copy = await town.copy(ticket, LABOUR)
+    assert (copy.request, copy.asked_by) == (Request.RECALL_ASKED, second.document)
+    assert (await town.copy(first, LABOUR)).answer is Answer.DECLINED
+    await are_whole(town, ticket, first, second)
 
 
 async def test_a_document_that_still_waits_is_not_taken_from_recipients_that_keep_it():

@@ -9,7 +9,7 @@ ELSEWHERE = {
         "tests/journey/test_lives.py::test_a_worker_frozen_before_its_confirm_repeats_one_letter_under_its_id_and_no_evidence",
     ],
     3: [
-        "tests/chaos/test_chaos.py::test_twenty_kills_and_a_broker_restart_during_two_hundred_documents_lose_and_double_nothing"
+        "tests/chaos/test_chaos.py::test_ten_kills_and_a_broker_restart_during_two_hundred_documents_lose_and_double_nothing"
     ],
     4: [
         "tests/service/test_crashes.py::test_a_worker_killed_at_each_named_point_loses_and_doubles_nothing",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.memory import Letter, MemoryBroker, MemoryStore
 from adapters.memory.clock import OPENING
-from gateway.model.change import Change, WorkKind
+from gateway.model.change import Change, Relation, WorkKind
 from gateway.model.document import Submission
 from gateway.model.handover import HandOver
 from gateway.model.ids import DocumentId, PartyKey, delivery_id
@@ -62,6 +62,13 @@ class WatchedStore(MemoryStore):
         self.moves: Counter[tuple[str, str, str]] = Counter()
         self.on_item: Callable[[str], None] = lambda party: None
         self.item_order: dict[str, int] = {}
+        self._users: dict[DocumentId, set[DocumentId]] = {}
+
+    async def relations(self, document: DocumentId) -> Sequence[Relation]:
+        """``MemoryStore.relations``; who looked knows of these."""
+        found = await super().relations(document)
+        self._users[document] = {one.document for one in found}
+        return found
 
     def _write(self, change: Change) -> None:
         if change.forgets or change.postponed:
@@ -101,7 +108,9 @@ class WatchedStore(MemoryStore):
             ):
                 self._wrong(f"{name}/{copy.recipient} is {copy.state}, and its bytes go")
         for copy in copies:
-            if copy.about == of.document and copy.state is HandOverState.PENDING:
+            # One that came after we looked asks about rows, which stay: the time for the bytes was over long ago.
+            is_late = copy.document not in self._users.get(of.document, {copy.document})
+            if copy.about == of.document and copy.state is HandOverState.PENDING and not is_late:
                 self._wrong(f"{name}: {copy.document[-6:]} is yet to ask for it, and its bytes go")
         for work in self._work.values():
             if work.document == of.document and work.kind is not WorkKind.RECEIPT:
