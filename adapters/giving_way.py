@@ -13,13 +13,15 @@ import sys
 
 from adapters.limits import GIVES_WAY, give_way
 from adapters.processors import leave_half
+from adapters.resting import resting
 
 
 def main() -> None:
     """Give way, then be *MODULE*."""
     give_way(GIVES_WAY)
     leave_half()
-    runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=True)
+    with resting():
+        runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ CPU = timedelta(seconds=20)
 MEMORY_BYTES = 512 * 1024 * 1024
 """What one file may take above an idle process."""
 
-_WITHIN = timedelta(seconds=120)
-"""By the clock: others may leave it no more than a tenth of a processor."""
+_WITHIN = timedelta(seconds=180)
+"""By the clock: it rests while others are at work, and they may leave it no more than a tenth of a processor."""
 
 _AT_ONCE = 2
 """Each is waited for in one of the five threads, or more, that a worker has for whatever takes time."""

@@ -18,6 +18,7 @@ from adapters.inspection.processes.inspector import Options, ProcessInspector
 from adapters.inspection.processes.place import Place
 from adapters.limits import GIVES_WAY, SESSION_GIVES_WAY
 from adapters.processors import OURS
+from adapters.resting import SLOWER
 from gateway.errors import Unavailable
 from gateway.model.envelope import Priority
 from gateway.model.ids import PartyKey
@@ -25,7 +26,7 @@ from gateway.model.payload import PayloadRef
 from gateway.model.policy import Acceptance
 from gateway.model.signature import Inspection, Verdict
 from tests.inspection.files import Shelf
-from tests.processors import half_of
+from tests.processors import half_of, rests
 from tests.vectors import make_pdfs as vectors
 
 SLOW, SLOW_TOO, QUICK = (PartyKey(f"000.00.0{n}.H53") for n in (1, 2, 3))
@@ -48,10 +49,13 @@ async def test_a_long_judging_gives_way_and_its_process_is_replaced(inspector: P
         assert _niceness(slow) == _niceness(os.getpid()) + GIVES_WAY
         assert _has_own_session(slow) or not SHARES_BY_SESSION
         assert _processors(slow) == half_of(os.sched_getaffinity(0)), "who waits for the disk needs one, too"
+        await _until(lambda: rests(slow.pid))
+        assert (first.slower, slow.slower) == (1, SLOWER)
         assert (await _judge(inspector, QUICK)).verdict is Verdict.UNSIGNED, "with a single brisk process"
         assert first.pid not in (0, before)
         assert _niceness(first) == _niceness(os.getpid())
         assert _processors(first) == os.sched_getaffinity(0)
+        assert not rests(first.pid)
 
 
 async def test_a_judging_process_is_not_kept_to_the_processor_of_a_worker_in_a_crowd() -> None:
@@ -120,9 +124,10 @@ async def test_the_wait_for_a_processor_is_counted(inspector: ProcessInspector) 
 
 
 class Beside:
-    """In the part of a ``Place``: who waited so much of the time for a processor."""
+    """In the part of a ``Place``: who waited so much of the time for a processor, and takes so many times as long for its rests."""
 
-    def __init__(self, starved: float) -> None:
+    def __init__(self, starved: float, slower: float) -> None:
+        self.slower = slower
         self._began = asyncio.get_running_loop().time()
         self._starved = starved
 
@@ -132,16 +137,25 @@ class Beside:
         return (asyncio.get_running_loop().time() - self._began) * self._starved
 
 
-@pytest.mark.parametrize(("starved", "least", "most"), [(0.0, 1.0, 1.9), (0.5, 2.0, 3.5), (1.0, 15.0, 30.0)])
-async def test_a_wait_for_a_processor_does_not_count_but_has_an_end(
-    starved: float, least: float, most: float
+@pytest.mark.parametrize(
+    ("starved", "slower", "least", "most"),
+    [
+        (0.0, 1.0, 1.0, 1.9),
+        (0.5, 1.0, 2.0, 3.5),
+        (1.0, 1.0, 15.0, 30.0),
+        (0.0, 6.0, 6.0, 9.0),
+        (0.5, 6.0, 12.0, 15.0),
+    ],
+)
+async def test_waits_for_a_processor_and_rests_do_not_count_but_have_an_end(
+    starved: float, slower: float, least: float, most: float
 ) -> None:
     wall_s = 0.1
     inspector = ProcessInspector(Shelf(), Options(wall=timedelta(seconds=wall_s)))
     loop = asyncio.get_running_loop()
     began = loop.time()
     with pytest.raises(TimeoutError):
-        async with inspector._patience(cast(Place, Beside(starved))):
+        async with inspector._patience(cast(Place, Beside(starved, slower))):
             await asyncio.Event().wait()
     assert least * wall_s <= loop.time() - began < most * wall_s
 

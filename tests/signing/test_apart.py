@@ -24,7 +24,7 @@ from gateway.errors import Refused, Unavailable
 from gateway.model.payload import PayloadRef
 from gateway.model.signature import SealKind, SealOrder
 from tests.pki import NOW
-from tests.processors import half_of
+from tests.processors import half_of, rests
 from tests.signing.pdfs import judgements
 from tests.signing.test_seals import AGENCY, a_sealer
 from tests.vectors.make_costly_pdfs import packed_together
@@ -77,6 +77,7 @@ def test_who_prepares_a_slow_file_gives_way_and_few_of_them_are_waited_for() -> 
         both = [threads.submit(apart.prepared, WISH, slow_to_read()) for _ in range(2)]
         expected = os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY, half_of(os.sched_getaffinity(0))
         _until(lambda: [_standing(pid) for pid in _children()].count(expected) == 2)
+        _until(lambda: sum(map(rests, _children())) == 2)
         with pytest.raises(Unavailable, match="too-busy"):
             apart.prepared(WISH, slow_to_read())
         assert {told.result()[0].field_name for told in both} == {"VanThu-1"}

@@ -227,11 +227,11 @@ class ProcessInspector:
 
     @asynccontextmanager
     async def _patience(self, place: Place) -> AsyncIterator[None]:
-        """Raises ``TimeoutError`` once the process at *place* has had ``wall`` beside its waits for a processor, or far
-        longer with them: others may have left it none."""
+        """Raises ``TimeoutError`` once the process at *place* has had ``wall`` beside its rests and its waits for a processor,
+        or far longer with them: others may have left it none."""
         loop = asyncio.get_running_loop()
         began, starved = loop.time(), place.starved_s
-        wall = self._options.wall.total_seconds()
+        wall = self._options.wall.total_seconds() * place.slower
         next_look: asyncio.TimerHandle
         async with asyncio.timeout(None) as limit:
 

@@ -22,7 +22,8 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from adapters.inspection.judge import Options, judge
@@ -30,7 +31,11 @@ from adapters.inspection.processes import wire
 from adapters.inspection.processes.sheet import SIZE, Sheet
 from adapters.limits import GIVES_WAY, allow_cpu, give_way, leave_no_dump, restrict
 from adapters.processors import leave_half
+from adapters.resting import resting
 from gateway.model.signature import Inspection
+
+Meanwhile = Callable[[], AbstractContextManager[None]]
+"""What a process does while it judges one file."""
 
 _PR_SET_PDEATHSIG = 1
 _BLANK_PDF = (
@@ -70,7 +75,8 @@ def main() -> None:
                 if order == wire.FORK_LOW:
                     give_way(GIVES_WAY)
                     leave_half()
-                _live(socket.socket(fileno=handed[0]), handed[1], bounds)
+                meanwhile = resting if order == wire.FORK_LOW else nullcontext
+                _live(socket.socket(fileno=handed[0]), handed[1], bounds, meanwhile)
             children.add(child)
             for descriptor in handed:
                 os.close(descriptor)
@@ -93,19 +99,19 @@ def _reap(children: set[int]) -> None:
         children.discard(pid)
 
 
-def _live(line: socket.socket, sheet: int, bounds: wire.Bounds) -> None:
+def _live(line: socket.socket, sheet: int, bounds: wire.Bounds, meanwhile: Meanwhile) -> None:
     """A child's whole life; never returns."""
     try:
         parent = os.getppid()
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == parent:
             restrict(bounds.memory_bytes)
-            _serve(line, Sheet.at(sheet), bounds)
+            _serve(line, Sheet.at(sheet), bounds, meanwhile)
     finally:
         os._exit(0)
 
 
-def _serve(line: socket.socket, sheet: Sheet, bounds: wire.Bounds) -> None:
+def _serve(line: socket.socket, sheet: Sheet, bounds: wire.Bounds, meanwhile: Meanwhile) -> None:
     line.sendall(wire.HELLO.pack(os.getpid()))
     options = _options(bounds)
     for _ in range(bounds.tasks):
@@ -115,7 +121,8 @@ def _serve(line: socket.socket, sheet: Sheet, bounds: wire.Bounds) -> None:
             return
         order_size, body_size, cpu_s = wire.REQUEST.unpack(head + more)
         allow_cpu(cpu_s)
-        inspection, is_spent = _judged(line, sheet, order_size, body_size, handed, options)
+        with meanwhile():
+            inspection, is_spent = _judged(line, sheet, order_size, body_size, handed, options)
         answer = wire.encode_inspection(inspection)
         line.sendall(wire.ANSWER.pack(len(answer)) + answer)
         if is_spent:

@@ -14,6 +14,7 @@ from pathlib import Path
 from adapters.inspection.processes import wire
 from adapters.inspection.processes.sheet import SIZE, Sheet
 from adapters.processors import as_we_began
+from adapters.resting import SLOWER
 from gateway.errors import Unavailable
 from gateway.model.payload import Loose
 from gateway.model.signature import Inspection
@@ -112,6 +113,8 @@ class Place:
     def __init__(self, nursery: Nursery, *, gives_way: bool = False) -> None:
         self._nursery = nursery
         self._gives_way = gives_way
+        self.slower = SLOWER if gives_way else 1.0
+        """How many times as long a file may take by the clock, for the rests that its process takes."""
         self._line: socket.socket | None = None
         self._sheet: Sheet | None = None
         self._pid = 0

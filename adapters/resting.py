@@ -1,0 +1,76 @@
+"""Who gives way rests most of the time while others are at work and a processor is left over.
+
+A processor that is busy costs everybody something, however little the one weighs that keeps it busy: who is awakened finds a
+place later, a sync takes longer.  So all who give way go on in the same sixth of the time and rest for the remainder of it.
+Nobody rests where that helps nobody: nobody else is at work, or no processor is left over and the nice value stints us
+anyhow.  Why so: ``docs/adr/0024-slow-files-give-way.md``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+GOES_S = 0.01
+RESTS_S = 0.05
+ROUND_S = GOES_S + RESTS_S
+"""The clock tells where in a round we are, so it is the same for all processes."""
+
+SLOWER = ROUND_S / GOES_S
+"""How many times as long something takes for who rests."""
+
+LOOKS_S = 0.5
+AT_WORK = 0.1
+"""Of a processor: what others must use, and must leave over, for a rest to help them."""
+
+
+@contextmanager
+def resting() -> Iterator[None]:
+    """Meanwhile this process rests where it helps.  Its main thread rests: others must have no work of their own."""
+    rests = Rests()
+    before = signal.signal(signal.SIGALRM, lambda _signal, _frame: rests.rest())
+    signal.setitimer(signal.ITIMER_REAL, (GOES_S - time.monotonic()) % ROUND_S, ROUND_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class Rests:
+    """Whether a rest helps, looked at twice a second, and the rest itself."""
+
+    def __init__(self) -> None:
+        self._helps = False
+        self._looked_at = time.monotonic()
+        self._others, self._idle = processors_used()
+
+    def rest(self) -> None:
+        """Until the next round begins; not at all where we are in the part in which all go on."""
+        now = time.monotonic()
+        if now - self._looked_at >= LOOKS_S:
+            self._look(now)
+        if self._helps and now % ROUND_S >= GOES_S / 2:  # half: a timer may come a little early
+            time.sleep(ROUND_S - now % ROUND_S)
+
+    def _look(self, now: float) -> None:
+        others, idle = processors_used()
+        enough = AT_WORK * (now - self._looked_at)
+        self._helps = others - self._others > enough and idle - self._idle > enough
+        self._looked_at, self._others, self._idle = now, others, idle
+
+
+def processors_used() -> tuple[float, float]:
+    """For how many seconds those who do not give way have had a processor since the machine began, and nobody has; nothing
+    where the system does not say."""
+    try:
+        with open("/proc/stat", "rb") as file:
+            # spec: proc_stat(5) - user, nice (user mode with low priority), system, idle, iowait
+            user, _, _, idle, iowait = map(int, file.readline().split()[1:6])
+    except (OSError, ValueError, MemoryError):  # we may be at the end of what we may have
+        return 0.0, 0.0
+    ticks = os.sysconf("SC_CLK_TCK")
+    return user / ticks, (idle + iowait) / ticks

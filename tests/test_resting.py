@@ -1,0 +1,127 @@
+"""Who gives way rests where that helps others, and only there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from adapters import resting
+from adapters.resting import GOES_S, LOOKS_S, ROUND_S, Rests
+
+ROUND = 1000 * ROUND_S
+"""An instant at which a round begins."""
+
+
+class Machine:
+    """A clock that sleeping moves, and processors that have spent so much with others and with nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.others, self.idle = ROUND, 0.0, 0.0
+        self.slept = 0.0
+        monkeypatch.setattr(resting.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(resting.time, "sleep", self._sleep)
+        monkeypatch.setattr(resting, "processors_used", lambda: (self.others, self.idle))
+
+    def go_on(self, *, others: float, idle: float, rounds: float = 10.0) -> None:
+        """So many rounds pass, in which these shares of a processor go to others and to nothing."""
+        self.now += rounds * ROUND_S
+        self.others += others * rounds * ROUND_S
+        self.idle += idle * rounds * ROUND_S
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        self.now += seconds
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    assert 10 * ROUND_S > LOOKS_S
+    return Machine(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("others", "idle", "helps"),
+    [
+        pytest.param(0.3, 0.5, True, id="others are at work, and a processor is left over"),
+        pytest.param(0.02, 1.0, False, id="nobody else is at work"),
+        pytest.param(1.9, 0.01, False, id="no processor is left over: who gives way is stinted anyhow"),
+    ],
+)
+def test_who_gives_way_rests_only_where_it_helps(
+    machine: Machine, others: float, idle: float, helps: bool
+) -> None:
+    rests = Rests()
+    machine.go_on(others=others, idle=idle, rounds=10.5)
+    rests.rest()
+    assert machine.slept == pytest.approx(ROUND_S / 2 if helps else 0)
+
+
+def test_it_is_looked_at_again_when_the_others_are_gone(machine: Machine) -> None:
+    rests = Rests()
+    for others, slept in ((0.5, ROUND_S / 2), (0.0, 0.0), (0.5, ROUND_S / 2)):
+        machine.slept = 0.0
+        machine.go_on(others=others, idle=0.5, rounds=10 + 0.5 - machine.now % ROUND_S / ROUND_S)
+        rests.rest()
+        assert machine.slept == pytest.approx(slept)
+
+
+def test_all_go_on_at_the_same_time(machine: Machine) -> None:
+    """Wherever in its round each was: so the others have the rest of it to themselves."""
+    for began in (0.3, 0.5, 0.9):
+        rests = Rests()
+        machine.go_on(others=0.5, idle=0.5, rounds=10 + began - machine.now % ROUND_S / ROUND_S)
+        rests.rest()
+        assert machine.now % ROUND_S == pytest.approx(0, abs=1e-6) or machine.now % ROUND_S > ROUND_S - 1e-6
+    machine.now, machine.slept = ROUND + GOES_S / 4, 0.0
+    rests.rest()
+    assert machine.slept == 0, "its time has just begun"
+
+
+def test_a_system_that_does_not_say_has_nobody_rest(machine: Machine) -> None:
+    rests = Rests()
+    machine.now += 2 * LOOKS_S  # both stay as they are
+    rests.rest()
+    assert machine.slept == 0
+
+
+BUSY = """
+import time
+from adapters import resting
+used = iter(range(10**9))
+resting.processors_used = lambda: (next(used) * 1e3, next(used) * 1e3)
+resting.LOOKS_S = 0
+with resting.resting():
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        pass
+print(time.process_time())
+"""
+
+
+@pytest.mark.heavy_body("waits for a process")
+def test_a_process_that_rests_takes_little_of_a_processor() -> None:
+    """However busy the machine: that can only make it less."""
+    said = subprocess.run(
+        [sys.executable, "-c", BUSY], stdout=subprocess.PIPE, check=True, env=dict(os.environ)
+    ).stdout
+    assert float(said) < 0.75
+
+
+def test_who_has_nothing_to_do_is_not_awakened() -> None:
+    """The timer ends with the file."""
+    before = signal.getsignal(signal.SIGALRM)
+    with resting.resting():
+        assert signal.getitimer(signal.ITIMER_REAL)[1] == pytest.approx(ROUND_S, abs=0.001)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_the_system_tells_what_others_use_and_what_is_left() -> None:
+    """In seconds of all processors together."""
+    others, idle = resting.processors_used()
+    assert 0 < others < others + idle < time.clock_gettime(time.CLOCK_BOOTTIME) * (os.cpu_count() or 1) * 1.1
