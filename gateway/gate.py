@@ -33,6 +33,7 @@ class Gate:
         self._least = least
         self._keeps_account = not least
         self._alarm: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # in which they wait
         self._inside: Counter[str] = Counter()
         # by degree, then by party; whoever was served goes to the end
         self._waiting: dict[int, dict[str | None, deque[asyncio.Future[None]]]] = {}
@@ -73,7 +74,8 @@ class Gate:
         if self._free > 0 and is_first and self._has_share(whose, priority):
             self._admit(whose)
             return
-        ready = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        ready = self._loop.create_future()
         self._waiting.setdefault(priority, {}).setdefault(whose, deque()).append(ready)
         self._call()
         try:
@@ -122,8 +124,8 @@ class Gate:
         rests = (
             self._restraint.rest(party) for parties in self._waiting.values() for party in parties if party
         )
-        if (rest := min(rests, default=None)) is not None:
-            self._alarm = asyncio.get_running_loop().call_later(rest, self._on_alarm)
+        if self._loop is not None and (rest := min(rests, default=None)) is not None:
+            self._alarm = self._loop.call_later(rest, self._on_alarm)
 
     def _on_alarm(self) -> None:
         self._alarm = None
