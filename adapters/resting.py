@@ -49,7 +49,8 @@ class Rests:
         self._others, self._idle = processors_used()
 
     def rest(self) -> None:
-        """Until the next round begins; not at all where we are in the part in which all go on."""
+        """Sleep until the next round begins, in a process that has one file to read and no loop; not at all where we are in
+        the part in which all go on."""
         now = time.monotonic()
         if now - self._looked_at >= LOOKS_S:
             self._look(now)

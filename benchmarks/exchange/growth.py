@@ -80,14 +80,10 @@ def _make_past(path: Path, documents: int) -> None:
 
 
 def _put_past(past: Path, var: Path) -> None:
-    """Where ``vanthu serve`` keeps its ledger if no configuration says otherwise; on the disk before anything is measured, and
-    in the system's memory once, not twice."""
+    """Where ``vanthu serve`` keeps its ledger if no configuration says otherwise."""
     ledger = Path(load(None, var=var.resolve()).store_url.removeprefix("sqlite:///"))
     ledger.parent.mkdir(parents=True)
     shutil.copyfile(past, ledger)
-    with ledger.open("rb") as copy, past.open("rb") as original:
-        os.fsync(copy.fileno())
-        os.posix_fadvise(original.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     os.sync()  # else the disk is busy with gigabytes while the rate is measured
 
 

@@ -32,9 +32,8 @@ async def measure(plan: Plan, supply: Supply) -> dict[str, Any]:
             broom = asyncio.create_task(_sweep(folder / "vault"), name="sweep")
             try:
                 async with Pressure(gateway, among, exchange, "unsigned") as pressure:
-                    await pressure.window(
-                        KEPT_S + 2 * SWEEPS_S
-                    )  # until what is removed is as much as in every minute
+                    # Until as much is removed as in every minute.
+                    await pressure.window(KEPT_S + 2 * SWEEPS_S)
                     ends = time.monotonic() + plan.soak_s
                     while (left := ends - time.monotonic()) > 0.5:
                         one = await pressure.window(min(MINUTE_S, left))

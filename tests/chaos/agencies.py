@@ -203,6 +203,19 @@ class Agency(ABC):
         )
 
 
+def _is_told_to_end() -> bool:
+    """Whether a cancellation is meant: the library ends what waits on a lost channel with one that nobody asked for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+async def _close(connection: Any) -> None:
+    """As far as the broker lets us: it may stand still."""
+    with suppress(*AWAY):
+        async with asyncio.timeout(10):
+            await connection.close()
+
+
 class Office(Agency):
     """An agency with queues."""
 
@@ -212,26 +225,36 @@ class Office(Agency):
     async def _keep(self) -> None:
         while True:
             try:
-                async with await aio_pika.connect(self._access.amqp_url, timeout=10) as connection:
-                    lost = asyncio.Event()
-                    connection.close_callbacks.add(lambda *_, lost=lost: lost.set())
-                    self._connection = connection
-                    sending = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                    self._exchange = await sending.get_exchange(self._access.submit_exchange, ensure=False)
-                    taking = await connection.channel()
-                    await taking.set_qos(prefetch_count=_PREFETCH)
-                    for name, take in (
-                        (self._access.deliver_queue, self._delivery),
-                        (self._access.receipts_queue, self._told),
-                    ):
-                        await (await taking.get_queue(name, ensure=False)).consume(take)
-                    self._is_open.set()
-                    while not await self._is_lost(lost) and await self._is_served(taking):
-                        pass
+                connection = await aio_pika.connect(self._access.amqp_url, timeout=10)
+                try:
+                    await self._serve(connection)
+                finally:
+                    self._is_open.clear()
+                    await _close(connection)
             except AWAY:
                 await asyncio.sleep(0.2)
-            finally:
-                self._is_open.clear()
+            except asyncio.CancelledError:
+                if _is_told_to_end():
+                    raise
+                await asyncio.sleep(0.2)
+
+    async def _serve(self, connection: Any) -> None:
+        """Take what comes, until the connection is lost or the broker has forgotten us."""
+        lost = asyncio.Event()
+        connection.close_callbacks.add(lambda *_: lost.set())
+        self._connection = connection
+        sending = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        self._exchange = await sending.get_exchange(self._access.submit_exchange, ensure=False)
+        taking = await connection.channel()
+        await taking.set_qos(prefetch_count=_PREFETCH)
+        for name, take in (
+            (self._access.deliver_queue, self._delivery),
+            (self._access.receipts_queue, self._told),
+        ):
+            await (await taking.get_queue(name, ensure=False)).consume(take)
+        self._is_open.set()
+        while not await self._is_lost(lost) and await self._is_served(taking):
+            pass
 
     async def _is_lost(self, lost: asyncio.Event) -> bool:
         with suppress(TimeoutError):
@@ -250,7 +273,7 @@ class Office(Agency):
     async def _wake(self) -> None:
         # Only the end of the connection gives back what was taken and not acknowledged.
         if self._connection is not None:
-            await asyncio.gather(self._connection.close(), return_exceptions=True)
+            await _close(self._connection)
 
     async def _submit(self, body: bytes, message: str, lane: str) -> str:
         content_type = "application/xml"
@@ -270,9 +293,7 @@ class Office(Agency):
             except AWAY:
                 await asyncio.sleep(0.2)
             except asyncio.CancelledError:
-                # The library ends what waits on a lost channel with a cancellation that nobody asked for.
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
+                if _is_told_to_end():
                     raise
                 await asyncio.sleep(0.2)
             else:

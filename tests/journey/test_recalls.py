@@ -36,6 +36,17 @@ async def delivered(*recipients: str) -> tuple[Town, Ticket]:
     return town, ticket
 
 
+async def waiting_for_its_seal(*recipients: str) -> tuple[Town, Ticket]:
+    """A town in which the province has no key, and 517/QĐ-UBND waits for one."""
+    town = await a_town()
+    town.give_keys(to_all_but=[PROVINCE])
+    await town.end_life(town.lives[0])
+    await town.begin_life("second")
+    ticket = await town.send(town.edoc(*recipients))
+    await town.settle()
+    return town, ticket
+
+
 async def sent(town: Town, body: bytes, sender: str = PROVINCE) -> Ticket:
     """*body* was sent, and everything that follows is done."""
     ticket = await town.send(body, sender)
@@ -187,11 +198,7 @@ async def test_a_recall_whose_document_never_comes_ends_with_evidence(as_status)
 
 @pytest.mark.parametrize("as_status", [False, True])
 async def test_a_document_that_still_waits_for_its_seal_is_taken_back_whole(as_status):
-    town = await a_town()
-    town.give_keys(to_all_but=[PROVINCE])
-    await town.end_life(town.lives[0])
-    await town.begin_life("second")
-    ticket = await sent(town, town.edoc(LABOUR, HEALTH))
+    town, ticket = await waiting_for_its_seal(LABOUR, HEALTH)
     assert await ended_as(town, ticket) == (SubmissionState.WAITING, "seal-key-missing")
     body = town.take_back(PROVINCE) if as_status else town.recall(LABOUR, HEALTH)
     recall = await sent(town, body)
@@ -207,11 +214,7 @@ async def test_a_document_that_still_waits_for_its_seal_is_taken_back_whole(as_s
 
 
 async def test_what_was_refused_is_not_taken_back_again_under_any_of_its_names():
-    town = await a_town()
-    town.give_keys(to_all_but=[PROVINCE])
-    await town.end_life(town.lives[0])
-    await town.begin_life("second")
-    ticket = await sent(town, town.edoc(LABOUR))
+    town, ticket = await waiting_for_its_seal(LABOUR)
     await sent(town, town.recall(LABOUR))
     assert await ended_as(town, ticket) == (SubmissionState.REFUSED, "recalled")
     ours = DocumentReference(organ=OrganCode(PROVINCE), official_id=OfficialId(ticket.document))
@@ -224,11 +227,7 @@ async def test_what_was_refused_is_not_taken_back_again_under_any_of_its_names()
 
 
 async def test_of_two_recalls_of_one_waiting_document_that_look_at_once_one_waits():
-    town = await a_town()
-    town.give_keys(to_all_but=[PROVINCE])
-    await town.end_life(town.lives[0])
-    await town.begin_life("second")
-    ticket = await sent(town, town.edoc(LABOUR))
+    town, ticket = await waiting_for_its_seal(LABOUR)
     find = town.store.originals
 
     async def found(*named):
@@ -247,11 +246,7 @@ async def test_of_two_recalls_of_one_waiting_document_that_look_at_once_one_wait
 
 async def test_a_recall_that_comes_too_late_again_and_again_is_no_poison():
     """Its original moves between the look and the commit, six times: nobody has died."""
-    town = await a_town()
-    town.give_keys(to_all_but=[PROVINCE])
-    await town.end_life(town.lives[0])
-    await town.begin_life("second")
-    ticket = await sent(town, town.edoc(LABOUR))
+    town, ticket = await waiting_for_its_seal(LABOUR)
     commit, late = town.store.commit, 0
 
     async def committed(change):
@@ -309,11 +304,7 @@ async def test_a_recall_that_was_answered_does_not_ask_again_in_the_place_of_the
 
 
 async def test_a_document_that_still_waits_is_not_taken_from_recipients_that_keep_it():
-    town = await a_town()
-    town.give_keys(to_all_but=[PROVINCE])
-    await town.end_life(town.lives[0])
-    await town.begin_life("second")
-    ticket = await sent(town, town.edoc(LABOUR, HEALTH))
+    town, ticket = await waiting_for_its_seal(LABOUR, HEALTH)
     recall = await sent(town, town.recall(LABOUR))
     assert await ended_as(town, ticket) == (SubmissionState.WAITING, "seal-key-missing")
     assert await ended_as(town, recall) == (SubmissionState.WAITING, "original-not-here")
