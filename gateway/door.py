@@ -37,14 +37,14 @@ class Doorkeeper:
         bound = self._policy.limits.header_bytes
         payload = arrival.payload
         if payload.body is not None:
-            head = payload.body[:bound]
+            head = memoryview(payload.body)[:bound]
         else:
-            head = b""
+            read = b""
             async for chunk in self._world.vault.open(payload):
-                head += chunk
-                if len(head) >= bound:
+                read += chunk
+                if len(read) >= bound:
                     break
-            head = head[:bound]
+            head = memoryview(read)[:bound]
         try:
             return self._world.envelopes.peek(head, is_whole=payload.size <= len(head))
         except Refused as refused:

@@ -457,7 +457,7 @@ class Uploads(Protocol):
 class Envelopes(Protocol):
     """edXML and its kin, read and written.  Reads hostile bytes: bounded, and never out to a network."""
 
-    def peek(self, head: bytes, *, is_whole: bool) -> Marks:
+    def peek(self, head: bytes | memoryview, *, is_whole: bool) -> Marks:
         """What the header tells, from the first bytes alone.
 
         Raises ``Refused`` with ``xml-malformed``, ``xml-forbidden`` (DTD, entities), ``xml-too-costly``,

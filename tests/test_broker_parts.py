@@ -6,23 +6,17 @@ import asyncio
 import struct
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import aiormq.connection
 import pytest
-from aiormq.abc import ChannelFrame, DeliveredMessage
-from aiormq.channel import Channel
-from aiormq.exceptions import AMQPConnectionError, InvalidFrameError
+from aiormq.abc import DeliveredMessage
 from hypothesis import given
 from hypothesis import strategies as st
-from pamqp import encode, frame
-from pamqp.body import ContentBody
-from pamqp.commands import Basic, Connection
+from pamqp import encode
+from pamqp.commands import Basic
 from pamqp.header import ContentHeader
-from pamqp.heartbeat import Heartbeat
 
-from adapters.broker import decoding, framing
+from adapters.broker import decoding
 from adapters.broker.admission import Flight, Gate, Hold
 from adapters.broker.dead_letters import delivery_of, submission_of
 from adapters.broker.encoding import Properties
@@ -278,7 +272,7 @@ def test_properties_are_read_by_others_as_they_were_meant(
     seconds: int,
 ) -> None:
     properties = Properties(
-        **texts,  # type: ignore[arg-type]  # four texts by name
+        **texts,  # four texts by name
         headers=headers,
         timestamp=datetime.fromtimestamp(seconds, UTC),
         expiration=expiration,
@@ -312,60 +306,7 @@ def test_a_text_that_is_too_long_for_a_property_is_an_error_and_no_broken_frame(
         )
 
 
-# --- frames without copies --------------------------------------------------------------------------
-
-_METHOD = Basic.Publish(exchange="", routing_key="vanthu.deliver.x")
-
-
-@given(bodies=st.lists(st.binary(max_size=40), max_size=4), channel=st.integers(1, 2**16 - 1))
-def test_frames_are_written_as_pamqp_writes_them(bodies: list[bytes], channel: int) -> None:
-    framing.install()
-    frames = [_METHOD, ContentHeader(body_size=7), *map(ContentBody, bodies)]
-    written = ChannelFrame.marshall(channel, frames)
-    assert written.payload == b"".join(frame.marshal(one, channel) for one in frames)
-    assert not written.should_close
-    assert ChannelFrame.marshall(0, [Connection.CloseOk()]).should_close
-
-
-@given(body=st.binary(max_size=100), most=st.integers(1, 40))
-def test_a_body_is_split_into_frames_that_make_it_up(body: bytes, most: int) -> None:
-    framing.install()
-    channel: Any = SimpleNamespace(max_content_size=most)
-    values = [bytes(part.value) for part in Channel._split_body(channel, body)]
-    assert b"".join(values) == body
-    assert all(0 < len(value) <= most for value in values)
-
-
-async def test_frames_are_read_as_pamqp_reads_them() -> None:
-    framing.install()
-    reader = asyncio.StreamReader()
-    receiver = aiormq.connection.FrameReceiver(reader)
-    bodies = [b"", b"\xce", b"x" * 100_000]
-    frames = [_METHOD, ContentHeader(body_size=3), *map(ContentBody, bodies[1:]), Heartbeat()]
-    reader.feed_data(b"".join(frame.marshal(one, 5) for one in frames))
-    reader.feed_eof()
-    read = [one async for one in receiver]
-    assert [channel for _, channel, _ in read] == [5, 5, 5, 5, 0]
-    assert [type(one) for *_, one in read] == [type(one) for one in frames]
-    assert [bytes(one.value) for *_, one in read[2:4]] == bodies[1:]
-
-
-@pytest.mark.parametrize(
-    ("cut", "raised"), [(3, AMQPConnectionError), (9, AMQPConnectionError), (None, InvalidFrameError)]
-)
-async def test_a_frame_that_is_cut_or_ends_wrongly_is_told_as_a_lost_connection(
-    cut: int | None, raised: type[Exception]
-) -> None:
-    framing.install()
-    reader = asyncio.StreamReader()
-    receiver = aiormq.connection.FrameReceiver(reader)
-    broken = frame.marshal(ContentBody(b"body"), 1)
-    broken = broken[:cut] if cut else broken[:-1] + b"?"
-    reader.feed_data(frame.marshal(Heartbeat(), 0) + broken)
-    reader.feed_eof()
-    await receiver.get_frame()
-    with pytest.raises(raised):
-        await receiver.get_frame()
+# --- the private node --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import aio_pika
-import aiormq
 import structlog
 from aio_pika.abc import AbstractConnection
 from yarl import URL
 
 from adapters.broker import decoding, framing
+from adapters.broker.wire import Wires
 from gateway.errors import ConfigError
 
 log = structlog.get_logger(__name__)
@@ -41,8 +41,6 @@ LOST = (aio_pika.exceptions.AMQPError, OSError, RuntimeError, TimeoutError)
 
 GONE = "the connection to the broker is not open"
 _STEADY_S = 5.0
-_READ_AHEAD = 512 * 1024
-"""One document as a rule: with less, reading is stopped and started again within each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +84,7 @@ class Connection:
         self._is_open = asyncio.Event()
         self._is_suspect = asyncio.Event()
         self._state = "the broker was not asked yet"
-        self._streams = _Streams(room)
+        self._wires = Wires(room)
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -167,9 +165,9 @@ class Connection:
             first.set()
 
     async def _connect(self) -> AbstractConnection:
-        self._streams = _Streams(self._room)
+        self._wires = Wires(self._room)
         live = aio_pika.Connection(self._url, ssl_context=self._trusted)
-        live.kwargs["transport_factory"] = self._streams
+        live.kwargs["transport_factory"] = self._wires
         opening = asyncio.create_task(live.connect(), name=f"broker-{self._purpose}-connect")
         try:
             done, _ = await asyncio.wait({opening}, timeout=self._options.connect_within.total_seconds())
@@ -179,7 +177,7 @@ class Connection:
         except BaseException:
             # Not awaited: a TLS peer that was stopped may keep even a cancelled handshake waiting.
             _abandon(opening)
-            self._streams.abort()
+            self._wires.abort()
             raise
         return live
 
@@ -187,7 +185,7 @@ class Connection:
         try:
             await within(live.close(), self._options.close_within)
         finally:
-            self._streams.abort()  # a no-op where the close has come to its end
+            self._wires.abort()  # a no-op where the close has come to its end
 
     async def _gone(self, live: AbstractConnection) -> str:
         transport = live.transport
@@ -220,44 +218,6 @@ class Connection:
         if why != self._state:
             log.warning("broker away", purpose=self._purpose, why=why)
         self._state = why
-
-
-class _Streams(aiormq.TransportFactory):
-    """The socket of one connection: kept in hand, so that it can be dropped whatever state aiormq is in."""
-
-    def __init__(self, room: Callable[[], Awaitable[None]] | None) -> None:
-        self._room = room
-        self._transport: asyncio.WriteTransport | None = None
-
-    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect, with TLS where the URL says so."""
-        loop = asyncio.get_running_loop()
-        context = await kwargs["ssl_context_provider"].get_context() if url.scheme == "amqps" else None
-        reader = _PacedReader(self._room, limit=_READ_AHEAD)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        transport, _ = await loop.create_connection(
-            lambda: protocol, url.host or "", url.port or 0, ssl=context
-        )
-        self._transport = transport
-        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
-
-    def abort(self) -> None:
-        """Drop the connection at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
-
-class _PacedReader(asyncio.StreamReader):
-    """Waits for room before each frame: its head is read by itself (of the first one, only the first byte)."""
-
-    def __init__(self, room: Callable[[], Awaitable[None]] | None, *, limit: int) -> None:
-        super().__init__(limit=limit)
-        self._room = room
-
-    async def readexactly(self, n: int) -> bytes:
-        if n in (1, framing.HEAD_BYTES) and self._room is not None:
-            await self._room()
-        return await super().readexactly(n)
 
 
 @contextmanager

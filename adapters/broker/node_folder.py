@@ -16,6 +16,8 @@ from pathlib import Path
 from gateway.errors import ConfigError
 
 LOOPBACK = "127.0.0.1"
+_FRAME_BYTES = 512 * 1024
+"""What one frame may have: a document as a rule, instead of a third of it (docs/adr/0027-bytes-lie-still.md)."""
 _PORT_NAMES = ("amqp", "management", "distribution", "epmd")
 
 
@@ -110,6 +112,7 @@ class NodeFolder:
             "default_permissions.read": ".*",
             "default_permissions.write": ".*",
             "max_message_size": options.message_limit_bytes,
+            "frame_max": _FRAME_BYTES,
             "consumer_timeout": round(options.ack_timeout.total_seconds() * 1000),
             "disk_free_limit.absolute": options.disk_free_limit_bytes,
             "vm_memory_high_watermark.relative": options.memory_share,

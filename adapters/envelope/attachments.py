@@ -152,7 +152,7 @@ def wrapping(size: int, crc: int, sha256: str, name: str, at: datetime) -> tuple
 def wrap(body: bytes, sha256: str, name: str, at: datetime, *, crc: int | None = None) -> bytes:
     """*body* in such a ZIP; *crc* is its CRC-32 where that is known."""
     before, behind = wrapping(len(body), crc32(body) if crc is None else crc, sha256, name, at)
-    return before + body + behind
+    return b"".join((before, body, behind))
 
 
 def _unpacked(archive: ZipFile, entry: ZipInfo, spool: Spool) -> Content:

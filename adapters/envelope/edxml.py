@@ -100,7 +100,7 @@ class EdxmlEnvelopes:
         self._writing = asyncio.Semaphore(options.streams)
         self._crcs: dict[str, int] = {}
 
-    def peek(self, head: bytes, *, is_whole: bool) -> Marks:
+    def peek(self, head: bytes | memoryview, *, is_whole: bool) -> Marks:
         """``Envelopes.peek``; besides, ``xml-too-costly`` where the header breaks a bound."""
         bound = self._options.header_bytes
         if len(head) > bound:

@@ -14,7 +14,7 @@ from gateway.model.ids import OrganCode
 _OF_EDOC = ("To", "Subject", "DocumentType", "Code", "PromulgationInfo")
 
 
-def peek(head: bytes, bounds: Bounds, *, is_whole: bool) -> Marks:
+def peek(head: bytes | memoryview, bounds: Bounds, *, is_whole: bool) -> Marks:
     """The marks in *head*; raises ``Refused`` as ``Envelopes.peek`` says."""
     header = parse_header(head, bounds, is_whole=is_whole)
     if header is None:

@@ -22,6 +22,7 @@ HEADER = ("edXML", "edXMLEnvelope", "edXMLHeader", "MessageHeader")
 
 _SEPARATOR = "\x1f"  # no XML name, and no namespace, can hold it
 _CHUNK = 256 * 1024  # expat keeps the GIL while it parses one piece
+_HEADER_CHUNK = 16 * 1024  # expat goes on to the end of the piece in which the header ends
 _HEAD = 8 * 1024  # where the older form shows itself
 _OLDER_MIME = re.compile(
     rb"\s{0,16}(--[\w'()+,./:=?-]|(MIME-Version|Content-(Type|ID|Transfer-Encoding))\s{0,4}:)", re.IGNORECASE
@@ -117,14 +118,14 @@ def parse(data: bytes, bounds: Bounds) -> Node:
     return builder.root
 
 
-def parse_header(head: bytes, bounds: Bounds, *, is_whole: bool) -> Node | None:
+def parse_header(head: bytes | memoryview, bounds: Bounds, *, is_whole: bool) -> Node | None:
     """The header alone, from the first bytes of a document; ``None`` where *head* ends before it does.
 
     Stops at the header's end tag.  Raises as ``parse`` does.
     """
     builder = _Builder(bounds, stops_at_header=True)
     try:
-        _feed(builder, head, is_whole=is_whole)
+        _feed(builder, head, is_whole=is_whole, chunk=_HEADER_CHUNK)
     except _HeaderSeen:
         return builder.header
     return None
@@ -181,8 +182,8 @@ class _Builder:
         )
 
 
-def _feed(builder: _Builder, data: bytes, *, is_whole: bool) -> None:
-    if _is_older_form(data[:_HEAD]):
+def _feed(builder: _Builder, data: bytes | memoryview, *, is_whole: bool, chunk: int = _CHUNK) -> None:
+    if _is_older_form(bytes(data[:_HEAD])):
         raise Refused("edxml-older-form")
     # UTF-16 and UTF-32 betray themselves in the first two bytes; expat would follow a UTF-16 mark
     # even against the encoding that we name.
@@ -198,12 +199,12 @@ def _feed(builder: _Builder, data: bytes, *, is_whole: bool) -> None:
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.text
     try:
-        if len(data) <= _CHUNK:
+        if len(data) <= chunk:
             parser.Parse(data, is_whole)
             return
         view = memoryview(data)
-        for start in range(0, len(data), _CHUNK):
-            parser.Parse(view[start : start + _CHUNK], False)
+        for start in range(0, len(data), chunk):
+            parser.Parse(view[start : start + chunk], False)
         parser.Parse(b"", is_whole)
     except ExpatError as error:
         if error.code == _UNDEFINED_ENTITY:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from io import BytesIO
 
 from pybase64 import b64encode
 
@@ -52,12 +51,10 @@ def fill(gaps: bytes, contents: Sequence[bytes]) -> bytes:
     Raises ``ValueError`` where there are more or fewer gaps than contents.
     """
     pieces = between(gaps, len(contents))
-    out = BytesIO()
-    out.write(pieces[0])
+    out = [pieces[0]]
     for at, (content, piece) in enumerate(zip(contents, pieces[1:], strict=True)):
-        out.write(content if at == 0 else b64encode(content))
-        out.write(piece)
-    return out.getvalue()
+        out += (content if at == 0 else b64encode(content), piece)
+    return b"".join(out)
 
 
 def trace(organ: str, at: datetime) -> bytes:

@@ -47,9 +47,9 @@ class MemoryEnvelopes:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
-    def peek(self, head: bytes, *, is_whole: bool) -> Marks:
+    def peek(self, head: bytes | memoryview, *, is_whole: bool) -> Marks:
         """``Envelopes.peek``."""
-        line, newline, _ = head[:_HEADER_BYTES].partition(b"\n")
+        line, newline, _ = bytes(head[:_HEADER_BYTES]).partition(b"\n")
         if not newline and not (is_whole and len(head) <= _HEADER_BYTES):
             raise Refused("header-incomplete")
         header = _parse(line)

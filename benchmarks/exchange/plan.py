@@ -14,8 +14,9 @@ PARTS = ("exchange", "fanout", "latency", "memory", "growth", "soak")
 DEFAULT = PARTS[:-1]
 """All but the one that takes a quarter of an hour."""
 
-SENDERS = 32
-"""As many as two workers have places: with fewer, a processor waits now and then for the next document."""
+SENDERS = 48
+"""Half as many again as two workers have places: else a place is empty while whoever had it thinks of the next document, and
+a processor waits now and then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What one greedy, dead or slow agency costs the others: their latency beside it, against alone.
 
-    make bench-fairness                     (nine minutes)  or  python -m benchmarks.fairness --only slow --rounds 1
+    make bench-fairness                     (a quarter of an hour)  or  python -m benchmarks.fairness --only slow --seconds 12
 
 The gateway as ``vanthu serve`` runs it, its broker and the clients on this machine.  Writes ``var/bench/fairness.json``
 after each scenario; with ``--page`` the figures of ``docs/benchmarks-fairness.md``, too.
@@ -53,8 +53,8 @@ def main() -> None:
     words = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     words.add_argument("--var", type=Path, default=Path("var/bench"))
     words.add_argument("--only", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
-    words.add_argument("--rounds", type=int, default=2, help="windows of each kind")
-    words.add_argument("--seconds", type=float, default=12.0, help="of one window")
+    words.add_argument("--rounds", type=int, default=1, help="windows of each kind")
+    words.add_argument("--seconds", type=float, default=60.0, help="of one window")
     words.add_argument("--others", type=int, default=12, help="how many agencies whose latency counts")
     words.add_argument(
         "--rate", type=float, help="documents/s of all others together (a quarter of the capacity)"

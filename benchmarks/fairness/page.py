@@ -77,7 +77,8 @@ def _tables(report: Mapping[str, Any]) -> Iterator[str]:
     about = report["about"]
     yield (
         f"{about['cpu']}, {about['cores']} cores; Python {about['python']}; commit {about['commit'] or 'unknown'}, "
-        f"{about['at']}. {_load(report)}; {report['rounds']} windows of each kind, {report['seconds']:.0f} s each."
+        f"{about['at']}. {_load(report)}; windows of each kind: "
+        f"{report['rounds']}, of {report['seconds']:.0f} s."
     )
     if (strangers := _strangers(report)) > QUIET:
         yield (
