@@ -13,7 +13,7 @@ import uvloop
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
 from aiormq.exceptions import AMQPConnectionError, InvalidFrameError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pamqp import frame
 from pamqp.body import ContentBody
@@ -189,6 +189,7 @@ _STEPS = st.lists(st.tuples(st.booleans(), st.integers(1, 300_000)), max_size=30
 
 
 @given(steps=_STEPS)
+@example(steps=[(True, 300_000), (True, 300_000), (False, 1), (False, 300_000), (True, 9), (False, 300_000)])
 def test_every_byte_comes_once_and_in_order_and_who_reads_slowly_is_sent_no_more(
     steps: list[tuple[bool, int]],
 ) -> None:
@@ -218,6 +219,21 @@ async def test_more_than_is_read_ahead_can_be_asked_for_at_once() -> None:
     await asyncio.sleep(0)
     feed(wire, body)
     assert await asked == body
+    assert not tap.is_paused
+
+
+async def test_who_has_enough_and_did_not_read_it_yet_is_sent_no_more() -> None:
+    """A transport may bring many buffers in one turn of the loop, before whoever waits is woken."""
+    wire, tap = tapped()
+    asked = asyncio.create_task(wire.readexactly(7))
+    await asyncio.sleep(0)
+    came = 0
+    while not tap.is_paused and came < 8 * 1024 * 1024:
+        feed(wire, bytes(64 * 1024))
+        came += 64 * 1024
+    assert came <= 512 * 1024
+    assert await asked == bytes(7)
+    await wire.readexactly(came - 7)
     assert not tap.is_paused
 
 

@@ -1,8 +1,9 @@
 """Frames that carry bodies, read and written without copies of the bodies.
 
-Strategy: a document of 300 KB is three frames in and three out.  aiormq and pamqp put each frame together in a buffer,
-take it out, cut it, and join it again: some ten copies of every document.  ``install`` exchanges the four places where
-they do; what is no body is theirs as before.  The versions are locked, and the contract tests run over it.
+Strategy: a document of 300 KB is three frames in and three out, or one where the broker takes larger ones.  aiormq
+and pamqp put each frame together in a buffer, take it out, cut it, and join it again: some ten copies of every
+document.  ``install`` exchanges the four places where they do; what is no body is theirs as before.  The versions are
+locked, and the contract tests run over it.
 
 spec: AMQP 0-9-1, 2.3.5 frame details - type, channel, size, payload, frame-end
 """
@@ -27,7 +28,7 @@ from pamqp.header import ContentHeader
 from adapters.broker.wire import Wire, Wires
 
 _HEAD = struct.Struct(">BHI")
-HEAD_BYTES = _HEAD.size
+_HEAD_BYTES = _HEAD.size
 _WORTH_PIECES = 32 * 1024
 """To send fewer bytes in pieces takes longer than to join them."""
 _marshalled = ChannelFrame.marshall
@@ -50,16 +51,16 @@ class _Receiver(aiormq.connection.FrameReceiver):
         if not isinstance(wire, Wire) or not self.started or wire.at_eof():
             return await super().get_frame()
         try:
-            await wire.next_frame(HEAD_BYTES)
-            kind, channel, size = _HEAD.unpack(wire.look(0, HEAD_BYTES))
-            whole = HEAD_BYTES + size + 1
+            await wire.next_frame(_HEAD_BYTES)
+            kind, channel, size = _HEAD.unpack(wire.look(0, _HEAD_BYTES))
+            whole = _HEAD_BYTES + size + 1
             await wire.here(whole)
         except asyncio.IncompleteReadError as cut:
             raise AMQPConnectionError("the broker has closed the connection") from cut
         except OSError as lost:
             raise AMQPConnectionError(f"the connection to the broker was lost: {lost!r}") from lost
         if kind == constants.FRAME_BODY and wire.look(whole - 1, 1) == constants.FRAME_END_CHAR:
-            wire.skip(HEAD_BYTES)
+            wire.skip(_HEAD_BYTES)
             body = ContentBody(wire.take(size))
             wire.skip(1)
             return whole, channel, body

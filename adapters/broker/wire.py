@@ -161,10 +161,12 @@ class Wire(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """It has written."""
         self._end += nbytes
-        waiting = self._reader is not None
-        if waiting and self._end - self._begin >= self._wanted:
-            self._wake()
-        elif not waiting and len(self._memory) - (self._end - self._begin) < _LEAST and not self._is_paused:
+        unread = self._end - self._begin
+        if self._reader is not None and unread < self._wanted:
+            return
+        self._wake()
+        # Whoever was woken reads in a later turn of the loop, and many buffers may come in this one.
+        if len(self._memory) - unread < _LEAST and not self._is_paused:
             self._is_paused = True
             self.transport.pause_reading()
 
