@@ -218,7 +218,7 @@ class PaceSection:
     documents: int = 16
     parcels: int = 64
     backlog: int = 2000
-    beside_others: float = 0.125
+    beside_others: float = 0.03125
     urgent_per_minute: int = 120
     waiting: int = 32
     memory_mb: int = 1024

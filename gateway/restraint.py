@@ -22,6 +22,10 @@ FOR_A_PLACE_S = 0.1
 LONGEST_S = 1.0
 """What takes longer waits for something else than this worker: a judge, whose turns are his own, or the store."""
 
+OWES_FOR_S = 4.0
+"""A party pays back for no longer than this, or than its last document asks for: what it took in an hour alone it had
+of nobody.  That it owes at all tells that it takes as much as it can."""
+
 PRESENT_S = 2.0
 """Who entered so recently is there."""
 
@@ -80,12 +84,12 @@ class Restraint:
         self._go_on()
         self._inside -= 1
         account = self._accounts[whose]
-        account.saved -= min(LONGEST_S, self._shared - account.taken.popleft())
+        self._spend(account, min(LONGEST_S, self._shared - account.taken.popleft()))
 
     def charge(self, whose: str, copies: int) -> None:
         """A document of *whose* has led to *copies*."""
         if (account := self._accounts.get(whose)) is not None:
-            account.saved -= copies * COPY_S
+            self._spend(account, copies * COPY_S)
 
     def places(self, whose: str, most: int) -> int:
         """How many of *most* places *whose* may hold now."""
@@ -106,6 +110,9 @@ class Restraint:
         now = self._now()
         lacks = FOR_A_PLACE_S - account.saved % FOR_A_PLACE_S if account.saved >= 0 else -account.saved
         return max(SOONEST_S, min(lacks / self._part, self._others_until(whose, now) - now))
+
+    def _spend(self, account: _Account, seconds: float) -> None:
+        account.saved = max(account.saved - seconds, -max(seconds, OWES_FOR_S * self._part))
 
     def _settle(self, account: _Account, now: float) -> None:
         account.saved = min(SAVED_S, account.saved + (now - account.at) * self._part)

@@ -51,7 +51,7 @@ class Pace:
     documents: int = 16
     parcels: int = 64
     backlog: int = 2000
-    beside_others: float = 0.125
+    beside_others: float = 0.03125
     tick: timedelta = timedelta(milliseconds=500)
     lease: timedelta = timedelta(seconds=10)
     grace: timedelta = timedelta(seconds=20)

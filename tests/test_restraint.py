@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.gate import Gate
-from gateway.restraint import LONGEST_S, PRESENT_S, SAVED_S, Restraint
+from gateway.restraint import LONGEST_S, OWES_FOR_S, PRESENT_S, SAVED_S, Restraint
 from tests.simulation.loop import VirtualLoop
 
 FLOOD, OTHER = "flood", "other"
@@ -106,6 +106,28 @@ def test_two_floods_alone_share_all_of_it() -> None:
     assert restraint.places("one", 4) == restraint.places("two", 4) == 4
 
 
+def test_what_was_taken_alone_is_forgotten() -> None:
+    """An hour of a flood at night, and somebody comes: the flood has its part as if it had begun just now."""
+    clock = Clock()
+    restraint = Restraint(PART, clock)
+    while clock.at < 4600.0:
+        a_document(restraint, clock, FLOOD, STEP_S)
+    began = clock.at
+    restraint.came(OTHER)
+    while restraint.places(FLOOD, 4) == 0:
+        clock.at += restraint.rest(FLOOD)
+        restraint.came(OTHER)
+    assert 0 < clock.at - began <= OWES_FOR_S + 0.1
+
+
+@settings(max_examples=20, deadline=None)
+@given(alone_s=st.floats(1, 600), pauses=st.lists(st.floats(0.1, 1.5), min_size=1, max_size=8))
+def test_a_flood_has_its_part_however_long_it_was_alone(alone_s: float, pauses: list[float]) -> None:
+    served, waited = in_virtual_time(worker(Restraint(PART, loop_time), 30.0, pauses, alone_s))
+    assert 0.8 * PART < (served[FLOOD] * STEP_S - alone_s) / 30.0 < 1.8 * PART
+    assert max(waited) == 0.0
+
+
 def test_copies_cost_their_sender_time() -> None:
     clock = Clock()
     restraint = Restraint(PART, clock)
@@ -148,17 +170,18 @@ def test_who_is_gone_is_forgotten() -> None:
 
 
 async def worker(
-    restraint: Restraint, seconds: float, pauses: list[float]
+    restraint: Restraint, seconds: float, pauses: list[float], alone_s: float = 0.0
 ) -> tuple[Counter[str], list[float]]:
-    """A flood with a hundred in line at all times, and another that sends after pauses: what each was served, and how
-    long the other waited for its place."""
+    """A flood with a hundred in line at all times, for *alone_s* alone and then for *seconds* beside another that sends
+    after pauses: what each was served, and how long the other waited for its place."""
     loop = asyncio.get_running_loop()
     gate = Gate(16, 4, restraint=restraint)
     served: Counter[str] = Counter()
     waited: list[float] = []
-    ends = loop.time() + seconds
+    ends = loop.time() + alone_s + seconds
 
-    async def documents(whose: str) -> None:
+    async def documents(whose: str, after_s: float = 0.0) -> None:
+        await asyncio.sleep(after_s)
         while loop.time() < ends:
             began = loop.time()
             await gate.enter(whose)
@@ -170,7 +193,7 @@ async def worker(
             if whose == OTHER:
                 await asyncio.sleep(pauses[served[OTHER] % len(pauses)])
 
-    others = [documents(OTHER)] if pauses else []
+    others = [documents(OTHER, alone_s)] if pauses else []
     await asyncio.gather(*(documents(FLOOD) for _ in range(100)), *others)
     return served, waited
 

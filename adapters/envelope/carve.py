@@ -54,6 +54,8 @@ class Carver:
         self._bodies: dict[str, Content | None] = {}
         self._rest: list[bytes] = []
         self._rest_size = 0
+        self.before = 0
+        """How many bytes of the rest stand before the first text: as they stood in the document."""
         self._tries = 0
         self._behind = b""  # the end of the last piece, where a tag may have begun
         self._text: _Text | None = None
@@ -111,6 +113,7 @@ class Carver:
                 seek = tag + len(_TAG)
                 continue
             self._keep(view[at:begin])
+            self.before = self.before or self._rest_size
             self._text = _Text(self._spool)
             return begin
         self._keep(view[at:])
@@ -248,6 +251,13 @@ class Base64:
         self._spool.write(decoded)
         self._left = left
         self._has_ended = self._has_ended or bytes(text[-1:]) == b"="
+
+
+def before_base64(head: bytes) -> int:
+    """How many bytes stand before the first text that would be taken out (``Carver.before``); 0 where *head* does not
+    tell."""
+    tag = head.find(_TAG)
+    return head.find(b">", tag, tag + _TAG_REST) + 1 if tag >= 0 else 0
 
 
 def has_many_references(document: bytes, most: int) -> bool:

@@ -21,7 +21,7 @@ from zlib import crc32
 
 from adapters.envelope import files, header, parse, stream
 from adapters.envelope.attachments import TooHeavy, wrap
-from adapters.envelope.carve import CarvedWrongly, Carver, has_many_references
+from adapters.envelope.carve import CarvedWrongly, Carver, before_base64, has_many_references
 from adapters.envelope.content import Content, Spool
 from adapters.envelope.dates import VIETNAM
 from adapters.envelope.edoc import read_edoc
@@ -50,6 +50,8 @@ _UNPACKED_RATIO = (
 )
 _RIDING = _MIB // 4  # of a large document, files up to this size stay in memory
 _REMEMBERED = 1000  # checksums
+_BEGINNING = 16 * 1024  # where base64 begins so early, what comes before it is not parsed again
+_MOST_BEGUN = 64  # documents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +101,21 @@ class EdxmlEnvelopes:
         self._reading = asyncio.Semaphore(options.streams)
         self._writing = asyncio.Semaphore(options.streams)
         self._crcs: dict[str, int] = {}
+        # What was peeked at is read soon as a rule: its header need not be parsed again.
+        self._begun: dict[bytes, parse.Begun] = {}
 
     def peek(self, head: bytes | memoryview, *, is_whole: bool) -> Marks:
         """``Envelopes.peek``; besides, ``xml-too-costly`` where the header breaks a bound."""
         bound = self._options.header_bytes
         if len(head) > bound:
             head, is_whole = head[:bound], False
-        return header.peek(head, self._header_bounds, is_whole=is_whole)
+        until = before_base64(bytes(head[:_BEGINNING]))
+        marks, begun = header.peek(head, self._header_bounds, is_whole=is_whole, until=until)
+        if begun is not None:
+            self._begun[begun.seen] = begun
+            if len(self._begun) > _MOST_BEGUN:
+                del self._begun[next(iter(self._begun))]
+        return marks
 
     async def read(self, ref: PayloadRef) -> tuple[Envelope | None, tuple[Finding, ...]]:
         """``Envelopes.read``; besides, ``xml-too-costly`` where the document breaks a bound."""
@@ -183,14 +193,14 @@ class EdxmlEnvelopes:
         carver = self._carver(ref.sha256, self._spool)
         await stream.each(self._vault.open(ref), carver.feed)
         try:
-            return await asyncio.to_thread(self._judge, *carver.end(), ref.size, self._spool, None)
+            return await asyncio.to_thread(self._judge, *self._carved(carver), ref.size, self._spool, None)
         except CarvedWrongly as wrongly:
             if ref.size > self._options.rest_bytes:
                 if isinstance(wrongly.__cause__, Refused):
                     raise wrongly.__cause__ from None
                 raise Refused("xml-too-costly", "base64 outside of the attachments") from None
         body = await self._body(ref)
-        return await asyncio.to_thread(self._judge, body, {}, ref.size, self._spool, None)
+        return await asyncio.to_thread(self._judge, body, None, {}, ref.size, self._spool, None)
 
     def _read(self, body: bytes, digest: str, *, light: int | None) -> Reading:
         if light is not None and has_many_references(body, _INLINE_REFERENCES):
@@ -199,9 +209,13 @@ class EdxmlEnvelopes:
         carver = self._carver(digest, spool)
         carver.feed(body)
         try:
-            return self._judge(*carver.end(), len(body), spool, light)
+            return self._judge(*self._carved(carver), len(body), spool, light)
         except CarvedWrongly:
-            return self._judge(body, {}, len(body), spool, light)
+            return self._judge(body, None, {}, len(body), spool, light)
+
+    def _carved(self, carver: Carver) -> tuple[bytes, parse.Begun | None, Mapping[str, Content | None]]:
+        rest, bodies = carver.end()
+        return rest, self._begun.pop(rest[: carver.before], None), bodies
 
     def _carver(self, digest: str, spool: Callable[[], Spool]) -> Carver:
         options = self._options
@@ -219,13 +233,14 @@ class EdxmlEnvelopes:
     def _judge(
         self,
         rest: bytes,
+        begun: parse.Begun | None,
         bodies: Mapping[str, Content | None],
         size: int,
         spool: Callable[[], Spool],
         light: int | None,
     ) -> Reading:
         """Read the document of *size* bytes of which *bodies* were cut out and *rest* is left."""
-        root = self._parse(rest, bodies, light)
+        root = self._parse(rest, begun, bodies, light)
         found = Findings(self._book)
         message = _message(root)
         kind = None if message is None else header.kind_of(message)
@@ -264,13 +279,19 @@ class EdxmlEnvelopes:
             found.add("EDX-089", "", f"{size} > {self._options.status_bytes}")
         return read_status(message, found)
 
-    def _parse(self, rest: bytes, bodies: Mapping[str, Content | None], light: int | None) -> Node:
+    def _parse(
+        self,
+        rest: bytes,
+        begun: parse.Begun | None,
+        bodies: Mapping[str, Content | None],
+        light: int | None,
+    ) -> Node:
         if len(rest) > self._options.rest_bytes:
             raise Refused("xml-too-costly", f"{len(rest)} bytes beside the attachments")
         if light is not None and len(rest) > _INLINE_REST:
             raise TooHeavy
         try:
-            root = parse.parse(rest, self._bounds)
+            root = parse.parse(rest, self._bounds, begun)
         except Refused as refused:
             if refused.reason == "xml-malformed" and None in bodies.values():
                 raise CarvedWrongly from refused  # what was taken out as no base64 may have held markup

@@ -6,7 +6,7 @@ the element is and whatever its namespace: rather too many than one too few.
 
 from __future__ import annotations
 
-from adapters.envelope.parse import Bounds, Node, parse_header
+from adapters.envelope.parse import Begun, Bounds, Node, parse_header
 from gateway.errors import Refused
 from gateway.model.envelope import Kind, Marks, Priority
 from gateway.model.ids import OrganCode
@@ -14,9 +14,12 @@ from gateway.model.ids import OrganCode
 _OF_EDOC = ("To", "Subject", "DocumentType", "Code", "PromulgationInfo")
 
 
-def peek(head: bytes | memoryview, bounds: Bounds, *, is_whole: bool) -> Marks:
-    """The marks in *head*; raises ``Refused`` as ``Envelopes.peek`` says."""
-    header = parse_header(head, bounds, is_whole=is_whole)
+def peek(
+    head: bytes | memoryview, bounds: Bounds, *, is_whole: bool, until: int = 0
+) -> tuple[Marks, Begun | None]:
+    """The marks in *head*, and what has begun up to *until* (see ``parse_header``); raises ``Refused`` as
+    ``Envelopes.peek`` says."""
+    header, begun = parse_header(head, bounds, is_whole=is_whole, until=until)
     if header is None:
         # a whole document that is well-formed and has no header is something else
         raise Refused("kind-unknown" if is_whole else "header-incomplete")
@@ -29,7 +32,7 @@ def peek(head: bytes | memoryview, bounds: Bounds, *, is_whole: bool) -> Marks:
             texts[node.name].append(node.whole_text)
     sender = header.first("From")
     other = header.first("OtherInfo")
-    return Marks(
+    marks = Marks(
         kind=kind,
         sender=OrganCode("" if sender is None else sender.value("OrganId")),
         priority=None if other is None else priority_of(other.value("Priority")),
@@ -37,6 +40,7 @@ def peek(head: bytes | memoryview, bounds: Bounds, *, is_whole: bool) -> Marks:
         sphere="\n".join(texts["SphereOfPromulgation"]),
         subject="\n".join(texts["Subject"]),
     )
+    return marks, begun
 
 
 def kind_of(header: Node) -> Kind | None:

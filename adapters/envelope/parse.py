@@ -106,29 +106,64 @@ class Node:
                 yield from item._strings()
 
 
-def parse(data: bytes, bounds: Bounds) -> Node:
-    """The tree of the whole document *data*.
+def parse(data: bytes, bounds: Bounds, begun: Begun | None = None) -> Node:
+    """The tree of the whole document *data*; *begun* is spent on it.
 
-    Raises ``Refused``: ``xml-malformed``, ``xml-forbidden`` or ``xml-too-costly``.
+    Raises ``Refused``: ``xml-malformed``, ``xml-forbidden`` or ``xml-too-costly``; ``ValueError`` where *data*
+    does not begin as what was *begun*.
     """
-    builder = _Builder(bounds)
-    _feed(builder, data, is_whole=True)
+    if begun is None:
+        builder = _Builder(bounds)
+        _Feeding(builder, data).feed(data, is_last=True)
+    else:
+        builder = begun.builder
+        builder.bounds = bounds
+        begun.feeding.feed(begun.left_of(data), is_last=True)
     if builder.root is None:  # unreachable: expat has refused a document without a root
         raise Refused("xml-malformed", "no element")
     return builder.root
 
 
-def parse_header(head: bytes | memoryview, bounds: Bounds, *, is_whole: bool) -> Node | None:
+def parse_header(
+    head: bytes | memoryview, bounds: Bounds, *, is_whole: bool, until: int = 0
+) -> tuple[Node | None, Begun | None]:
     """The header alone, from the first bytes of a document; ``None`` where *head* ends before it does.
 
-    Stops at the header's end tag.  Raises as ``parse`` does.
+    Stops at the header's end tag; or, where that stands within the first *until* bytes, goes on to their end, and
+    tells what has *begun*.  What is wrong behind the header is no matter here.  Raises as ``parse`` does.
     """
-    builder = _Builder(bounds, stops_at_header=True)
+    builder = _Builder(bounds)
+    feeding = _Feeding(builder, head)
+    if until:
+        try:
+            feeding.feed(head[:until], is_last=False)
+        except Refused:
+            if builder.header is None:
+                raise
+            return builder.header, None
+        if builder.header is not None:
+            return builder.header, Begun(seen=bytes(head[:until]), builder=builder, feeding=feeding)
+    builder.stops_at_header = True
     try:
-        _feed(builder, head, is_whole=is_whole, chunk=_HEADER_CHUNK)
+        feeding.feed(head[until:], is_last=is_whole, chunk=_HEADER_CHUNK)
     except _HeaderSeen:
-        return builder.header
-    return None
+        return builder.header, None
+    return None, None
+
+
+@dataclass(slots=True, kw_only=True)
+class Begun:
+    """A document of which the first bytes, ``seen``, are parsed."""
+
+    seen: bytes
+    builder: _Builder
+    feeding: _Feeding
+
+    def left_of(self, data: bytes) -> bytes:
+        """What comes after them in *data*; raises ``ValueError`` where it begins otherwise."""
+        if not data.startswith(self.seen):
+            raise ValueError("another document")
+        return data[len(self.seen) :]
 
 
 class _HeaderSeen(Exception):
@@ -138,13 +173,13 @@ class _HeaderSeen(Exception):
 class _Builder:
     """Grows the tree from expat's events and counts."""
 
-    def __init__(self, bounds: Bounds, *, stops_at_header: bool = False) -> None:
+    def __init__(self, bounds: Bounds) -> None:
         self.root: Node | None = None
         self.header: Node | None = None
-        self._bounds = bounds
+        self.bounds = bounds
+        self.stops_at_header = False
         self._open: list[Node] = []
         self._count = 0
-        self._stops = stops_at_header
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         space, _, name = tag.rpartition(_SEPARATOR)
@@ -155,12 +190,12 @@ class _Builder:
         if opened and space == QCVN and (others := ALIASES.get(opened[-1].name)) and name in others:
             node.name, node.alias = others[name], name
         self._count += 1
-        if self._count > self._bounds.elements:
-            raise Refused("xml-too-costly", f"more than {self._bounds.elements} elements")
-        if len(opened) >= self._bounds.depth:
-            raise Refused("xml-too-costly", f"deeper than {self._bounds.depth}")
-        if len(attributes) > self._bounds.attributes:
-            raise Refused("xml-too-costly", f"more than {self._bounds.attributes} attributes")
+        if self._count > self.bounds.elements:
+            raise Refused("xml-too-costly", f"more than {self.bounds.elements} elements")
+        if len(opened) >= self.bounds.depth:
+            raise Refused("xml-too-costly", f"deeper than {self.bounds.depth}")
+        if len(attributes) > self.bounds.attributes:
+            raise Refused("xml-too-costly", f"more than {self.bounds.attributes} attributes")
         if opened:
             opened[-1].items.append(node)
         else:
@@ -171,9 +206,10 @@ class _Builder:
         self._open[-1].items.append(text)
 
     def end(self, _tag: str) -> None:
-        if self._stops and len(self._open) == len(HEADER) and self._at_header():
+        if len(self._open) == len(HEADER) and self.header is None and self._at_header():
             self.header = self._open[-1]
-            raise _HeaderSeen
+            if self.stops_at_header:
+                raise _HeaderSeen
         self._open.pop()
 
     def _at_header(self) -> bool:
@@ -182,35 +218,42 @@ class _Builder:
         )
 
 
-def _feed(builder: _Builder, data: bytes | memoryview, *, is_whole: bool, chunk: int = _CHUNK) -> None:
-    if _is_older_form(bytes(data[:_HEAD])):
-        raise Refused("edxml-older-form")
-    # UTF-16 and UTF-32 betray themselves in the first two bytes; expat would follow a UTF-16 mark
-    # even against the encoding that we name.
-    if data[:1] in (b"\xfe", b"\xff", b"\x00") or data[1:2] == b"\x00":
-        raise Refused("xml-malformed", "the encoding is not UTF-8")
-    parser = ParserCreate("utf-8", _SEPARATOR)
-    parser.buffer_text = True
-    parser.buffer_size = 64 * 1024
-    parser.XmlDeclHandler = _declared
-    parser.StartDoctypeDeclHandler = _forbidden
-    parser.EntityDeclHandler = _forbidden
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.text
-    try:
-        if len(data) <= chunk:
-            parser.Parse(data, is_whole)
-            return
-        view = memoryview(data)
-        for start in range(0, len(data), chunk):
-            parser.Parse(view[start : start + chunk], False)
-        parser.Parse(b"", is_whole)
-    except ExpatError as error:
-        if error.code == _UNDEFINED_ENTITY:
-            raise Refused("xml-forbidden", "an entity reference") from error
-        # expat's own words hold a position and never the document's text
-        raise Refused("xml-malformed", str(error)) from error
+class _Feeding:
+    """One pass of expat, whose events go to *builder*, over a document that begins with *head*."""
+
+    def __init__(self, builder: _Builder, head: bytes | memoryview) -> None:
+        if _is_older_form(bytes(head[:_HEAD])):
+            raise Refused("edxml-older-form")
+        # UTF-16 and UTF-32 betray themselves in the first two bytes; expat would follow a UTF-16 mark
+        # even against the encoding that we name.
+        if head[:1] in (b"\xfe", b"\xff", b"\x00") or head[1:2] == b"\x00":
+            raise Refused("xml-malformed", "the encoding is not UTF-8")
+        parser = ParserCreate("utf-8", _SEPARATOR)
+        parser.buffer_text = True
+        parser.buffer_size = 64 * 1024
+        parser.XmlDeclHandler = _declared
+        parser.StartDoctypeDeclHandler = _forbidden
+        parser.EntityDeclHandler = _forbidden
+        parser.StartElementHandler = builder.start
+        parser.EndElementHandler = builder.end
+        parser.CharacterDataHandler = builder.text
+        self._parser = parser
+
+    def feed(self, data: bytes | memoryview, *, is_last: bool, chunk: int = _CHUNK) -> None:
+        """Go on with *data*.  Raises ``Refused``, and what the builder raises."""
+        try:
+            if len(data) <= chunk:
+                self._parser.Parse(data, is_last)
+                return
+            view = memoryview(data)
+            for start in range(0, len(data), chunk):
+                self._parser.Parse(view[start : start + chunk], False)
+            self._parser.Parse(b"", is_last)
+        except ExpatError as error:
+            if error.code == _UNDEFINED_ENTITY:
+                raise Refused("xml-forbidden", "an entity reference") from error
+            # expat's own words hold a position and never the document's text
+            raise Refused("xml-malformed", str(error)) from error
 
 
 def _is_older_form(head: bytes) -> bool:

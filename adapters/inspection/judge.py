@@ -124,14 +124,7 @@ class _Case:
                 "pdf-unreadable", Severity.WARNING, "its cross-references are damaged and had to be rebuilt"
             )
         # 3. its signatures
-        trust = _trust(self.options.trust, self.options.revocations)
-        trust.refresh()
-        setting = Setting(
-            trust=trust,
-            moment=self.options.moment or datetime.now(UTC),
-            accept_any_signer=self.options.unsafe_accept_any_signer,
-        )
-        for judged in signatures.judge_all(reader, setting):
+        for judged in signatures.judge_all(reader, self._setting):
             self.reports.append(_shown(judged.report))
             for code, severity, detail in judged.findings:
                 self.find(code, self._weighed(code, severity), detail)
@@ -139,6 +132,15 @@ class _Case:
         if self.reports:
             for what in found.waiting[:_MAX_WAITING]:
                 self.find("signature-hidden-content", Severity.WARNING, what)
+
+    def _setting(self) -> Setting:
+        trust = _trust(self.options.trust, self.options.revocations)
+        trust.refresh()
+        return Setting(
+            trust=trust,
+            moment=self.options.moment or datetime.now(UTC),
+            accept_any_signer=self.options.unsafe_accept_any_signer,
+        )
 
     def _weighed(self, code: str, severity: Severity) -> Severity:
         is_about_trust = code in ("signature-untrusted", "signature-revocation-unknown")

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -59,8 +59,8 @@ class _File:
         return self.digests[key]
 
 
-def judge_all(reader: QuickReader, setting: Setting) -> list[Judged]:
-    """Every filled signature field of the file, in the order of the fields."""
+def judge_all(reader: QuickReader, setting: Callable[[], Setting]) -> list[Judged]:
+    """Every filled signature field of the file, in the order of the fields; *setting* is asked for where there is one."""
     judged: list[Judged] = []
     known: list[tuple[int, Known]] = []
     fields = list(islice(signature_fields(reader), _MAX_SIGNATURES + 1))
@@ -96,7 +96,7 @@ def judge_all(reader: QuickReader, setting: Setting) -> list[Judged]:
             raise
         except Exception as exc:  # real files make the parsers raise anything at all
             judged.append(_broken(name, sub_filter, f"it cannot be followed ({type(exc).__name__})"))
-    concluded = conclude_all(reader, [one for _, one in known], setting)
+    concluded = conclude_all(reader, [one for _, one in known], setting())
     for (place, _), conclusion in zip(known, concluded, strict=True):
         judged[place] = conclusion
     return judged

@@ -50,7 +50,10 @@ _END_REACH = 64
 _LONG_HEX = re.compile(rb"<([0-9A-Fa-f\s\x00]{512,})>")
 # What such a string leaves in every 128th byte.  Bytes that nothing compresses look so once in seven thousand.
 _STRIDE = 128
-_TRACE = re.compile(rb"[0-9A-Fa-f\s\x00]{4,}")
+_TRACE = b"hhhh"
+_AS_TRACE = bytes(
+    _TRACE[0] if byte in b"0123456789abcdefABCDEF \t\n\r\x0b\x0c\x00" else 0 for byte in range(256)
+)
 _TOKEN = bytes.fromhex("fe76616e7468752d6c6f6e672d686578ff")  # no text in any encoding that PDF knows
 _BLANKS = bytes(range(256)).translate(None, b"0123456789abcdefABCDEF")
 
@@ -291,12 +294,15 @@ def resolved(value: generic.PdfObject) -> generic.PdfObject:
 def long_hex_in(data: bytes) -> Iterator[tuple[int, int]]:
     """Where hex strings of 512 digits and more are written in *data*, with their brackets.
 
-    Reads every 128th byte, and the neighbourhood of what may be one: 6.4 MB take 0.9 ms instead of 3.
+    Reads every 128th byte, and the neighbourhood of what may be one: 6.4 MB take 0.2 ms instead of 3.
     """
-    for trace in _TRACE.finditer(data[::_STRIDE]):
+    seen = data[::_STRIDE].translate(_AS_TRACE)
+    end = 0
+    while (start := seen.find(_TRACE, end)) >= 0:
+        end = seen.find(0, start)
+        end = end if end >= 0 else len(seen)
         # its bracket lies less than a stride before the first digit that was met, or behind the last
-        first, last = (trace.start() - 1) * _STRIDE, trace.end() * _STRIDE
-        for found in _LONG_HEX.finditer(data, max(0, first), last + 1):
+        for found in _LONG_HEX.finditer(data, max(0, (start - 1) * _STRIDE), end * _STRIDE + 1):
             yield found.span()
 
 

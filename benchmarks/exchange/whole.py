@@ -17,10 +17,12 @@ from tests.services import private_postgres
 
 
 async def measure(plan: Plan, supply: Supply) -> dict[str, Any]:
-    """Everything, the bare parts before and after."""
+    """Everything; the bare parts right before and after that which they are compared with."""
     with plan.cleared("limits") as folder:
         parts = [await limits.measure(folder)]
     told: dict[str, Any] = {"sqlite": await _rounds(plan, supply, "sqlite", Setting())}
+    with plan.cleared("limits") as folder:
+        parts.append(await limits.measure(folder))
     told["one_worker"] = await _rounds(plan, supply, "one-worker", Setting(workers=1))
     # On a machine with two processors that was measured already.
     is_usual = load(None).workers == 2
@@ -29,8 +31,6 @@ async def measure(plan: Plan, supply: Supply) -> dict[str, Any]:
     with private_postgres() as postgres:
         setting = Setting(store_url=postgres.new_database())
         told["postgresql"] = await _rounds(plan, supply, "postgresql", setting)
-    with plan.cleared("limits") as folder:
-        parts.append(await limits.measure(folder))
     told["parts"] = {name: statistics.median(one[name] for one in parts) for name in parts[0]}
     return told
 

@@ -1,6 +1,6 @@
 """What one greedy, dead or slow agency costs the others: their latency beside it, against alone.
 
-    make bench-fairness                     (a quarter of an hour)  or  python -m benchmarks.fairness --only slow --seconds 12
+    make bench-fairness                     (twenty minutes)  or  python -m benchmarks.fairness --only slow --seconds 12
 
 The gateway as ``vanthu serve`` runs it, its broker and the clients on this machine.  Writes ``var/bench/fairness.json``
 after each scenario; with ``--page`` the figures of ``docs/benchmarks-fairness.md``, too.

@@ -1,7 +1,9 @@
-"""The others' latency beside one agency that is trouble, against alone: windows by turns, each pair on a fresh gateway.
+"""The others' latency beside one agency that is trouble, against alone: windows by turns, each on a fresh gateway.
 
 Strategy: the others send by the clock, a quarter of what the gateway can take, at the same random instants in every
-window.  The gateway is a fresh one for each pair: nothing that an earlier agency left behind waits in it.
+window.  The gateway is a fresh one for each: nothing that an earlier agency left behind waits in it, and neither
+kind of window has one that has run for longer.  Which kind comes first changes from scenario to scenario and from round
+to round.  What chance alone makes of it, a scenario with nobody tells.
 
 What is measured is an agency whose documents wait, not how it fills its queue: a thousand documents of 160 KB in two seconds
 are a burst that the broker writes down a second time when its log is full, whoever works beside.  So where a queue
@@ -26,7 +28,7 @@ from benchmarks.exchange.figures import quantile
 from benchmarks.exchange.load import SETTLES_S, closed_loop, open_loop
 from benchmarks.exchange.plan import Plan
 from benchmarks.exchange.served import Gateway, Setting, Supply, quorum_logs, served, warm
-from benchmarks.fairness.greedy import QUOTA, WAITING
+from benchmarks.fairness.greedy import NOBODY, QUOTA, SCENARIOS, WAITING
 from benchmarks.processes import GATEWAY
 from gateway.model.ids import PartyKey
 
@@ -34,6 +36,8 @@ KIND = "unsigned"
 PART = 4
 """The others send the fourth part of what the gateway can take."""
 FULL_S = 4.0
+RUN_IN_S = 4.0
+"""How long the others send before a window begins."""
 IN_TROUBLE_WITHIN_S = 240.0
 ENDS_WITHIN_S = 10.0
 LOOKS_EVERY_S = 0.2
@@ -58,18 +62,22 @@ async def measure(plan: Plan, supply: Supply, scenario: str, rate: float) -> dic
     windows: list[dict[str, Any]] = []
     greedy: Mapping[str, int] = {}
     setting = Setting(documents_per_minute=QUOTA if scenario == "quota" else 0)
-    for _ in range(plan.rounds):
-        with plan.cleared(scenario) as folder:
-            async with served(folder, supply, setting) as gateway:
-                exchange = Exchange()
-                async with gateway.offices(plan.senders, exchange) as among:
+    for number in range(plan.rounds):
+        is_odd = (number + list(SCENARIOS).index(scenario)) % 2
+        for kind in ("beside", "alone") if is_odd else ("alone", "beside"):
+            exchange = Exchange()
+            with plan.cleared(scenario) as folder:
+                async with (
+                    served(folder, supply, setting) as gateway,
+                    gateway.offices(plan.senders, exchange) as among,
+                ):
                     await warm(gateway, among, exchange)
-                    windows.append(await _window(gateway, among, exchange, rate, plan.seconds, "alone"))
-                    async with _greed(gateway, scenario) as told:
-                        if scenario in FILLS:
+                    async with _greed(gateway, scenario if kind == "beside" else NOBODY) as told:
+                        if kind == "beside" and scenario in FILLS:
                             await _put_away(gateway, among, exchange, rate)
-                        windows.append(await _window(gateway, among, exchange, rate, plan.seconds, "beside"))
-                    greedy = told
+                        await open_loop(gateway, among, exchange, KIND, rate, RUN_IN_S)
+                        windows.append(await _window(gateway, among, exchange, rate, plan.seconds, kind))
+                    greedy = told or greedy
         plan.say(f"{scenario}: p99 " + ", ".join(f"{w['kind']} {w['p99_ms']:.0f} ms" for w in windows[-2:]))
     return summed_up(windows) | {"greedy": dict(greedy), "windows": windows}
 
@@ -116,6 +124,9 @@ async def _put_away(gateway: Gateway, among: Sequence[Office], exchange: Exchang
 @contextlib.asynccontextmanager
 async def _greed(gateway: Gateway, scenario: str) -> AsyncIterator[dict[str, int]]:
     """The agency at work, from when it is trouble; what it tells of itself is kept."""
+    if scenario == NOBODY:
+        yield {}
+        return
     queued = sorted(organ for organ, entry in gateway.access.items() if entry["amqp_url"])
     dead, organ = queued[-2:]
     to = {"dead": dead, "fanout": "everybody"}.get(scenario, organ)

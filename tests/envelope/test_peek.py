@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
+from contextlib import suppress
 from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.envelope import EdxmlEnvelopes, parse
 from gateway.errors import Refused
 from gateway.model.envelope import Edoc, Kind
 from gateway.model.finding import Severity
+from gateway.model.payload import PayloadRef
 from tests.envelope.edxml import a_status, an_edxml, edoc_of, envelopes, read
 from tests.vectors.edxml.producers import NS, edocs
 
@@ -218,6 +222,80 @@ def test_whatever_is_accepted_was_seen_by_peek(document: tuple[bytes, list[str]]
             marks.sender,
         )
         assert len(plain) == 1
+
+
+# --- what was peeked at is not parsed again ---------------------------------------------------------
+
+
+def outcome(adapter: EdxmlEnvelopes, body: bytes) -> object:
+    try:
+        return asyncio.run(adapter.read(PayloadRef.of(body)))
+    except Refused as refused:
+        return refused.reason, refused.detail
+
+
+def test_a_header_that_was_peeked_at_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+
+    def counted(*given: str) -> object:
+        made.append(given)
+        return create(*given)
+
+    create = parse.ParserCreate
+    monkeypatch.setattr(parse, "ParserCreate", counted)
+    for producer, body in sorted(edocs().items()):
+        adapter = envelopes()
+        adapter.peek(body, is_whole=True)
+        outcome(adapter, body)
+        assert len(made) == 1, producer
+        outcome(adapter, body)
+        assert len(made) == 2, producer
+        made.clear()
+
+
+_NOISE = (
+    b"<", b">", b"</MessageHeader>", b"<MessageHeader>", b"&x;", b"&#13;", b"\x00", b"\xff", b"]]>", b"<a>", b"<b/>", b"ch\xe1",
+    b"<!-- <ContentTransferEncoded> -->", b"<![CDATA[<ContentTransferEncoded>]]>", b"<ContentTransferEncoded>",
+    b"<ContentTransferEncoded/>", b"ContentTransferEncoded", b"<!--", b"-->", b"<?x", b" " * 20_000,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    producer=st.sampled_from(sorted(edocs())),
+    noise=st.lists(st.tuples(st.floats(0, 1), st.sampled_from(_NOISE)), max_size=3),
+    cut=st.one_of(st.none(), st.floats(0, 1)),
+)
+def test_a_document_reads_the_same_whether_or_not_it_was_peeked_at(
+    producer: str, noise: list[tuple[float, bytes]], cut: float | None
+) -> None:
+    body = edocs()[producer]
+    for where, what in noise:
+        at = round(where**4 * len(body))  # most of them in the header
+        body = body[:at] + what + body[at:]
+    body = body if cut is None else body[: round(cut * len(body))]
+    peeked = envelopes()
+    with suppress(Refused):
+        peeked.peek(body, is_whole=True)
+    assert outcome(peeked, body) == outcome(envelopes(), body)
+
+
+def test_what_begun_otherwise_is_not_gone_on_with() -> None:
+    body = an_edxml()
+    until = body.index(b"<ContentTransferEncoded>")
+    header, begun = parse.parse_header(body, parse.Bounds(), is_whole=True, until=until)
+    assert header is not None
+    assert begun is not None
+    with pytest.raises(ValueError, match="another document"):
+        parse.parse(body.replace(b"H53.13", b"H53.14", 1), parse.Bounds(), begun)
+    assert parse.parse(body, parse.Bounds(), begun) == parse.parse(body, parse.Bounds())
+
+
+def test_of_those_that_nobody_reads_few_are_kept() -> None:
+    adapter = envelopes()
+    for number in range(200):
+        adapter.peek(an_edxml(subject=f"<Subject>{number}</Subject>"), is_whole=True)
+    assert len(adapter._begun) == 64
 
 
 @pytest.mark.parametrize(

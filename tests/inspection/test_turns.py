@@ -38,10 +38,20 @@ async def test_a_party_holds_no_more_than_its_share_while_places_are_free() -> N
     third = asyncio.create_task(turns.take(A))
     await asyncio.sleep(0)  # so that it asks before B does
     async with asyncio.timeout(5):
-        assert await turns.take(B) == "three"
+        others = await turns.take(B)
+    assert {*taken, others} == {"one", "two", "three"}
     assert not third.done()
     turns.give_back(taken[0], A)
-    assert await third == "one"
+    assert await third == taken[0]
+
+
+async def test_the_place_that_was_used_last_is_taken_first() -> None:
+    """Its process has what it needs at hand; the others may sleep."""
+    turns = Turns(["one", "two", "three"], share=1, queue=10)
+    first, second = await turns.take(A), await turns.take(B)
+    turns.give_back(second, B)
+    turns.give_back(first, A)
+    assert [await turns.take(C), await turns.take(B)] == [first, second]
 
 
 async def test_whoever_gives_up_waiting_costs_no_place() -> None:

@@ -12,14 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from adapters.inspection.processes import wire
+from adapters.inspection.processes.line import Line
 from adapters.inspection.processes.sheet import SIZE, Sheet
 from adapters.processors import as_we_began
 from adapters.resting import SLOWER
 from gateway.errors import Unavailable
 from gateway.model.payload import Loose
 from gateway.model.signature import Inspection
-
-_PIECE = 1 << 18
 
 
 class Nursery:
@@ -34,7 +33,7 @@ class Nursery:
         self._lock = asyncio.Lock()
         self._is_closed = False
 
-    async def bear(self, sheet: Sheet, *, gives_way: bool) -> tuple[socket.socket, int]:
+    async def bear(self, sheet: Sheet, *, gives_way: bool) -> tuple[Line, int]:
         """A new process, which reads from *sheet* and, where it *gives_way*, leaves the processors to others: our end
         of its line, and its process id."""
         order = wire.FORK_LOW if gives_way else wire.FORK
@@ -49,8 +48,10 @@ class Nursery:
                         socket.send_fds(self._control, [order], [theirs.fileno(), sheet.fileno()])
                     theirs.close()
                     ours.setblocking(False)
-                    hello = await _read(ours, wire.HELLO.size)
-                    return ours, int(wire.HELLO.unpack(hello)[0])
+                    hello = await asyncio.get_running_loop().sock_recv(ours, wire.HELLO.size)
+                    if len(hello) < wire.HELLO.size:
+                        raise EOFError
+                    return Line(ours), int(wire.HELLO.unpack(hello)[0])
                 except (OSError, EOFError) as exc:
                     ours.close()
                     theirs.close()
@@ -115,7 +116,7 @@ class Place:
         self._gives_way = gives_way
         self.slower = SLOWER if gives_way else 1.0
         """How many times as long a file may take by the clock, for the rests that its process takes."""
-        self._line: socket.socket | None = None
+        self._line: Line | None = None
         self._sheet: Sheet | None = None
         self._pid = 0
         self._lock = asyncio.Lock()
@@ -129,7 +130,7 @@ class Place:
     async def ready(self) -> None:
         """Have a living process here."""
         async with self._lock:
-            if self._line is not None and not _has_ended(self._line):
+            if self._line is not None and not self._line.has_ended:
                 return
             self.drop()
             try:
@@ -167,30 +168,23 @@ class Place:
             self.is_asking = False
 
     async def _asked(
-        self, line: socket.socket, sheet: Sheet, order: bytes, body: bytes | Loose, cpu_s: float
+        self, line: Line, sheet: Sheet, order: bytes, body: bytes | Loose, cpu_s: float
     ) -> Inspection:
-        loop = asyncio.get_running_loop()
-        if isinstance(body, bytes):
-            if len(body) <= SIZE:
-                sheet.lay(body)
-            await loop.sock_sendall(line, wire.REQUEST.pack(len(order), len(body), cpu_s) + order)
-            if len(body) > SIZE:
-                await loop.sock_sendall(line, body)
+        if not isinstance(body, bytes):
+            line.send_with(wire.REQUEST.pack(len(order), wire.HANDED, cpu_s), body)
+            await line.send(order)
+        elif len(body) > SIZE:
+            await line.send(wire.REQUEST.pack(len(order), len(body), cpu_s) + order, body)
         else:
-            _hand_over(line, wire.REQUEST.pack(len(order), wire.HANDED, cpu_s), body)
-            await loop.sock_sendall(line, order)
-        answer = await _read(line, wire.ANSWER.size, _PIECE)
-        (size,) = wire.ANSWER.unpack(answer[: wire.ANSWER.size])
-        if size > wire.MAX_ANSWER:
-            raise ValueError("the answer is too long")
-        answer = answer[wire.ANSWER.size :]
-        return wire.decode_inspection(answer + await _read(line, size - len(answer)))
+            sheet.lay(body)
+            await line.send(wire.REQUEST.pack(len(order), len(body), cpu_s) + order)
+        return wire.decode_inspection(await line.answer())
 
     def interrupt(self) -> None:
         """Let whoever waits for an answer read the end; the line is still theirs to close."""
         if self._line is not None:
             with contextlib.suppress(OSError):
-                self._line.shutdown(socket.SHUT_RDWR)
+                self._line.interrupt()
 
     def drop(self) -> None:
         """End the process that is here, whatever it is doing; not while somebody else waits for its answer."""
@@ -220,35 +214,3 @@ def _spawn(control: socket.socket, bounds: wire.Bounds) -> subprocess.Popen[byte
             stdout=subprocess.DEVNULL,
             env=environment,
         )
-
-
-def _hand_over(line: socket.socket, head: bytes, file: Loose) -> None:
-    """Send *head* and with it a descriptor of *file* that can be read and no more."""
-    descriptor = os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if socket.send_fds(line, [head], [descriptor]) != len(head):  # the line is empty between two files
-            raise BlockingIOError
-    finally:
-        os.close(descriptor)
-
-
-async def _read(line: socket.socket, size: int, most: int = 0) -> bytes:
-    """*size* bytes, and of what has come besides as much as makes *most*."""
-    loop = asyncio.get_running_loop()
-    pieces: list[bytes] = []
-    while size > 0:
-        piece = await loop.sock_recv(line, min(max(size, most), _PIECE))
-        if not piece:
-            raise EOFError
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
-
-
-def _has_ended(line: socket.socket) -> bool:
-    try:
-        return not line.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True

@@ -23,7 +23,7 @@ class Turns(Generic[Place]):
     """Hands out *places*, at most *share* of them to one party; *queue* may wait per party and degree."""
 
     def __init__(self, places: list[Place], *, share: int, queue: int) -> None:
-        self._free: deque[Place] = deque(places)
+        self._free = list(places)  # the one used last is taken first: what it needs is at hand
         self._share = share
         self._queue = queue
         self._held: Counter[PartyKey] = Counter()
@@ -97,7 +97,7 @@ class Turns(Generic[Place]):
             self._held[party] += 1
             self._turn += 1
             self._served[party] = self._turn
-            turn.set_result(self._free.popleft())
+            turn.set_result(self._free.pop())
 
     def _next(self) -> tuple[Priority, PartyKey] | None:
         """Of the most urgent of those below their share, the one whose last turn was longest ago."""
