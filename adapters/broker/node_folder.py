@@ -45,10 +45,10 @@ class Options:
     queues: int = 0
     """How many quorum queues there will be, as far as is known.  Each counts itself every 5 s, which with four thousand
     takes a seventh of a processor for nothing: the more there are, the less often."""
-    wal_limit_bytes: int = 256 * 1024 * 1024
-    """Quorum queues' shared log is rolled over at this size, and each queue then writes and syncs a file of its own.
-    RabbitMQ's default of 512 MiB is also held in memory; 64 MiB cost the node a fifth more CPU per document
-    (7.8 ms instead of 6.5, under load)."""
+    wal_limit_bytes: int = 128 * 1024 * 1024
+    """Quorum queues' shared log is rolled over at this size, and each queue then writes and syncs a file of its own: all
+    that is on its way waits for it meanwhile, the longer the more there is (docs/adr/0028).  RabbitMQ's default of
+    512 MiB is also held in memory."""
 
 
 _TICK_MS = 5_000

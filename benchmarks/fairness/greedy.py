@@ -30,9 +30,7 @@ from benchmarks import papers
 from benchmarks.clients import Failed, Office, accesses
 from demo.edxml import File, Letter, Organ, Producer, write_edoc
 
-NOBODY = "nobody"
 SCENARIOS = {
-    NOBODY: "is not there: the same twice",
     "queue": "sends small documents by its queue as fast as it is let",
     "quota": "sends like that, but has a quota of 240 a minute",
     "http": "sends small documents over HTTP as fast as it is let",

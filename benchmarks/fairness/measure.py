@@ -3,7 +3,7 @@
 Strategy: the others send by the clock, a quarter of what the gateway can take, at the same random instants in every
 window.  The gateway is a fresh one for each: nothing that an earlier agency left behind waits in it, and neither
 kind of window has one that has run for longer.  Which kind comes first changes from scenario to scenario and from round
-to round.  What chance alone makes of it, a scenario with nobody tells.
+to round.  Alone is alone, whatever stands beside it later: the page puts all such windows together.
 
 What is measured is an agency whose documents wait, not how it fills its queue: a thousand documents of 160 KB in two seconds
 are a burst that the broker writes down a second time when its log is full, whoever works beside.  So where a queue
@@ -28,7 +28,7 @@ from benchmarks.exchange.figures import quantile
 from benchmarks.exchange.load import SETTLES_S, closed_loop, open_loop
 from benchmarks.exchange.plan import Plan
 from benchmarks.exchange.served import Gateway, Setting, Supply, quorum_logs, served, warm
-from benchmarks.fairness.greedy import NOBODY, QUOTA, SCENARIOS, WAITING
+from benchmarks.fairness.greedy import QUOTA, SCENARIOS, WAITING
 from benchmarks.processes import GATEWAY
 from gateway.model.ids import PartyKey
 
@@ -72,7 +72,7 @@ async def measure(plan: Plan, supply: Supply, scenario: str, rate: float) -> dic
                     gateway.offices(plan.senders, exchange) as among,
                 ):
                     await warm(gateway, among, exchange)
-                    async with _greed(gateway, scenario if kind == "beside" else NOBODY) as told:
+                    async with _greed(gateway, scenario if kind == "beside" else "") as told:
                         if kind == "beside" and scenario in FILLS:
                             await _put_away(gateway, among, exchange, rate)
                         await open_loop(gateway, among, exchange, KIND, rate, RUN_IN_S)
@@ -83,7 +83,7 @@ async def measure(plan: Plan, supply: Supply, scenario: str, rate: float) -> dic
 
 
 def summed_up(windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The quantiles over all windows of each kind, their ratios, and the processors that were used."""
+    """The quantiles over all windows of each kind, and the processors that were used."""
     told: dict[str, Any] = {}
     for kind in ("alone", "beside"):
         mine = [w for w in windows if w["kind"] == kind]
@@ -100,8 +100,6 @@ def summed_up(windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 for part in (*GATEWAY, "broker", "clients", "greedy")
             },
         }
-    for name in ("p50", "p99"):
-        told[f"{name}_ratio"] = told["beside"][f"{name}_ms"] / told["alone"][f"{name}_ms"]
     return told
 
 
@@ -123,8 +121,8 @@ async def _put_away(gateway: Gateway, among: Sequence[Office], exchange: Exchang
 
 @contextlib.asynccontextmanager
 async def _greed(gateway: Gateway, scenario: str) -> AsyncIterator[dict[str, int]]:
-    """The agency at work, from when it is trouble; what it tells of itself is kept."""
-    if scenario == NOBODY:
+    """The agency at work, from when it is trouble, what it tells of itself is kept; nobody where *scenario* is empty."""
+    if not scenario:
         yield {}
         return
     queued = sorted(organ for organ, entry in gateway.access.items() if entry["amqp_url"])
