@@ -108,9 +108,15 @@ class _Case:
         )
         self.pages = found.pages
         reader = QuickReader(data, contents_bytes=self.options.max_contents_bytes)
+        try:
+            self._read(reader, found, len(data))
+        finally:
+            reader.let_go()
+
+    def _read(self, reader: QuickReader, found: structure.Structure, size: int) -> None:
         if reader.encrypt_dict is not None:
             raise structure.Encrypted
-        if (number := reader.highest_number()) >= len(data) // _BYTES_PER_OBJECT:
+        if (number := reader.highest_number()) >= size // _BYTES_PER_OBJECT:
             # qpdf leaves such objects out of its table, and what they hold was not looked at
             self.refuse("pdf-unreadable", f"object {number} is numbered beyond what its size allows")
         # 2. what it holds besides paper

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import time
 from collections.abc import Callable
 
@@ -11,6 +13,7 @@ from adapters.inspection.judge import Options, judge
 from adapters.inspection.processes import wire
 from gateway.model.signature import Verdict
 from tests.fuzz import forge
+from tests.inspection.files import signed_and_sealed
 from tests.vectors import make_costly_pdfs as vectors
 
 ANYBODY = Options(unsafe_accept_any_signer=True, moment=forge.NOW)
@@ -100,3 +103,20 @@ def test_what_a_file_calls_its_things_is_short_and_fit_to_print() -> None:
 def test_the_longest_answer_is_no_burden_for_the_loop() -> None:
     inspection = judge(vectors.many_signatures(100), ANYBODY)
     assert len(wire.encode_inspection(inspection)) < 200_000
+
+
+@pytest.mark.parametrize(
+    "made", [signed_and_sealed, vectors.packed_together, lambda: signed_and_sealed()[:-20_000]]
+)
+def test_nothing_holds_a_file_that_was_judged(made: Callable[[], bytes]) -> None:
+    """Two files of 50 MB that wait for the collector of garbage are a judge of 300 MB instead of 200."""
+    pdf = bytes(bytearray(made()))
+    judge(pdf)
+    gc.collect()
+    gc.disable()
+    try:
+        held = sys.getrefcount(pdf)
+        judge(pdf)
+        assert sys.getrefcount(pdf) == held
+    finally:
+        gc.enable()
