@@ -23,8 +23,8 @@ LONGEST_S = 1.0
 """What takes longer waits for something else than this worker: a judge, whose turns are his own, or the store."""
 
 OWES_FOR_S = 4.0
-"""A party pays back for no longer than this, or than its last document asks for: what it took in an hour alone it had
-of nobody.  That it owes at all tells that it takes as much as it can."""
+"""A party pays back for no longer than this, or than one document asks for: what it took in an hour alone it had of
+nobody.  That it owes at all tells that it takes as much as it can."""
 
 PRESENT_S = 2.0
 """Who entered so recently is there."""
@@ -112,7 +112,8 @@ class Restraint:
         return max(SOONEST_S, min(lacks / self._part, self._others_until(whose, now) - now))
 
     def _spend(self, account: _Account, seconds: float) -> None:
-        account.saved = max(account.saved - seconds, -max(seconds, OWES_FOR_S * self._part))
+        most = max(seconds, OWES_FOR_S * self._part)
+        account.saved = max(account.saved - seconds, min(account.saved, -most))
 
     def _settle(self, account: _Account, now: float) -> None:
         account.saved = min(SAVED_S, account.saved + (now - account.at) * self._part)

@@ -138,6 +138,17 @@ def test_copies_cost_their_sender_time() -> None:
     assert restraint.places(FLOOD, 4) == 0
 
 
+def test_a_small_document_pays_for_no_large_one() -> None:
+    clock = Clock()
+    restraint = Restraint(PART, clock)
+    restraint.came(FLOOD)
+    restraint.charge(FLOOD, 5000)  # to everybody: 2.5 s
+    restraint.came(OTHER)
+    owed = restraint._accounts[FLOOD].saved
+    a_document(restraint, clock, FLOOD, STEP_S)
+    assert restraint._accounts[FLOOD].saved <= owed + STEP_S * PART
+
+
 def test_a_judge_who_takes_ten_seconds_is_not_the_workers_time() -> None:
     clock = Clock()
     restraint = Restraint(PART, clock)
