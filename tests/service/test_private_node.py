@@ -24,6 +24,7 @@ from aiormq.exceptions import ProbableAuthenticationError
 from adapters.broker import guardian
 from adapters.broker.node import Options, PrivateNode
 from adapters.broker.node_folder import find_server
+from adapters.processors import OURS
 from gateway.errors import ConfigError, Unavailable
 from tests.services import ROOT
 
@@ -55,6 +56,9 @@ async def test_a_node_starts_in_seconds_on_loopback_only_and_leaves_nothing(tmp_
         assert took < 30, "seconds: measured 3 to 6 on two cores"
         assert set(node.pids) == {"guardian", "epmd", "node"}
         assert os.sched_getscheduler(node.pids["node"]) == os.SCHED_BATCH, "its threads push no worker aside"
+        schedulers = threads_of(node.pids["node"], "_scheduler")
+        assert len(schedulers) == max(1, len(OURS) // 2)
+        assert all(os.sched_getaffinity(thread) == OURS for thread in schedulers), "none keeps to a processor"
         assert set(node.ports.values()) <= {port for _, port in seen}, "the sampler saw what it should see"
         assert [address for address, _ in seen if not ipaddress.ip_address(address).is_loopback] == []
         async with (
@@ -73,6 +77,12 @@ async def test_a_node_starts_in_seconds_on_loopback_only_and_leaves_nothing(tmp_
         await node.stop()
     assert node.pids == {}
     assert processes_of(folder) == {}
+
+
+def threads_of(process: int, ends: str) -> list[int]:
+    """Those whose name ends so."""
+    threads = Path(f"/proc/{process}/task").iterdir()
+    return [int(t.name) for t in threads if (t / "comm").read_text().strip().endswith(ends)]
 
 
 async def test_a_restarted_and_a_killed_node_keep_data_ports_and_password(tmp_path: Path) -> None:
