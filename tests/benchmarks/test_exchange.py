@@ -130,7 +130,8 @@ def test_of_two_goals_of_which_one_is_enough_the_other_is_not_missed() -> None:
     [
         (["7"], ["7"], False),
         (["7"], ["7", "8"], False),
-        (["7"], ["8", "9"], False),
+        (["7"], ["8", "9"], True),
+        (["7"], ["8", "9", "10"], False),
         (["7"], ["9"], True),
         (["6", "7"], ["7"], False),
         (["6", "7"], ["8"], True),
