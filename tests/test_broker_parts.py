@@ -21,7 +21,7 @@ from adapters.broker.admission import Flight, Gate, Hold
 from adapters.broker.dead_letters import delivery_of, submission_of
 from adapters.broker.encoding import Properties
 from adapters.broker.node import Options as NodeOptions
-from adapters.broker.node_folder import NodeFolder, emulator_arguments
+from adapters.broker.node_folder import NodeFolder
 
 # --- bounds -----------------------------------------------------------------------------------------
 
@@ -317,10 +317,3 @@ def test_the_more_queues_the_less_often_each_counts_itself(tmp_path: Path, queue
     NodeFolder(NodeOptions(folder=tmp_path / "node", queues=queues)).prepare()
     told = (tmp_path / "node" / "advanced.config").read_text()
     assert told == f"[{{rabbit, [{{quorum_tick_interval, {tick_ms}}}]}}].\n"
-
-
-@pytest.mark.parametrize(("processors", "schedulers"), [(1, 1), (2, 1), (3, 1), (8, 4)])
-def test_half_of_the_processors_are_left_to_the_gateway(processors: int, schedulers: int) -> None:
-    """And none of the node's threads keeps to a processor to which a worker keeps as well."""
-    told = emulator_arguments(processors)
-    assert told == f"+sbt u +S {schedulers}:{schedulers} +SDio 2"

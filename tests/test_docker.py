@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from adapters.broker.node_folder import emulator_arguments
+from adapters.broker.node_folder import EMULATOR_ARGUMENTS
 from gateway.config import Config, load, secret
 from tests.services import ROOT
 
@@ -160,10 +160,11 @@ def test_volumes_and_mounted_files_exist(services: dict[str, Any], config: Confi
     assert (ROOT / build["dockerfile"]).is_file()
 
 
-def test_the_broker_leaves_half_of_the_processors_to_the_gateway(services: dict[str, Any]) -> None:
-    """As the private one does, of a number that is known only there: ``+SP`` is ``+S`` in per cent."""
+def test_the_brokers_threads_keep_to_no_processor_as_the_private_ones_do_not(
+    services: dict[str, Any],
+) -> None:
     told = services["broker"]["environment"]["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"]
-    assert told.replace("+SP 50:50", "+S 4:4") == emulator_arguments(8)
+    assert told == EMULATOR_ARGUMENTS
 
 
 # --- the configuration between them -----------------------------------------------------------------

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from adapters.processors import OURS
 from gateway.errors import ConfigError
 
 LOOPBACK = "127.0.0.1"
@@ -146,7 +145,7 @@ class NodeFolder:
             # A dump holds the messages in memory, perhaps a state secret's.  spec: Erlang, erl(1) - 0: none
             "ERL_CRASH_DUMP_SECONDS": "0",
             "ERL_CRASH_DUMP": "/dev/null",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": emulator_arguments(len(OURS)),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": EMULATOR_ARGUMENTS,
             # The script then becomes the node instead of waiting for it: one process id to watch.
             "RUNNING_UNDER_SYSTEMD": "true",
             "RABBITMQ_NODENAME": "vanthu@localhost",
@@ -164,14 +163,12 @@ class NodeFolder:
         }
 
 
-def emulator_arguments(processors: int) -> str:
-    """What Erlang is told besides what RabbitMQ tells it: the machine is the gateway's, too (``docs/adr/0029-half-of-the-processors.md``).
+EMULATOR_ARGUMENTS = "+sbt u +SDio 2"
+"""What Erlang is told besides what RabbitMQ tells it: the machine is the gateway's, too (``docs/adr/0029-free-schedulers.md``).
 
-    spec: Erlang, erl(1) - ``+sbt u``: no scheduler keeps to a processor, as RabbitMQ would have it; ``+S``: so many of
-    them, all online; ``+SDio``: so many threads for files, instead of ten.
-    """
-    half = max(1, processors // 2)
-    return f"+sbt u +S {half}:{half} +SDio 2"
+spec: Erlang, erl(1) - ``+sbt u``: no scheduler keeps to a processor, as RabbitMQ would have it; ``+SDio``: so many threads
+for files, instead of ten.
+"""
 
 
 def find_server(configured: Path | None = None) -> Path:
