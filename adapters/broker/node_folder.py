@@ -18,6 +18,12 @@ from gateway.errors import ConfigError
 LOOPBACK = "127.0.0.1"
 _FRAME_BYTES = 512 * 1024
 """What one frame may have: a document as a rule, instead of a third of it (docs/adr/0027-bytes-lie-still.md)."""
+EMULATOR_ARGUMENTS = "+sbt u +SDio 2"
+"""What Erlang is told besides what RabbitMQ tells it: the machine is the gateway's, too (``docs/adr/0029-free-schedulers.md``).
+
+spec: Erlang, erl(1) - ``+sbt u``: no scheduler keeps to a processor, as RabbitMQ would have it; ``+SDio``: so many threads
+for files, instead of ten.
+"""
 _PORT_NAMES = ("amqp", "management", "distribution", "epmd")
 
 
@@ -161,14 +167,6 @@ class NodeFolder:
             "RABBITMQ_PID_FILE": str(folder / "data" / "node.pid"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
         }
-
-
-EMULATOR_ARGUMENTS = "+sbt u +SDio 2"
-"""What Erlang is told besides what RabbitMQ tells it: the machine is the gateway's, too (``docs/adr/0029-free-schedulers.md``).
-
-spec: Erlang, erl(1) - ``+sbt u``: no scheduler keeps to a processor, as RabbitMQ would have it; ``+SDio``: so many threads
-for files, instead of ten.
-"""
 
 
 def find_server(configured: Path | None = None) -> Path:
