@@ -35,6 +35,8 @@ class Part:
     cwd: Path
     output: Path
     """What it prints is appended here."""
+    farewell: Sequence[str] = ()
+    """A program that runs before the signal, for two seconds at most; whether it succeeds makes no difference."""
     signal: str = "TERM"
     """What makes it stop by itself."""
     grace_s: float = 10.0

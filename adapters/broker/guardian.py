@@ -30,6 +30,7 @@ from typing import Any, TextIO
 
 _PR_SET_PDEATHSIG = 1
 _LEFTOVER_GRACE_S = 10.0
+_FAREWELL_S = 2.0
 _POLL_S = 0.02
 
 
@@ -67,7 +68,7 @@ def _serve(orders: Sequence[Mapping[str, Any]], owner: int, wakeup: int, state: 
         return 0 if _watch(owner, wakeup, [process for _, process in parts]) else 1
     finally:
         for part, process in reversed(parts):
-            _stop(process, str(part["signal"]), float(part["grace_s"]))
+            _stop(process, part)
         state.unlink(missing_ok=True)
 
 
@@ -190,15 +191,31 @@ def _end_of_input(within_s: float) -> bool:
     return bool(ready) and os.read(sys.stdin.fileno(), 4096) == b""
 
 
-def _stop(process: subprocess.Popen[bytes], name: str, grace_s: float) -> None:
+def _stop(process: subprocess.Popen[bytes], part: Mapping[str, Any]) -> None:
     if not _has_ended(process):
-        os.kill(process.pid, getattr(signal, f"SIG{name}"))
-    deadline = time.monotonic() + grace_s
+        _say_farewell(part)
+        os.kill(process.pid, getattr(signal, f"SIG{part['signal']}"))
+    deadline = time.monotonic() + float(part["grace_s"])
     while not _has_ended(process) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
     # Also what the part itself left in its session; before it is reaped, while its id is certainly its own.
     _signal_group(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _say_farewell(part: Mapping[str, Any]) -> None:
+    if part["farewell"]:
+        quiet = subprocess.DEVNULL
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(
+                part["farewell"],
+                env=part["env"],
+                cwd=part["cwd"],
+                stdin=quiet,
+                stdout=quiet,
+                stderr=quiet,
+                timeout=_FAREWELL_S,
+            )
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:

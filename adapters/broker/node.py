@@ -25,7 +25,15 @@ import aiohttp
 import structlog
 
 from adapters.broker.guard import Guard, Part
-from adapters.broker.node_folder import LOOPBACK, NodeFolder, Options, find_epmd, find_server, is_free
+from adapters.broker.node_folder import (
+    LOOPBACK,
+    NodeFolder,
+    Options,
+    farewell,
+    find_epmd,
+    find_server,
+    is_free,
+)
 from gateway.errors import ConfigError, Unavailable
 
 __all__ = ["Options", "PrivateNode"]
@@ -199,7 +207,7 @@ class PrivateNode:
         grace_s = self._options.stop_within.total_seconds()
         return (
             Part(name="epmd", argv=mapper, **common),
-            Part(name="node", argv=[str(server)], grace_s=grace_s, **common),
+            Part(name="node", argv=[str(server)], farewell=farewell(), grace_s=grace_s, **common),
         )
 
     async def _wait_until_ready(self, guard: Guard) -> None:

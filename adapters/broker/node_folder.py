@@ -8,7 +8,7 @@ import random
 import secrets
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ EMULATOR_ARGUMENTS = "+sbt u +SDio 2"
 spec: Erlang, erl(1) - ``+sbt u``: no scheduler keeps to a processor, as RabbitMQ would have it; ``+SDio``: so many threads
 for files, instead of ten.
 """
+_NODE_NAME = "vanthu@localhost"
 _PORT_NAMES = ("amqp", "management", "distribution", "epmd")
 
 
@@ -154,7 +155,7 @@ class NodeFolder:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": EMULATOR_ARGUMENTS,
             # The script then becomes the node instead of waiting for it: one process id to watch.
             "RUNNING_UNDER_SYSTEMD": "true",
-            "RABBITMQ_NODENAME": "vanthu@localhost",
+            "RABBITMQ_NODENAME": _NODE_NAME,
             "RABBITMQ_DIST_PORT": str(ports["distribution"]),
             "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
@@ -188,10 +189,28 @@ def find_server(configured: Path | None = None) -> Path:
 
 def find_epmd() -> str:
     """Erlang's port mapper; raises ``ConfigError`` that says what to install."""
-    found = shutil.which("epmd") or shutil.which("epmd", path="/usr/lib/erlang/bin:/opt/erlang/bin")
+    found = _find_of_erlang("epmd")
     if found is None:
         raise ConfigError("no epmd on this machine: install the package erlang-base")
     return found
+
+
+def farewell() -> Sequence[str]:
+    """What makes a node stop in one second instead of six; nothing where Erlang came without ``erl_call``.
+
+    A node that is told to stop waits for its management plugin, which on its way out asks the very process
+    that waits for it to switch the counters off, for five seconds (RabbitMQ 3.10, ``rabbit_mgmt_db_handler``).
+    So the plugin is sent home first.  The cookie is in the node's environment: ``HOME``.
+    """
+    program = _find_of_erlang("erl_call")
+    if program is None:
+        return ()
+    handler = "gen_event delete_handler [rabbit_event,rabbit_mgmt_db_handler,[]]"
+    return (program, "-sname", _NODE_NAME, "-timeout", "1", "-a", handler)
+
+
+def _find_of_erlang(program: str) -> str | None:
+    return shutil.which(program) or shutil.which(program, path="/usr/lib/erlang/bin:/opt/erlang/bin")
 
 
 def _some_port() -> int:

@@ -77,6 +77,8 @@ async def test_a_node_starts_in_seconds_on_loopback_only_and_leaves_nothing(tmp_
         await node.stop()
     assert node.pids == {}
     assert processes_of(folder) == {}
+    log = (folder / "log" / "node.log").read_text()
+    assert 0 < log.find("to stop collect_statistics") < log.find("SIGTERM received"), "else it hangs for 5 s"
 
 
 def threads_of(process: int, ends: str) -> list[int]:
