@@ -318,7 +318,10 @@ class Worker:
             if after and work.kind is WorkKind.DELIVERY and is_of_a_recipient(work.line):
                 self._news.set()
         for following in after:
-            self._begin(following)
+            if following.is_brought:  # the end of this one: another task for it would cost more than it does
+                await self._run(following)
+            else:
+                self._begin(following)
 
     async def _run_again(self, suspect: Errand) -> Errands:
         """It may be what killed a life: one at a time, so that it takes no other suspect with it; from the second

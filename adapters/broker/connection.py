@@ -17,8 +17,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -220,17 +219,20 @@ class Connection:
         self._state = why
 
 
-@contextmanager
-def real_cancellation_only() -> Iterator[None]:
+class real_cancellation_only:
     """aiormq ends what waits on a lost channel with a CancelledError that nobody asked for; here that becomes
     a ``ConnectionResetError``.  A task that is really being cancelled is cancelled."""
-    try:
-        yield
-    except asyncio.CancelledError:
+
+    __slots__ = ()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is None or not issubclass(kind, asyncio.CancelledError):
+            return
         task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise ConnectionResetError(GONE) from None
+        if task is not None and not task.cancelling():
+            raise ConnectionResetError(GONE) from None
 
 
 async def within(what: Awaitable[Any], limit: timedelta) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 from gateway.model.evidence import EVENT_URI, EventReason, Evidence, EvidenceParty
 
@@ -29,6 +30,7 @@ def text(value: str) -> str:
     return _SPECIAL.sub(lambda match: _ESCAPES.get(match[0], "\N{REPLACEMENT CHARACTER}"), value)
 
 
+@lru_cache(maxsize=256)  # one piece names four or five, and those of one change the same
 def instant(at: datetime) -> str:
     """*at* as ``xs:dateTime``, in Vietnam's time zone, to the microsecond."""
     return at.astimezone(_VIETNAM).isoformat(timespec="microseconds")
