@@ -27,7 +27,7 @@ from tests.chaos.town import Town, a_town
 IN_FLIGHT = 150
 """Documents on their way at once, as far as their senders know."""
 NOT_WAITED_FOR_S = 60.0
-"""After so long a document does not hold the next ones up any more."""
+"""After so long, times the order's scale, a document does not hold the next ones up any more."""
 MOST_REST_S = 3600.0
 """After so long it is told what has not come to rest, even if something moves."""
 MEMORY_MB = 250
@@ -209,7 +209,9 @@ class _Story:
         agency = self._town.agencies[organ]
         while (step := await outbox.get()) is not None:
             await self._places.acquire()
-            asyncio.get_running_loop().call_later(NOT_WAITED_FOR_S, self._leave, step.number)
+            asyncio.get_running_loop().call_later(
+                NOT_WAITED_FOR_S * self._order.scale, self._leave, step.number
+            )
             self._open[step.number] = Sent(
                 organ=organ, message=step.message, what=step.what, sha256="", recipients=step.recipients
             )
