@@ -10,7 +10,9 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
+from gateway.held import Held
 from gateway.restraint import Restraint
 
 _BEFORE_ALL = 1 << 10
@@ -45,7 +47,7 @@ class Gate:
 
     def place(self, whose: str | None = None, priority: int = 0) -> AbstractAsyncContextManager[None]:
         """Hold one place."""
-        return _Place(self, whose, priority)
+        return Held(partial(self.enter, whose, priority), partial(self.leave, whose))
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
@@ -145,23 +147,6 @@ class Gate:
                 ready.set_result(None)
             return True
         return False
-
-
-class _Place(AbstractAsyncContextManager[None]):
-    """One place, from its taking to its end.  A class: each parcel holds two, and a generator costs three times as much."""
-
-    __slots__ = ("_gate", "_priority", "_whose")
-
-    def __init__(self, gate: Gate, whose: str | None, priority: int) -> None:
-        self._gate = gate
-        self._whose = whose
-        self._priority = priority
-
-    async def __aenter__(self) -> None:
-        await self._gate.enter(self._whose, self._priority)
-
-    async def __aexit__(self, *_: object) -> None:
-        self._gate.leave(self._whose)
 
 
 class _Nobody:

@@ -9,26 +9,11 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from itertools import count
 
-
-class _Held(AbstractAsyncContextManager[None]):
-    """What is held between *take* and *leave*.  A class: each message holds some, and a generator costs three times as much."""
-
-    __slots__ = ("_leave", "_take")
-
-    def __init__(self, take: Callable[[], Awaitable[None]], leave: Callable[[], None]) -> None:
-        self._take = take
-        self._leave = leave
-
-    async def __aenter__(self) -> None:
-        await self._take()
-
-    async def __aexit__(self, *_: object) -> None:
-        self._leave()
+from gateway.held import Held
 
 
 class Gate:
@@ -41,7 +26,7 @@ class Gate:
 
     def place(self, *, urgent: bool = False) -> AbstractAsyncContextManager[None]:
         """Hold one place."""
-        return _Held(partial(self._enter, urgent), self._leave)
+        return Held(partial(self._enter, urgent), self._leave)
 
     async def _enter(self, urgent: bool) -> None:
         if self._free > 0:
@@ -79,7 +64,7 @@ class Flight:
     def of(self, size: int) -> AbstractAsyncContextManager[None]:
         """Hold *size* bytes of the bound."""
         size = min(size, self._most)
-        return _Held(partial(self._take, size), partial(self._land, size))
+        return Held(partial(self._take, size), partial(self._land, size))
 
     def _land(self, size: int) -> None:
         self._flying -= size
