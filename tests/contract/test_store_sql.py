@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -21,7 +21,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event, make_url, text
 
 from adapters.store import Options, Retention, Store
-from adapters.store.engine import parse
+from adapters.store.engine import open_writer, parse
 from adapters.store.migrate import migrate
 from adapters.store.migrations import HEAD
 from adapters.store.tables import metadata
@@ -185,6 +185,26 @@ async def test_a_lease_does_not_look_at_what_is_not_due(url: str) -> None:
             assert any("work" in statement for statement, _ in queries)
             looked.append(sum(effort(url, statement, parameters) for statement, parameters in queries))
     assert looked[1] <= looked[0] * 1.5
+
+
+async def test_postgresql_compiles_nothing_that_a_lease_asks(store_database: str) -> None:
+    """Where scans are forbidden it takes the few rows of ``lives`` for dear, and compiled for 16 to 55 ms each time."""
+    empty(store_database)
+    async with await Store.open(Options(url=store_database, realm="H53"), now=lambda: NOON) as store:
+        await store.lives.beat(ME, timedelta(minutes=1))
+        with statements() as said:
+            await store.ledger.lease(ME, 10)
+    engine = open_writer(parse(store_database))
+    with engine.connect() as connection:
+        cursor = psycopg.RawCursor(cast("psycopg.Connection", connection.connection.driver_connection))
+        plans = [
+            cursor.execute(f"EXPLAIN ANALYZE {statement}".encode(), parameters).fetchall()
+            for statement, parameters in said
+            if " lives" in statement
+        ]
+    engine.dispose()
+    assert plans
+    assert [plan for plan in plans if "JIT" in str(plan)] == []
 
 
 async def test_two_workers_that_draw_from_the_same_quotas_at_once_lose_nothing(url: str) -> None:
