@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from adapters.store.engine import is_broken, unavailable
+from adapters.threads import Threads
 from gateway.errors import Unavailable
 
 T = TypeVar("T")
@@ -22,7 +21,7 @@ class Readers:
 
     def __init__(self, engine: Engine, threads: int) -> None:
         self._engine = engine
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="store-reader")
+        self._threads = Threads(threads, "store-reader")
         self._local = threading.local()
         self._is_closed = False
 
@@ -30,12 +29,12 @@ class Readers:
         """The answer of *query*; raises ``Unavailable`` where the database does not serve."""
         if self._is_closed:
             raise Unavailable("store-away", "closed")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, query)
+        return await self._threads.run(self._run, query)
 
     async def close(self) -> None:
         """Finish what runs, then end the threads.  May be called twice."""
         self._is_closed = True
-        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        await self._threads.close()
         self._engine.dispose()
 
     def _run(self, query: Callable[[Connection], T]) -> T:

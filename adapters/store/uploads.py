@@ -15,7 +15,6 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +26,7 @@ from typing import Any, TypeVar
 import structlog
 
 from adapters.store.vault import CHUNK, FileVault
+from adapters.threads import Threads
 from gateway.errors import ConfigError, Refused, Unavailable
 from gateway.model.ids import PartyKey
 from gateway.model.payload import PayloadRef
@@ -66,7 +66,7 @@ class FileUploads:
         self._vault = vault
         self._clock = clock
         self._folder = options.folder
-        self._threads = ThreadPoolExecutor(options.threads, thread_name_prefix="uploads")
+        self._threads = Threads(options.threads, "uploads")
         self._sweeper: asyncio.Task[None] | None = None
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -122,7 +122,7 @@ class FileUploads:
         if sweeper is not None:
             sweeper.cancel()
             await asyncio.gather(sweeper, return_exceptions=True)
-        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        await self._threads.close()
 
     async def _keep_sweeping(self) -> None:
         while True:
@@ -135,7 +135,7 @@ class FileUploads:
 
     async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+            return await self._threads.run(call, *arguments)
         except OSError as error:
             reason = "disk-full" if error.errno in _FULL else "store-away"
             raise Unavailable(reason, error.strerror or type(error).__name__) from error

@@ -12,7 +12,6 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +23,7 @@ from threading import Lock
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from adapters.threads import Threads
 from gateway.errors import ConfigError, Unavailable
 from gateway.model.payload import Loose, PayloadRef
 
@@ -56,7 +56,7 @@ class FileVault:
         self._folder = options.folder
         self._temporary = options.folder / "tmp"
         self._aside = options.folder / "aside"
-        self._threads = ThreadPoolExecutor(options.threads, thread_name_prefix="vault")
+        self._threads = Threads(options.threads, "vault")
         self._life = uuid4().hex
         self._numbers = count()
         self._durable: set[str] = set()
@@ -158,13 +158,13 @@ class FileVault:
 
     async def close(self) -> None:
         """Finish what runs.  May be called twice."""
-        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        await self._threads.close()
 
     # --- in the threads -----------------------------------------------------------------------------
 
     async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+            return await self._threads.run(call, *arguments)
         except OSError as error:
             reason = "disk-full" if error.errno in _FULL else "store-away"
             raise Unavailable(reason, error.strerror or type(error).__name__) from error
