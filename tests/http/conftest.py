@@ -56,8 +56,10 @@ def contract() -> Contract:
 
 
 @pytest_asyncio.fixture
-async def serve(tables: Tables, contract: Contract) -> AsyncIterator[Serve]:
+async def serve(tables: Tables, contract: Contract, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
     """Starts servers over the test's tables, and stops them afterwards."""
+    # A whole gateway that stood in this process has told its workers where to share their numbers.
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     started: list[Caller] = []
 
     async def start(
