@@ -48,7 +48,10 @@ class Threads:
         loop = asyncio.get_running_loop()
         told: asyncio.Future[T] = loop.create_future()
         self._calls.put(_Call(loop, told, call, arguments))
-        return await told
+        try:
+            return await told
+        finally:
+            del told  # what was raised holds this frame, and would be held by it
 
     async def close(self) -> None:
         """Finish what was asked for, then end the threads.  May be called twice."""
@@ -87,7 +90,7 @@ def _make(asked: _Call) -> None:
         failure = error
     with suppress(RuntimeError):  # the loop is closed: nobody waits any more
         asked.loop.call_soon_threadsafe(_tell, asked.told, answer, failure)
-    del failure  # it holds this frame, and this frame what it was called with
+    del asked, failure  # what was raised holds this frame, and would be held by it
 
 
 def _tell(told: asyncio.Future[Any], answer: Any, failure: BaseException | None) -> None:

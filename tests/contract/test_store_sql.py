@@ -188,7 +188,7 @@ async def test_a_lease_does_not_look_at_what_is_not_due(url: str) -> None:
 
 
 async def test_postgresql_compiles_nothing_that_a_lease_asks(store_database: str) -> None:
-    """Where scans are forbidden it takes the few rows of ``lives`` for dear, and compiled for 16 to 55 ms each time."""
+    """Where scans are forbidden it takes the few rows of ``lives`` for dear, and compiled for 16 ms and more each time."""
     empty(store_database)
     async with await Store.open(Options(url=store_database, realm="H53"), now=lambda: NOON) as store:
         await store.lives.beat(ME, timedelta(minutes=1))
