@@ -14,7 +14,7 @@ OURS = frozenset(os.sched_getaffinity(0))
 def as_we_began() -> Iterator[None]:
     """Meanwhile what is born of this thread is scheduled as this process was when it began.
 
-    A worker in a crowd keeps to a processor and runs in long turns (``docs/adr/0026-long-turns.md``); a process that is
+    A busy worker keeps to a processor and runs in long turns (``docs/adr/0026-long-turns.md``); a process that is
     born then would do so for its whole life.
     """
     policy, kept = os.sched_getscheduler(0), os.sched_getaffinity(0)

@@ -25,9 +25,9 @@ beside.start()
 home = {min(os.sched_getaffinity(0))}
 
 async def policies():
-    crowd = [False]
-    task = asyncio.create_task(interpreter.run_in_long_turns_while(lambda: crowd[0], home))
-    for crowd[0] in (False, True, False):
+    busy = [False]
+    task = asyncio.create_task(interpreter.run_in_long_turns_while(lambda: busy[0], home))
+    for busy[0] in (False, True, False):
         looks = interpreter._CALM_LOOKS + 2
         while looks:  # so many looks of its later
             looks -= 1
@@ -44,21 +44,21 @@ OURS = sorted(processors.OURS)
 
 
 @pytest.mark.parametrize(
-    ("refused", "in_a_crowd"),
+    ("refused", "while_busy"),
     [
         ("", f"{os.SCHED_BATCH} {OURS[:1]}"),
         ("sched_setscheduler", f"{os.SCHED_OTHER} {OURS[:1]}"),
         ("sched_setaffinity", f"{os.SCHED_BATCH} {OURS}"),
     ],
 )
-def test_in_a_crowd_all_threads_run_in_long_turns_at_home(refused: str, in_a_crowd: str) -> None:
+def test_while_busy_all_threads_run_in_long_turns_at_home(refused: str, while_busy: str) -> None:
     """And what the system refuses is as it is for others."""
     refusal = (
         f"import os; os.{refused} = lambda *_: (_ for _ in ()).throw(PermissionError())\n" if refused else ""
     )
     told = subprocess.check_output([sys.executable, "-c", refusal + SEEN], text=True).splitlines()
-    usual, crowded = f"{os.SCHED_OTHER} {OURS}", in_a_crowd
-    assert told == [usual, usual, crowded, crowded, usual, usual, "0.02"]
+    usual, long = f"{os.SCHED_OTHER} {OURS}", while_busy
+    assert told == [usual, usual, long, long, usual, usual, "0.02"]
 
 
 @pytest.mark.parametrize(
@@ -79,31 +79,30 @@ def test_where_the_workers_are_enough_for_all_processors_each_keeps_to_one(
 
 
 @pytest.mark.parametrize(
-    ("stats", "is_high"),
+    ("stats", "part"),
     [
-        ("300000000 200000000 7", True),
-        ("500000000 0 7", True),
-        ("300000000 190000000 7", False),
-        ("0 0 7", False),
-        ("nothing", True),
+        ("500000000 2000000000 7", 0.25),
+        ("0 0 7", 0.0),
+        ("nothing", math.inf),
+        ("", math.inf),
     ],
 )
-def test_the_press_is_what_the_loop_ran_and_waited_to_run(stats: str, is_high: bool, tmp_path: Path) -> None:
-    """Within a second; where nobody counts it what is in hand must do.  It looks no more often than four times a second."""
+def test_labour_is_what_the_loop_ran_and_not_what_it_waited(stats: str, part: float, tmp_path: Path) -> None:
+    """Within two seconds, and it looks no more often; where nobody counts it any amount."""
     file, now = tmp_path / "schedstat", [5.0]
     file.write_text("0 0 0")
-    press = interpreter.Press(lambda: now[0], file)
+    labour = interpreter.Labour(lambda: now[0], file)
     file.write_text(stats)
-    now[0] += interpreter._LOOKS_EVERY_S / 2
-    assert not press.is_high
-    now[0] = 6.0
-    assert press.is_high is is_high
+    now[0] = 6.9
+    assert labour.part == 0
+    now[0] = 7.0
+    assert labour.part == pytest.approx(part)
     file.write_text("9000000000 0 0")
-    assert press.is_high is is_high
+    assert labour.part == pytest.approx(part)
 
 
-def test_the_press_of_this_process_is_counted() -> None:
-    ran = interpreter.Press()._read()
+def test_the_labour_of_this_process_is_counted() -> None:
+    ran = interpreter.Labour()._read()
     assert 0 < ran < math.inf
 
 
@@ -121,7 +120,7 @@ child.communicate()
 """
 
 
-def test_who_is_born_of_a_worker_in_a_crowd_is_free() -> None:
+def test_who_is_born_of_a_busy_worker_is_free() -> None:
     """A judging process keeps to no processor and pushes aside what it may, as it would in a calm."""
     told = subprocess.check_output([sys.executable, "-c", BORN], text=True).splitlines()
     assert told == [f"{os.SCHED_BATCH} {OURS[:1]}", f"{os.SCHED_OTHER} {OURS}"]

@@ -36,7 +36,7 @@ T = TypeVar("T")
 MOST_ROWS = 4000
 """How many rows one transaction writes at most (a single change may have more)."""
 
-PATIENCE_S = 0.01
+PATIENCE_S = 0.025
 """How long what only tidies up, and in a crowd anything, waits for others to be written with."""
 
 MOST_PATIENT = 32

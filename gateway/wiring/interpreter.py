@@ -17,55 +17,53 @@ _NEW_OBJECTS = 5_000
 """So many more containers before the garbage collector looks at the new ones; Python's own is 700."""
 _TURN_S = 0.02
 """How long a thread waits for the interpreter before it takes it away; Python's own is 5 ms."""
+_COUNTS_EVERY_S = 2.0
 _LOOKS_EVERY_S = 0.25
-_PRESSED = 0.5
-"""Such a part of the time.  Under full load half of the looks found 0.83 and more, beside a flood 0.1 to 0.3."""
 _CALM_LOOKS = 8
-"""So many looks without a crowd, and it is over."""
+"""So many looks at which nothing was busy, and it is over."""
 
 
-class Press:
-    """Whether the loop's thread wants half of a processor or more: it runs or waits for one, in the last quarter of a second.
+class Labour:
+    """Which part of the last two seconds the loop's thread ran.
 
     How much is in hand does not tell: what waits for a slow recipient, for a slow file or for its party's turn waits for
-    no processor.
+    no processor.  Nor how long the thread waits for one: beside slow files it does, and they are not to slow it further.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic, file: Path | None = None) -> None:
         self._now = now
         self._file = file or Path(f"/proc/self/task/{os.getpid()}/schedstat")
-        self._looked_at, self._wanted_s = now(), self._read()
-        self._is_high = False
+        self._looked_at, self._ran_s = now(), self._read()
+        self._part = 0.0
 
     @property
-    def is_high(self) -> bool:
-        """As of the last look; always, where nobody counts it."""
+    def part(self) -> float:
+        """As of the last look; infinite where nobody counts it."""
         now = self._now()
-        if now - self._looked_at >= _LOOKS_EVERY_S:
-            wanted_s = self._read()
-            part = (wanted_s - self._wanted_s) / (now - self._looked_at)
-            self._is_high = math.isinf(wanted_s) or part >= _PRESSED
-            self._looked_at, self._wanted_s = now, wanted_s
-        return self._is_high
+        if now - self._looked_at >= _COUNTS_EVERY_S:
+            ran_s = self._read()
+            more_s = math.inf if math.isinf(ran_s) else ran_s - self._ran_s
+            self._part = more_s / (now - self._looked_at)
+            self._looked_at, self._ran_s = now, ran_s
+        return self._part
 
     def _read(self) -> float:
         try:
-            # spec: Linux Documentation/scheduler/sched-stats.rst - nanoseconds on a processor, and waiting for one
-            ran, waited, _ = self._file.read_text().split()
-            return (int(ran) + int(waited)) / 1e9
-        except (OSError, ValueError):
+            # spec: Linux Documentation/scheduler/sched-stats.rst - nanoseconds on a processor come first
+            return int(self._file.read_text().split()[0]) / 1e9
+        except (OSError, ValueError, IndexError):
             return math.inf
 
 
 def home_of(number: int, *, workers: int) -> Collection[int]:
-    """The processors of worker *number* in a crowd: one of its own, where *workers* are enough for all of them."""
+    """The processors of a busy worker *number*: one of its own, where *workers* are enough for all of them."""
     ours = sorted(OURS)
     return ours if workers < len(ours) else [ours[number % len(ours)]]
 
 
-async def run_in_long_turns_while(is_crowded: Callable[[], bool], home: Collection[int] = OURS) -> None:
-    """For ever: in a crowd let whichever thread of this process runs go on running a little longer, and keep all of them
-    to the processors of *home*.
+async def run_in_long_turns_while(is_busy: Callable[[], bool], home: Collection[int] = OURS) -> None:
+    """For ever: while *is_busy* let whichever thread of this process runs go on running a little longer, and keep all of
+    them to the processors of *home*.
 
     A document changes threads a hundred times.  Where both processors are busy, whoever wakes would push aside what
     runs, and Python's lock would go from one processor to the other: a tenth of a worker's time
@@ -74,7 +72,7 @@ async def run_in_long_turns_while(is_crowded: Callable[[], bool], home: Collecti
     sys.setswitchinterval(_TURN_S)
     calm = _CALM_LOOKS
     while True:
-        before, calm = calm, 0 if is_crowded() else calm + 1
+        before, calm = calm, 0 if is_busy() else calm + 1
         if calm == 0 and before >= _CALM_LOOKS:
             _schedule_threads(os.SCHED_BATCH, home)
         elif calm == _CALM_LOOKS:

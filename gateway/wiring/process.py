@@ -60,7 +60,7 @@ from gateway.wiring.evidence_log import log_lag, stamper_of
 from gateway.wiring.following import Following
 from gateway.wiring.gauges import disk_low, memory_low
 from gateway.wiring.ground import address_of, open_the_store, stand
-from gateway.wiring.interpreter import Press, home_of, run_in_long_turns_while, spare_the_collector
+from gateway.wiring.interpreter import Labour, home_of, run_in_long_turns_while, spare_the_collector
 from gateway.wiring.judging import bounds_of
 from gateway.wiring.logs import hear_what_dies, set_up
 from gateway.wiring.recovery import forget_life, note_life
@@ -81,8 +81,10 @@ READY_WITHIN_S = 15.0
 FILES = 16_384
 FULLEST_DISK = 95.0
 """Per cent of the disk in use at which readiness complains."""
+BUSY = 0.2
+"""Such a part of the time a worker's loop runs at half load, and less beside a flood or slow files."""
 CROWD = 12
-"""So many errands in hand, and where the processors are pressed a document's time is waiting for one."""
+"""So many errands in the hand of who is busy, and a document's time is waiting for a processor."""
 Wrap = Callable[[World], World]
 
 
@@ -111,7 +113,7 @@ async def work(facts: Mapping[str, Any], *, wrap: Wrap = lambda world: world) ->
         loop.add_signal_handler(number, stop)
     orphaned = asyncio.create_task(process.following.listen(stop), name="parent")
     home = home_of(facts["number"], workers=config.workers)
-    turns = asyncio.create_task(run_in_long_turns_while(process.is_crowded, home), name="turns")
+    turns = asyncio.create_task(run_in_long_turns_while(process.is_busy, home), name="turns")
     try:
         await service.start()
         await _all_there(process.listens)
@@ -135,7 +137,7 @@ class Process:
     owner: Owner
     listens: Callable[[], bool]
     following: Following
-    is_crowded: Callable[[], bool]
+    is_busy: Callable[[], bool]
 
 
 async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Process:
@@ -200,10 +202,13 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
     worker = Worker(pipeline, world.ledger, world.lives, us.owner, _pace(config), quotas.may_hurry)
     room.worker = worker
 
-    press = Press()
+    labour = Labour()
+
+    def is_busy() -> bool:
+        return labour.part >= BUSY
 
     def is_crowded() -> bool:
-        return worker.in_hand >= CROWD and press.is_high
+        return worker.in_hand >= CROWD and is_busy()
 
     store.group_while(is_crowded)
     stamper = stamper_of(config)
@@ -361,7 +366,7 @@ async def compose(config: Config, facts: Mapping[str, Any], *, wrap: Wrap) -> Pr
         owner=us.owner,
         listens=lambda: consumer.state == OK,
         following=following,
-        is_crowded=is_crowded,
+        is_busy=is_busy,
     )
 
 
