@@ -101,6 +101,13 @@ def test_labour_is_what_the_loop_ran_and_not_what_it_waited(stats: str, part: fl
     assert labour.part == pytest.approx(part)
 
 
+def test_where_nobody_counts_it_is_any_amount_at_each_look(tmp_path: Path) -> None:
+    now = [5.0]
+    labour = interpreter.Labour(lambda: now[0], tmp_path / "none")
+    for now[0] in (7.0, 9.0):
+        assert labour.part == math.inf
+
+
 def test_the_labour_of_this_process_is_counted() -> None:
     ran = interpreter.Labour()._read()
     assert 0 < ran < math.inf
