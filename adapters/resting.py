@@ -1,13 +1,18 @@
 """Who gives way rests most of the time while others are at work and a processor is left over.
 
 A processor that is busy costs everybody something, however little the one weighs that keeps it busy: who is awakened finds a
-place later, a sync takes longer.  So all who give way go on in the same sixth of the time and rest for the remainder of it.
-Nobody rests where that helps nobody: nobody else is at work, or no processor is left over and the nice value stints us
-anyhow.  Why so: ``docs/adr/0024-slow-files-give-way.md``.
+place later, a sync takes longer.  So all who give way go on in the same twelfth of the time and rest for the remainder of it.
+Nobody rests where that helps nobody for long: nobody else is at work, or no processor is left over and the nice value
+stints us anyhow.
+
+Python rests between two of its own steps.  Its garbage collector is one step, and where it looks at everything, half a
+second long; so meanwhile it looks at what is new only.  Why so: ``docs/adr/0024-slow-files-give-way.md``.
 """
 
 from __future__ import annotations
 
+import gc
+import math
 import os
 import signal
 import time
@@ -15,7 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 GOES_S = 0.01
-RESTS_S = 0.05
+RESTS_S = 0.11
+"""Half of that was felt: twice as much for a slow file, and an eighth more for each step of everybody else."""
 ROUND_S = GOES_S + RESTS_S
 """The clock tells where in a round we are, so it is the same for all processes."""
 
@@ -25,12 +31,20 @@ SLOWER = ROUND_S / GOES_S
 LOOKS_S = 0.5
 AT_WORK = 0.1
 """Of a processor: what others must use, and must leave over, for a rest to help them."""
+HELPS_FOR_S = 2.0
+"""So long a rest helps after a look that said so: where no processor is left over for a second, as when the broker's log
+is rolled over, is where others can bear us least."""
+
+_NEVER = 2**31 - 1
+"""So many looks of the garbage collector at what is new before it looks at everything."""
 
 
 @contextmanager
 def resting() -> Iterator[None]:
     """Meanwhile this process rests where it helps.  Its main thread rests: others must have no work of their own."""
     rests = Rests()
+    looks = gc.get_threshold()
+    gc.set_threshold(*looks[:2], _NEVER)
     before = signal.signal(signal.SIGALRM, lambda _signal, _frame: rests.rest())
     signal.setitimer(signal.ITIMER_REAL, (GOES_S - time.monotonic()) % ROUND_S, ROUND_S)
     try:
@@ -38,13 +52,15 @@ def resting() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        gc.set_threshold(*looks)
+        gc.collect()
 
 
 class Rests:
     """Whether a rest helps, looked at twice a second, and the rest itself."""
 
     def __init__(self) -> None:
-        self._helps = False
+        self._helps_until = -math.inf
         self._looked_at = time.monotonic()
         self._others, self._idle = processors_used()
 
@@ -54,13 +70,14 @@ class Rests:
         now = time.monotonic()
         if now - self._looked_at >= LOOKS_S:
             self._look(now)
-        if self._helps and now % ROUND_S >= GOES_S / 2:  # half: a timer may come a little early
+        if now < self._helps_until and now % ROUND_S >= GOES_S / 2:  # half: a timer may come a little early
             time.sleep(ROUND_S - now % ROUND_S)
 
     def _look(self, now: float) -> None:
         others, idle = processors_used()
         enough = AT_WORK * (now - self._looked_at)
-        self._helps = others - self._others > enough and idle - self._idle > enough
+        if others - self._others > enough and idle - self._idle > enough:
+            self._helps_until = now + HELPS_FOR_S
         self._looked_at, self._others, self._idle = now, others, idle
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from adapters import resting
-from adapters.resting import GOES_S, LOOKS_S, ROUND_S, Rests
+from adapters.resting import GOES_S, HELPS_FOR_S, LOOKS_S, ROUND_S, Rests
 
 ROUND = 1000 * ROUND_S
 """An instant at which a round begins."""
@@ -63,11 +64,22 @@ def test_who_gives_way_rests_only_where_it_helps(
 
 def test_it_is_looked_at_again_when_the_others_are_gone(machine: Machine) -> None:
     rests = Rests()
+    long = round(HELPS_FOR_S / ROUND_S) + 2
     for others, slept in ((0.5, ROUND_S / 2), (0.0, 0.0), (0.5, ROUND_S / 2)):
         machine.slept = 0.0
-        machine.go_on(others=others, idle=0.5, rounds=10 + 0.5 - machine.now % ROUND_S / ROUND_S)
+        machine.go_on(others=others, idle=0.5, rounds=long + 0.5 - machine.now % ROUND_S / ROUND_S)
         rests.rest()
         assert machine.slept == pytest.approx(slept)
+
+
+def test_a_moment_without_a_processor_left_over_is_no_end_of_the_rests(machine: Machine) -> None:
+    """When the broker rolls its log over, both are busy for a second: then who gives way is in the way most of all."""
+    rests = Rests()
+    for idle in (0.5, 0.0):
+        machine.slept = 0.0
+        machine.go_on(others=0.5, idle=idle, rounds=10 + 0.5 - machine.now % ROUND_S / ROUND_S)
+        rests.rest()
+        assert machine.slept == pytest.approx(ROUND_S / 2)
 
 
 def test_all_go_on_at_the_same_time(machine: Machine) -> None:
@@ -119,6 +131,21 @@ def test_who_has_nothing_to_do_is_not_awakened() -> None:
         assert signal.getitimer(signal.ITIMER_REAL)[1] == pytest.approx(ROUND_S, abs=0.001)
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_meanwhile_nothing_looks_at_all_objects_at_once() -> None:
+    """Half a second in which a process with a large file could not rest; afterwards it is made up for."""
+    looks, before = gc.get_threshold(), _full_collections()
+    with resting.resting():
+        kept = [[] for _ in range(20 * looks[0] * looks[1] * looks[2])]
+        assert _full_collections() == before
+    assert _full_collections() == before + 1
+    assert gc.get_threshold() == looks
+    assert kept
+
+
+def _full_collections() -> int:
+    return gc.get_stats()[2]["collections"]
 
 
 def test_the_system_tells_what_others_use_and_what_is_left() -> None:

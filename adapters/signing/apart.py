@@ -29,7 +29,7 @@ CPU = timedelta(seconds=20)
 MEMORY_BYTES = 512 * 1024 * 1024
 """What one file may take above an idle process."""
 
-_WITHIN = timedelta(seconds=180)
+_WITHIN = timedelta(seconds=360)
 """By the clock: it rests while others are at work, and they may leave it no more than a tenth of a processor."""
 
 _AT_ONCE = 2

@@ -41,7 +41,7 @@ from schemas import reasons
 
 _log = structlog.get_logger(__name__)
 
-_PATIENCE = 15
+_PATIENCE = 30
 """So many times ``wall`` a file may take with its waits for a processor; then it is put off, for that is not its fault."""
 
 
