@@ -21,7 +21,7 @@ from contextlib import contextmanager
 
 GOES_S = 0.01
 RESTS_S = 0.11
-"""Half of that was felt: twice as much for a slow file, and an eighth more for each step of everybody else."""
+"""A slow file takes longer for it, and the others' slowest tenth less: p90 50 ms instead of 61, of 26/s (0024)."""
 ROUND_S = GOES_S + RESTS_S
 """The clock tells where in a round we are, so it is the same for all processes."""
 
@@ -41,7 +41,10 @@ _NEVER = 2**31 - 1
 
 @contextmanager
 def resting() -> Iterator[None]:
-    """Meanwhile this process rests where it helps.  Its main thread rests: others must have no work of their own."""
+    """Meanwhile this process rests where it helps.  Its main thread rests: others must have no work of their own.
+
+    What of the file is garbage by its end goes then, so that the next one has as much memory.
+    """
     rests = Rests()
     looks = gc.get_threshold()
     gc.set_threshold(*looks[:2], _NEVER)

@@ -27,7 +27,7 @@ def main() -> None:
         answer = _prepare(order, pdf)
     sys.stdout.buffer.write(answer)
     sys.stdout.buffer.flush()
-    # To let go of all that was read, one by one, takes half a second in which nothing can rest.
+    # To let go of what is left of the file, piece by piece, takes 0.08 s of a processor in which nothing can rest.
     os._exit(0)
 
 
