@@ -183,23 +183,26 @@ class Quotas:
 
     async def _exchange(self, asked: Collection[PartyKey] = (), *, also: Collection[PartyKey] = ()) -> None:
         """Tell all that the others have not heard, and what is *also* to be told; look at *asked*."""
-        news = {party: self._views[party] for party in self._untold.union(also)}
-        told = {party: (view.since, self._of(party)) for party, view in news.items()}
+        told = {party: (self._views[party].since, self._of(party)) for party in self._untold.union(also)}
         self._untold.clear()
-        for view in news.values():
-            view.since = NOTHING
-        answers: dict[PartyKey, Used] = {}
-        try:
-            if told:
-                answers.update(await self._usage.draw(told))
-        except BaseException:
-            # Whether it was written nobody knows: counted twice is better than not at all.
-            for party, view in news.items():
-                self._give(party, view, told[party][0])
-            raise
+        if told:
+            try:
+                answers = await self._usage.draw(told)
+            except BaseException:
+                # Whether it was written nobody knows: counted twice is better than not at all.
+                self._untold.update(told)
+                raise
+            for party, (
+                amount,
+                _,
+            ) in told.items():  # until now it counted as given away here: nobody saw less
+                self._views[party].since -= amount
+            self._hear(answers)
         others = {party: self._of(party) for party in asked if party not in told}
         if others:
-            answers.update(await self._usage.look(others))
+            self._hear(await self._usage.look(others))
+
+    def _hear(self, answers: Mapping[PartyKey, Used]) -> None:
         now = self._clock.now()
         for party, used in answers.items():
             view = self._views[party]

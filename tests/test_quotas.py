@@ -46,13 +46,15 @@ LARGEST = 4_000
 class SharedUsage(MemoryUsage):
     """The store's twin, whose answers take a while, may be lost, and may not come at all."""
 
-    is_away = False
+    is_away = is_away_for_looks = False
     loses_answers = False
     looks = draws = 0
 
     async def look(self, quotas: Mapping[PartyKey, Quota]) -> Mapping[PartyKey, Used]:
         self.looks += 1
         await self._waits()
+        if self.is_away_for_looks:
+            raise Unavailable("store-away")
         return await super().look(quotas)
 
     async def draw(self, drawn: Mapping[PartyKey, tuple[Used, Quota]]) -> Mapping[PartyKey, Used]:
@@ -202,6 +204,13 @@ async def _beat(quotas: Quotas) -> None:
     urgent=20,
     steps=[("flood", 0, 40), ("flood", 1, 40), ("flood", 0, 30), ("flood", 1, 30)],
 )
+@example(  # one who comes while the others are being told of those before
+    workers=1,
+    per_minute=1,
+    per_day=1,
+    urgent=1,
+    steps=[("beat", 0, 0), ("send", 0, 1268), ("send", 0, 2), ("beat", 0, 0), ("send", 0, 2735)],
+)
 def test_nobody_gets_more_than_was_promised_and_nobody_waits_for_ever(
     workers: int, per_minute: int, per_day: int, urgent: int, steps: list[tuple[str, int, int]]
 ) -> None:
@@ -246,6 +255,26 @@ async def test_what_another_worker_gave_away_counts() -> None:
     second = [await house.send(1) for _ in range(20)]
     assert first == [None] * 150
     assert second.count(None) == 10
+
+
+async def test_what_the_others_are_just_being_told_counts_here_meanwhile() -> None:
+    house = House(Quota(documents_per_minute=2))
+    assert [await house.send(0) for _ in range(2)] == [None, None]
+    beat = asyncio.create_task(house.quotas[0].beat())
+    await asyncio.sleep(0)  # the store has been told and has not answered
+    assert await house.send(0) == timedelta(seconds=30)
+    await beat
+
+
+async def test_what_the_store_has_written_counts_though_it_is_away_right_after() -> None:
+    house = House(Quota(documents_per_minute=2), default=Quota(documents_per_minute=2))
+    assert [await house.send(0) for _ in range(2)] == [None, None]
+    house.usage.is_away_for_looks = True
+    assert await house.send(0, party=B) == timedelta(seconds=1), (
+        "it was told of A, and was away for a look at B"
+    )
+    house.usage.is_away_for_looks = False
+    assert await house.send(0) == timedelta(seconds=30)
 
 
 async def test_a_clock_that_went_back_holds_nobody_back() -> None:
