@@ -26,12 +26,15 @@ class _Process:
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Milliseconds of CPU so far, by part; ``others`` is what each program had that is none of ours, ``machine``
-    everybody's, the kernel's own among it, ``idle`` nobody's."""
+    everybody's, the kernel's own among it, ``idle`` nobody's: ``waiting`` of that while somebody waited for a disk.
+    ``stolen`` is what the host of a virtual machine gave to others while somebody here was ready."""
 
     parts: Mapping[str, float]
     others: Mapping[int, float]
     machine: float
     idle: float
+    waiting: float = 0.0
+    stolen: float = 0.0
 
     @property
     def strangers(self) -> float:
@@ -41,8 +44,12 @@ class Usage:
     @property
     def busy(self) -> float:
         """The share of the machine that is used, by us and by the kernel: what strangers use does not count."""
-        total = self.machine + self.idle
-        return max(0.0, self.machine - self.strangers) / total if total else 0.0
+        return self.share(max(0.0, self.machine - self.strangers))
+
+    def share(self, ms: float) -> float:
+        """Of all the time that there was."""
+        there_was = self.machine + self.idle + self.stolen
+        return ms / there_was if there_was else 0.0
 
     def since(self, before: Usage) -> Usage:
         """What was used between *before* and this."""
@@ -52,6 +59,8 @@ class Usage:
             {pid: max(0.0, ms - before.others.get(pid, 0.0)) for pid, ms in self.others.items()},
             self.machine - before.machine,
             self.idle - before.idle,
+            self.waiting - before.waiting,
+            self.stolen - before.stolen,
         )
 
 
@@ -65,8 +74,7 @@ def usage() -> Usage:
         ours.add(pid)
     parts["clients"] = sum(os.times()[:2]) * 1000
     others = {pid: one.own_ms for pid, one in known.items() if pid not in ours and one.command}
-    busy, idle = _machine()
-    return Usage(dict(parts), others, busy, idle)
+    return Usage(dict(parts), others, *_machine())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +155,9 @@ def _read(pid: int) -> _Process | None:
     return None
 
 
-def _machine() -> tuple[float, float]:
-    times = [int(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
-    user, nice, system, idle, waiting, irq, soft, *_ = times
-    return (user + nice + system + irq + soft) * _TICK_MS, (idle + waiting) * _TICK_MS
+def _machine() -> tuple[float, float, float, float]:
+    """``Usage.machine`` and the fields behind it."""
+    # spec: proc_stat(5), the line of all processors together
+    times = [int(n) * _TICK_MS for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    user, nice, system, idle, waiting, irq, soft, stolen = times
+    return user + nice + system + irq + soft, idle + waiting, waiting, stolen

@@ -103,7 +103,9 @@ def figures(ends: Sequence[End], elapsed: float, used: Usage) -> dict[str, Any]:
         "cpu_ms": per_document,
         "kernel_cpu_ms": (used.machine - used.strangers) / max(1, count) - sum(per_document.values()),
         "busy": used.busy,
-        "strangers": used.strangers / (used.machine + used.idle) if used.machine else 0.0,
+        "strangers": used.share(used.strangers),
+        "stolen": used.share(used.stolen),
+        "waiting": used.share(used.waiting),
         "p50_ms": quantile(took, 0.50),
         "p99_ms": quantile(took, 0.99),
     }

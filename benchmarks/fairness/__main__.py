@@ -1,9 +1,9 @@
 """What one greedy, dead or slow agency costs the others: their latency beside it, against alone.
 
-    make bench-fairness                     (twenty minutes)  or  python -m benchmarks.fairness --only slow --seconds 12
+    make bench-fairness            (three quarters of an hour)  or  python -m benchmarks.fairness --only slow --seconds 12
 
 The gateway as ``vanthu serve`` runs it, its broker and the clients on this machine.  Writes ``var/bench/fairness.json``
-after each scenario; with ``--page`` the figures of ``docs/benchmarks-fairness.md``, too.
+after each window; with ``--page`` the figures of ``docs/benchmarks-fairness.md``, too.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from benchmarks.exchange.plan import Plan
 from benchmarks.exchange.served import Supply
 from benchmarks.fairness import page
 from benchmarks.fairness.greedy import SCENARIOS
-from benchmarks.fairness.measure import PART, capacity, measure
+from benchmarks.fairness.measure import PART, capacity, measure, order
 
 
 async def _measure(
     plan: Plan, supply: Supply, report: dict[str, Any], only: Sequence[str], write: Callable[[], None]
 ) -> bool:
-    """Every scenario of *only*, *write* is called after each; whether all could be measured."""
+    """All windows of the scenarios *only*, *write* is called after each; whether all could be measured."""
     if report["rate"] is None:
         report["capacity"] = await capacity(plan, supply)
         report["rate"] = report["capacity"] / PART
         plan.say(f"the gateway takes {report['capacity']:.0f} documents/s")
     plan.say(f"the others send {report['rate']:.0f} documents/s")
     has_failed = False
-    for scenario in only:
+    for scenario in order(only, plan.rounds):
         try:
-            report["runs"][scenario] = await measure(plan, supply, scenario, report["rate"])
-        except Exception:  # whatever ends one scenario, the others are worth their minutes
+            report["windows"].append(await measure(plan, supply, scenario, report["rate"]))
+        except Exception:  # whatever ends one window, the others are worth their minutes
             traceback.print_exc()
             plan.say(f"{scenario} failed")
             has_failed = True
@@ -53,7 +53,7 @@ def main() -> None:
     words = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     words.add_argument("--var", type=Path, default=Path("var/bench"))
     words.add_argument("--only", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
-    words.add_argument("--rounds", type=int, default=1, help="windows of each kind")
+    words.add_argument("--rounds", type=int, default=3, help="windows of each kind")
     words.add_argument("--seconds", type=float, default=60.0, help="of one window")
     words.add_argument("--others", type=int, default=12, help="how many agencies whose latency counts")
     words.add_argument(
@@ -70,7 +70,7 @@ def main() -> None:
         "capacity": None,
         "seconds": given.seconds,
         "rounds": given.rounds,
-        "runs": {},
+        "windows": [],
     }
     given.var.mkdir(parents=True, exist_ok=True)
 

@@ -2,8 +2,10 @@
 
 Strategy: the others send by the clock, a quarter of what the gateway can take, at the same random instants in every
 window.  The gateway is a fresh one for each: nothing that an earlier agency left behind waits in it, and neither
-kind of window has one that has run for longer.  Which kind comes first changes from scenario to scenario and from round
-to round.  Alone is alone, whatever stands beside it later: the page puts all such windows together.
+kind of window has one that has run for longer.  A machine that others share, and its disk, are quicker in one quarter of an
+hour than in the next, so each round has all scenarios, and every other one has them backwards.  Alone is alone, whatever
+stands beside it later.  What counts of several windows is the middle one: a second in which the machine stood still is
+one window's.
 
 What is measured is an agency whose documents wait, not how it fills its queue: a thousand documents of 160 KB in two seconds
 are a burst that the broker writes down a second time when its log is full, whoever works beside.  So where a queue
@@ -16,7 +18,8 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import aiormq
@@ -24,15 +27,16 @@ from aiormq.abc import AbstractChannel
 
 from adapters.broker.topology import submit_queue
 from benchmarks.clients import Exchange, Office
-from benchmarks.exchange.figures import quantile
 from benchmarks.exchange.load import SETTLES_S, closed_loop, open_loop
 from benchmarks.exchange.plan import Plan
 from benchmarks.exchange.served import Gateway, Setting, Supply, quorum_logs, served, warm
-from benchmarks.fairness.greedy import QUOTA, SCENARIOS, WAITING
+from benchmarks.fairness.greedy import QUOTA, WAITING
 from benchmarks.processes import GATEWAY
 from gateway.model.ids import PartyKey
 
 KIND = "unsigned"
+ALONE = ""
+"""The scenario in which no agency is trouble."""
 PART = 4
 """The others send the fourth part of what the gateway can take."""
 FULL_S = 4.0
@@ -57,57 +61,52 @@ async def capacity(plan: Plan, supply: Supply) -> float:
             return float((await closed_loop(gateway, among, exchange, KIND, FULL_S))["per_s"])
 
 
+def order(scenarios: Sequence[str], rounds: int) -> Iterator[str]:
+    """Each scenario once a round and ``ALONE`` before each two of them; every other round the other way round."""
+    one: list[str] = []
+    for at, scenario in enumerate(scenarios):
+        one += [scenario] if at % 2 else [ALONE, scenario]
+    for number in range(rounds):
+        yield from reversed(one) if number % 2 else one
+
+
 async def measure(plan: Plan, supply: Supply, scenario: str, rate: float) -> dict[str, Any]:
-    """One scenario: both kinds of windows, what they come to, and how the agency fared."""
-    windows: list[dict[str, Any]] = []
-    greedy: Mapping[str, int] = {}
+    """One window beside such an agency, or ``ALONE``, and how the agency fared."""
+    exchange = Exchange()
     setting = Setting(documents_per_minute=QUOTA if scenario == "quota" else 0)
-    for number in range(plan.rounds):
-        is_odd = (number + list(SCENARIOS).index(scenario)) % 2
-        for kind in ("beside", "alone") if is_odd else ("alone", "beside"):
-            exchange = Exchange()
-            with plan.cleared(scenario) as folder:
-                async with (
-                    served(folder, supply, setting) as gateway,
-                    gateway.offices(plan.senders, exchange) as among,
-                ):
-                    await warm(gateway, among, exchange)
-                    async with _greed(gateway, scenario if kind == "beside" else "") as told:
-                        if kind == "beside" and scenario in FILLS:
-                            await _put_away(gateway, among, exchange, rate)
-                        await open_loop(gateway, among, exchange, KIND, rate, RUN_IN_S)
-                        windows.append(await _window(gateway, among, exchange, rate, plan.seconds, kind))
-                    greedy = told or greedy
-        plan.say(f"{scenario}: p99 " + ", ".join(f"{w['kind']} {w['p99_ms']:.0f} ms" for w in windows[-2:]))
-    return summed_up(windows) | {"greedy": dict(greedy), "windows": windows}
+    with plan.cleared(scenario or "alone") as folder:
+        async with (
+            served(folder, supply, setting) as gateway,
+            gateway.offices(plan.senders, exchange) as among,
+        ):
+            await warm(gateway, among, exchange)
+            async with _greed(gateway, scenario) as greedy:
+                if scenario in FILLS:
+                    await _put_away(gateway, among, exchange, rate)
+                await open_loop(gateway, among, exchange, KIND, rate, RUN_IN_S)
+                told = await open_loop(gateway, among, exchange, KIND, rate, plan.seconds)
+                took = [round(end.took * 1000, 1) for end in exchange.ends]
+    plan.say(f"{scenario or 'alone'}: p99 {told['p99_ms']:.0f} ms")
+    return told | {"scenario": scenario, "took_ms": took, "greedy": dict(greedy)}
 
 
 def summed_up(windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The quantiles over all windows of each kind, and the processors that were used."""
-    told: dict[str, Any] = {}
-    for kind in ("alone", "beside"):
-        mine = [w for w in windows if w["kind"] == kind]
-        took = [ms for w in mine for ms in w["took_ms"]]
-        seconds = sum(w["elapsed_s"] for w in mine)
-        told[kind] = {
-            "documents": len(took),
-            "p50_ms": quantile(took, 0.50),
-            "p99_ms": quantile(took, 0.99),
-            "busy": sum(w["busy"] * w["elapsed_s"] for w in mine) / seconds,
-            "strangers": sum(w["strangers"] * w["elapsed_s"] for w in mine) / seconds,
-            "cores": {
-                part: sum(w["cpu_ms"].get(part, 0.0) * w["documents"] for w in mine) / 1000 / seconds
-                for part in (*GATEWAY, "broker", "clients", "greedy")
-            },
-        }
-    return told
-
-
-async def _window(
-    gateway: Gateway, among: Sequence[Office], exchange: Exchange, rate: float, lasting_s: float, kind: str
-) -> dict[str, Any]:
-    told = await open_loop(gateway, among, exchange, KIND, rate, lasting_s)
-    return told | {"kind": kind, "took_ms": [round(end.took * 1000, 1) for end in exchange.ends]}
+    """The middle one of the quantiles of these windows, and in all of them together the processors that were used."""
+    seconds = sum(w["elapsed_s"] for w in windows)
+    return {
+        "p50_ms": median(w["p50_ms"] for w in windows),
+        "p99_ms": median(w["p99_ms"] for w in windows),
+        "windows_p99_ms": [w["p99_ms"] for w in windows],
+        **{
+            share: sum(w[share] * w["elapsed_s"] for w in windows) / seconds
+            for share in ("busy", "strangers", "stolen", "waiting")
+        },
+        "cores": {
+            part: sum(w["cpu_ms"].get(part, 0.0) * w["documents"] for w in windows) / 1000 / seconds
+            for part in (*GATEWAY, "broker", "clients", "greedy")
+        },
+        "greedy": windows[-1]["greedy"],
+    }
 
 
 async def _put_away(gateway: Gateway, among: Sequence[Office], exchange: Exchange, rate: float) -> None:
@@ -121,8 +120,8 @@ async def _put_away(gateway: Gateway, among: Sequence[Office], exchange: Exchang
 
 @contextlib.asynccontextmanager
 async def _greed(gateway: Gateway, scenario: str) -> AsyncIterator[dict[str, int]]:
-    """The agency at work, from when it is trouble, what it tells of itself is kept; nobody where *scenario* is empty."""
-    if not scenario:
+    """The agency at work, from when it is trouble, what it tells of itself is kept; nobody where the others are ``ALONE``."""
+    if scenario == ALONE:
         yield {}
         return
     queued = sorted(organ for organ, entry in gateway.access.items() if entry["amqp_url"])

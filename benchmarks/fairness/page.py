@@ -14,42 +14,47 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.exchange.figures import quantile
 from benchmarks.exchange.page import QUIET
 from benchmarks.fairness.greedy import SCENARIOS
+from benchmarks.fairness.measure import ALONE, summed_up
 from benchmarks.sign.page import replaced as between_marks
 from tools.setup import ROOT
 
 BEGIN, END = "<!-- figures: make bench-fairness -->", "<!-- end of figures -->"
 GOAL = 1.20
 """A p99 beside the agency, against alone, must be less."""
-_HEAD = ("one agency", "p50", "against alone", "p99", "against alone", "goal", "")
+_HEAD = ("one agency", "p50", "against alone", "p99 of the middle window", "against alone", "goal", "")
 _PARTS = ("worker", "judge", "broker", "clients", "greedy")
 
 
 def rows(report: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     """Of nobody and of each scenario the latency, against alone, and whether the goal is met."""
-    alone = [
-        window for run in report["runs"].values() for window in run["windows"] if window["kind"] == "alone"
-    ]
-    took = [ms for window in alone for ms in window["took_ms"]]
-    usual = {name: quantile(took, part) for name, part in (("p50", 0.50), ("p99", 0.99))}
-    each = [quantile(window["took_ms"], 0.99) for window in alone]
-    spread = f"p99 of one: {min(each, default=0.0):.0f} to {max(each, default=0.0):.0f} ms"
-    yield (
-        f"is not there ({len(alone)} windows, {spread})",
-        *(f"{usual['p50']:.0f} ms", "", f"{usual['p99']:.0f} ms", "", "", ""),
-    )
-    for scenario, told in SCENARIOS.items():
-        run = report["runs"].get(scenario)
-        if run is None:
-            yield (told, *[""] * 4, f"<{GOAL:.2f}", "not measured")
+    told = _runs(report)
+    usual = told.get(ALONE)
+    for scenario, words in {ALONE: "is not there", **SCENARIOS}.items():
+        run, goal = told.get(scenario), "" if scenario == ALONE else f"<{GOAL:.2f}"
+        if run is None or usual is None:
+            yield (words, *[""] * 4, goal, "not measured")
             continue
-        cells = [told]
-        for name in ("p50", "p99"):
-            ms = run["beside"][f"{name}_ms"]
-            cells += [f"{ms:.0f} ms", f"{ms / usual[name]:.2f}"]
-        yield (*cells, f"<{GOAL:.2f}", "met" if ms / usual["p99"] < GOAL else "MISSED")
+        p50, p99 = (run[name] / usual[name] for name in ("p50_ms", "p99_ms"))
+        verdict = "met" if p99 < GOAL else "MISSED"
+        of_usual = ("", "", "") if scenario == ALONE else (f"{p50:.2f}", f"{p99:.2f}", verdict)
+        yield (words, f"{run['p50_ms']:.0f} ms", of_usual[0], _spread(run), of_usual[1], goal, of_usual[2])
+
+
+def _spread(run: Mapping[str, Any]) -> str:
+    each = run["windows_p99_ms"]
+    return f"{run['p99_ms']:.0f} ms ({min(each):.0f} to {max(each):.0f})"
+
+
+def _runs(report: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """What was measured of each scenario, and alone, summed up."""
+    windows = report["windows"]
+    return {
+        scenario: summed_up([window for window in windows if window["scenario"] == scenario])
+        for scenario in (ALONE, *SCENARIOS)
+        if any(window["scenario"] == scenario for window in windows)
+    }
 
 
 def show(report: Mapping[str, Any], console: Console) -> None:
@@ -89,24 +94,19 @@ def _tables(report: Mapping[str, Any]) -> Iterator[str]:
         f"{about['at']}. {_load(report)}; windows of each kind: "
         f"{report['rounds']}, of {report['seconds']:.0f} s."
     )
-    if (strangers := _strangers(report)) > QUIET:
-        yield (
-            f"**Programs that are none of ours had up to {100 * strangers:.0f} % of the machine: the times are longer "
-            "than they are on a quiet one, and the ratios uncertain.**"
-        )
+    yield _machine(report)
     yield ""
     yield "| " + " | ".join(_HEAD) + " |"
     yield "|---" + "|---:" * (len(_HEAD) - 2) + "|---|"
     for row in rows(report):
         yield "| " + " | ".join(row) + " |"
     yield ""
-    yield "| cores used, beside it (alone) | " + " | ".join(_PARTS) + " | busy | how the agency fared |"
+    yield "| cores used | " + " | ".join(_PARTS) + " | busy | how the agency fared in the last window |"
     yield "|---" + "|---:" * (len(_PARTS) + 1) + "|---|"
-    for scenario, run in report["runs"].items():
-        alone, beside = run["alone"], run["beside"]
-        used = [f"{beside['cores'][part]:.2f} ({alone['cores'][part]:.2f})" for part in _PARTS]
-        busy = f"{100 * beside['busy']:.0f} % ({100 * alone['busy']:.0f} %)"
-        yield f"| {SCENARIOS[scenario]} | " + " | ".join([*used, busy, _fared(run)]) + " |"
+    for scenario, run in _runs(report).items():
+        used = [f"{run['cores'][part]:.2f}" for part in _PARTS]
+        name = SCENARIOS.get(scenario, "alone")
+        yield f"| {name} | " + " | ".join([*used, f"{100 * run['busy']:.0f} %", _fared(run)]) + " |"
 
 
 def _load(report: Mapping[str, Any]) -> str:
@@ -117,21 +117,31 @@ def _load(report: Mapping[str, Any]) -> str:
 
 
 def _cores(report: Mapping[str, Any]) -> Iterator[str]:
-    for scenario, run in report["runs"].items():
-        used = " ".join(f"{part} {run['beside']['cores'][part]:.2f}" for part in _PARTS)
-        yield f"{scenario}: cores beside it: {used}; {_fared(run)}"
-    yield f"programs that are none of ours had up to {100 * _strangers(report):.0f} % of the machine"
+    for scenario, run in _runs(report).items():
+        used = " ".join(f"{part} {run['cores'][part]:.2f}" for part in _PARTS)
+        yield f"{scenario or 'alone'}: cores: {used}" + (f"; {_fared(run)}" if run["greedy"] else "")
+    yield _machine(report)
 
 
 def _fared(run: Mapping[str, Any]) -> str:
     return ", ".join(f"{what} {count}" for what, count in run["greedy"].items())
 
 
-def _strangers(report: Mapping[str, Any]) -> float:
-    return max(
-        (run[kind]["strangers"] for run in report["runs"].values() for kind in ("alone", "beside")),
-        default=0.0,
+def _machine(report: Mapping[str, Any]) -> str:
+    """What the machine had to do besides, and how its disk was."""
+    stolen, waiting, strangers = (
+        [100 * window[share] for window in report["windows"]] for share in ("stolen", "waiting", "strangers")
     )
+    told = (
+        f"In single windows the host kept up to {max(stolen, default=0):.1f} % of the processors to itself, and for {min(waiting, default=0):.0f} to "
+        f"{max(waiting, default=0):.0f} % of the time a processor had nothing to do but to wait for the disk."
+    )
+    if max(strangers, default=0) > 100 * QUIET:
+        told += (
+            f" **Programs that are none of ours had up to {max(strangers):.0f} % of the machine: the times are longer "
+            "than they are on a quiet one, and the ratios uncertain.**"
+        )
+    return told
 
 
 def main() -> None:

@@ -196,10 +196,17 @@ def test_cpu_is_per_document_and_what_strangers_use_is_nobodys_here() -> None:
     assert (told["p50_ms"], told["p99_ms"]) == (pytest.approx(100), pytest.approx(100))
 
 
+def test_what_the_host_took_is_part_of_the_time_there_was() -> None:
+    used = processes.Usage({}, others={}, machine=60.0, idle=20.0, waiting=5.0, stolen=20.0)
+    told = load.figures([], 1.0, used)
+    assert (told["busy"], told["stolen"], told["waiting"]) == pytest.approx((0.6, 0.2, 0.05))
+
+
 def test_who_ends_meanwhile_takes_nothing_away_from_what_others_used() -> None:
     before = processes.Usage({"worker": 5.0}, others={1: 50.0, 2: 900.0}, machine=100.0, idle=10.0)
-    after = processes.Usage({"worker": 9.0}, others={1: 60.0, 3: 5.0}, machine=130.0, idle=20.0)
+    after = processes.Usage({"worker": 9.0}, others={1: 60.0, 3: 5.0}, machine=130.0, idle=20.0, waiting=4.0)
     used = after.since(before)
+    assert used.share(used.waiting) == pytest.approx(0.1)
     assert (used.parts, used.strangers, used.busy) == ({"worker": 4.0}, 15.0, pytest.approx(15 / 40))
 
 
