@@ -69,13 +69,20 @@ async def closed_loop(
 
 
 async def open_loop(
-    gateway: Gateway, among: Sequence[Office], exchange: Exchange, kind: str, rate: float, lasting_s: float
+    gateway: Gateway,
+    among: Sequence[Office],
+    exchange: Exchange,
+    kind: str,
+    rate: float,
+    lasting_s: float,
+    seed: int = 517,
 ) -> dict[str, Any]:
-    """Documents come by the clock, at random as in a Poisson process, whether or not those before are through.
+    """Documents come by the clock, at random as in a Poisson process, whether or not those before are through; at the same
+    instants for the same *seed*.
 
     Each one's time runs from the instant at which it was due, so that whatever delays the sending is counted.
     """
-    chance = random.Random(517)
+    chance = random.Random(seed)
     exchange.ends.clear()
     before, began = usage(), time.perf_counter()
     due, late, count = began, 0.0, 0

@@ -37,9 +37,9 @@ async def _measure(
         plan.say(f"the gateway takes {report['capacity']:.0f} documents/s")
     plan.say(f"the others send {report['rate']:.0f} documents/s")
     has_failed = False
-    for scenario in order(only, plan.rounds):
+    for number, scenario in order(only, plan.rounds):
         try:
-            report["windows"].append(await measure(plan, supply, scenario, report["rate"]))
+            report["windows"].append(await measure(plan, supply, scenario, report["rate"], number))
         except Exception:  # whatever ends one window, the others are worth their minutes
             traceback.print_exc()
             plan.say(f"{scenario} failed")

@@ -1,15 +1,16 @@
 """The others' latency beside one agency that is trouble, against alone: windows by turns, each on a fresh gateway.
 
 Strategy: the others send by the clock, a quarter of what the gateway can take, at the same random instants in every
-window.  The gateway is a fresh one for each: nothing that an earlier agency left behind waits in it, and neither
-kind of window has one that has run for longer.  A machine that others share, and its disk, are quicker in one quarter of an
+window of a round.  The gateway is a fresh one for each: nothing that an earlier agency left behind waits in it, and neither
+kind of window has one that has run for longer.  Each begins when the broker has just put away what its log held, and so
+has the next such moments at the same places: whether they meet a crowd of arrivals is no difference between windows.  A machine that others share, and its disk, are quicker in one quarter of an
 hour than in the next, so each round has all scenarios, and every other one has them backwards.  Alone is alone, whatever
 stands beside it later.  What counts of several windows is the middle one: a second in which the machine stood still is
 one window's.
 
 What is measured is an agency whose documents wait, not how it fills its queue: a thousand documents of 160 KB in two seconds
 are a burst that the broker writes down a second time when its log is full, whoever works beside.  So where a queue
-fills, the window begins when it is full and the broker has put away what it holds; the others go on sending meanwhile.
+fills, that is over before the window begins; the others go on sending meanwhile.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from aiormq.abc import AbstractChannel
 
 from adapters.broker.topology import submit_queue
 from benchmarks.clients import Exchange, Office
-from benchmarks.exchange.load import SETTLES_S, closed_loop, open_loop
+from benchmarks.exchange.load import closed_loop, open_loop
 from benchmarks.exchange.plan import Plan
 from benchmarks.exchange.served import Gateway, Setting, Supply, quorum_logs, served, warm
 from benchmarks.fairness.greedy import QUOTA, WAITING
@@ -47,7 +48,8 @@ ENDS_WITHIN_S = 10.0
 LOOKS_EVERY_S = 0.2
 FILLS = ("queue", "slow")
 """The agency has filled its queue before anything is measured."""
-PUT_AWAY_WITHIN_S = 90.0
+PUT_AWAY_WITHIN_S = 240.0
+LOOKS_AT_LOGS_S = 0.5
 FLOOD = 50
 """So many over HTTP are a flood."""
 
@@ -61,17 +63,18 @@ async def capacity(plan: Plan, supply: Supply) -> float:
             return float((await closed_loop(gateway, among, exchange, KIND, FULL_S))["per_s"])
 
 
-def order(scenarios: Sequence[str], rounds: int) -> Iterator[str]:
-    """Each scenario once a round and ``ALONE`` before each two of them; every other round the other way round."""
+def order(scenarios: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
+    """Each scenario once a round and ``ALONE`` before each two of them, with the number of the round; every other one the
+    other way round."""
     one: list[str] = []
     for at, scenario in enumerate(scenarios):
         one += [scenario] if at % 2 else [ALONE, scenario]
     for number in range(rounds):
-        yield from reversed(one) if number % 2 else one
+        yield from ((number, scenario) for scenario in (reversed(one) if number % 2 else one))
 
 
-async def measure(plan: Plan, supply: Supply, scenario: str, rate: float) -> dict[str, Any]:
-    """One window beside such an agency, or ``ALONE``, and how the agency fared."""
+async def measure(plan: Plan, supply: Supply, scenario: str, rate: float, number: int) -> dict[str, Any]:
+    """One window of round *number* beside such an agency, or ``ALONE``, and how the agency fared."""
     exchange = Exchange()
     setting = Setting(documents_per_minute=QUOTA if scenario == "quota" else 0)
     with plan.cleared(scenario or "alone") as folder:
@@ -81,10 +84,9 @@ async def measure(plan: Plan, supply: Supply, scenario: str, rate: float) -> dic
         ):
             await warm(gateway, among, exchange)
             async with _greed(gateway, scenario) as greedy:
-                if scenario in FILLS:
-                    await _put_away(gateway, among, exchange, rate)
                 await open_loop(gateway, among, exchange, KIND, rate, RUN_IN_S)
-                told = await open_loop(gateway, among, exchange, KIND, rate, plan.seconds)
+                await _put_away(gateway, among, exchange, rate)
+                told = await open_loop(gateway, among, exchange, KIND, rate, plan.seconds, seed=number)
                 took = [round(end.took * 1000, 1) for end in exchange.ends]
     plan.say(f"{scenario or 'alone'}: p99 {told['p99_ms']:.0f} ms")
     return told | {"scenario": scenario, "took_ms": took, "greedy": dict(greedy)}
@@ -110,12 +112,12 @@ def summed_up(windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 async def _put_away(gateway: Gateway, among: Sequence[Office], exchange: Exchange, rate: float) -> None:
-    """The others send until the broker has moved what waits in its queues from its log into their files."""
+    """The others send until the broker has moved what its log holds into the files of the queues."""
     logs = quorum_logs(gateway.var)
     assert logs, "no log of the broker where it should be"
     async with asyncio.timeout(PUT_AWAY_WITHIN_S):
         while logs & quorum_logs(gateway.var):
-            await open_loop(gateway, among, exchange, KIND, rate, SETTLES_S)
+            await open_loop(gateway, among, exchange, KIND, rate, LOOKS_AT_LOGS_S)
 
 
 @contextlib.asynccontextmanager

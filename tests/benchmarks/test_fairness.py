@@ -55,8 +55,10 @@ def verdicts(report: dict[str, Any]) -> dict[str, str]:
 def test_each_round_has_all_of_them_and_every_other_one_backwards() -> None:
     """So a machine that gets slower or quicker favours nobody."""
     there = [ALONE, "a", "b", ALONE, "c"]
-    assert [*order(["a", "b", "c"], 3)] == [*there, *reversed(there), *there]
-    assert [*order(["slow"], 2)] == [ALONE, "slow", "slow", ALONE]
+    told = [*order(["a", "b", "c"], 3)]
+    assert [scenario for _, scenario in told] == [*there, *reversed(there), *there]
+    assert [number for number, _ in told] == [0] * 5 + [1] * 5 + [2] * 5
+    assert [*order(["slow"], 2)] == [(0, ALONE), (0, "slow"), (1, "slow"), (1, ALONE)]
 
 
 def test_what_counts_is_the_middle_window_and_the_processors_of_all() -> None:
