@@ -192,10 +192,8 @@ class Quotas:
                 # Whether it was written nobody knows: counted twice is better than not at all.
                 self._untold.update(told)
                 raise
-            for party, (
-                amount,
-                _,
-            ) in told.items():  # until now it counted as given away here: nobody saw less
+            # Until now it counted as given away here: who came meanwhile saw no less.
+            for party, (amount, _) in told.items():
                 self._views[party].since -= amount
             self._hear(answers)
         others = {party: self._of(party) for party in asked if party not in told}
