@@ -42,7 +42,7 @@ async def _measure(
             report["windows"].append(await measure(plan, supply, scenario, report["rate"], number))
         except Exception:  # whatever ends one window, the others are worth their minutes
             traceback.print_exc()
-            plan.say(f"{scenario} failed")
+            plan.say(f"{scenario or 'alone'} failed")
             has_failed = True
         write()
     return not has_failed

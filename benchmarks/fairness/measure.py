@@ -3,10 +3,11 @@
 Strategy: the others send by the clock, a quarter of what the gateway can take, at the same random instants in every
 window of a round.  The gateway is a fresh one for each: nothing that an earlier agency left behind waits in it, and neither
 kind of window has one that has run for longer.  Each begins when the broker has just put away what its log held, and so
-has the next such moments at the same places: whether they meet a crowd of arrivals is no difference between windows.  A machine that others share, and its disk, are quicker in one quarter of an
-hour than in the next, so each round has all scenarios, and every other one has them backwards.  Alone is alone, whatever
-stands beside it later.  What counts of several windows is the middle one: a second in which the machine stood still is
-one window's.
+has the next such moments at the same places: whether they meet a crowd of arrivals is no difference between windows.
+
+A machine that others share, and its disk, are quicker in one quarter of an hour than in the next, so each round has all
+scenarios, and every other one has them backwards.  Alone is alone, whatever stands beside it later.  What counts of
+several windows is the middle one: a second in which the machine stood still is one window's.
 
 What is measured is an agency whose documents wait, not how it fills its queue: a thousand documents of 160 KB in two seconds
 are a burst that the broker writes down a second time when its log is full, whoever works beside.  So where a queue
