@@ -46,8 +46,9 @@ demo: setup-demo ## a day at a provincial data centre: documents sealed, deliver
 serve: setup-run ## bring the gateway up with a broker of its own and leave it running
 	@$(BIN)/vanthu serve
 
-test: setup-test ## run all tests
-	@$(BIN)/python -m pytest
+# A file's tests stay together, files come in their order.  Each process has a broker and a database server of its own.
+test: setup-test ## run all tests, two files at once (JOBS=1: one by one)
+	@$(BIN)/python -m pytest --numprocesses $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
 
 check: setup-check ## formatting, types, import rules
 	@$(BIN)/ruff check .

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.watchdog import HELD_S
+
 pytest_plugins = ["pytester"]
 
 HEAD = """
@@ -27,7 +29,7 @@ def burn(seconds):
         ("burn(0.15)", "", {"failed": 1}),
         ("burn(0.15)", "@pytest.mark.heavy_body('burns')", {"passed": 1}),
         ("burn(0.01)", "", {"passed": 1}),
-        ("time.sleep(1.1)", "", {"failed": 1}),
+        (f"time.sleep({HELD_S + 0.1})", "", {"failed": 1}),
     ],
 )
 def test_a_callback_that_holds_the_loop_fails_its_test(pytester, monkeypatch, body, marker, outcome):

@@ -238,14 +238,24 @@ def test_the_same_lists_are_answered_each_time() -> None:
     assert directory.clients() is directory.clients()
 
 
-def test_twelve_thousand_organs_with_clients_load_in_a_second_of_cpu(tmp_path: Path) -> None:
-    codes = [f"{a:03}.{b:02}.{c:02}.H53" for a in range(3) for b in range(40) for c in range(100)]
-    organs = tmp_path / "organs.csv"
-    organs.write_text("organ_id,name\n" + "".join(f"{code},Ủy ban nhân dân xã số {code}\n" for code in codes))
-    make_development_clients(load(Options(organs=organs))[0].parties(), tmp_path / "dev")
-    assert len(json.loads((tmp_path / "dev" / "secrets.json").read_text())["tokens"]) == 12_000
-    began = time.process_time()
-    directory, report = load(Options(organs=organs, clients=tmp_path / "dev" / "clients.toml"))
-    spent = time.process_time() - began
-    assert report.parties == len(directory.clients()) == 12_000
-    assert spent < 1.0
+def test_four_times_as_many_organs_with_clients_take_about_four_times_as_long(tmp_path: Path) -> None:
+    """Twelve thousand are a country's; what grows with their square would take sixteen times as long."""
+    few, many = (seconds_to_load(organs, tmp_path / str(organs)) for organs in (3_000, 12_000))
+    assert many < 8 * few
+
+
+def seconds_to_load(organs: int, folder: Path) -> float:
+    """Processor time of a directory of *organs* with one client each; the best of two."""
+    folder.mkdir()
+    codes = [f"{n // 4000:03}.{n // 100 % 40:02}.{n % 100:02}.H53" for n in range(organs)]
+    file = folder / "organs.csv"
+    file.write_text("organ_id,name\n" + "".join(f"{code},Ủy ban nhân dân xã số {code}\n" for code in codes))
+    make_development_clients(load(Options(organs=file))[0].parties(), folder / "dev")
+    assert len(json.loads((folder / "dev" / "secrets.json").read_text())["tokens"]) == organs
+    spent = []
+    for _ in range(2):
+        began = time.process_time()
+        directory, report = load(Options(organs=file, clients=folder / "dev" / "clients.toml"))
+        spent.append(time.process_time() - began)
+        assert report.parties == len(directory.clients()) == organs
+    return min(spent)
