@@ -7,7 +7,8 @@ has the next such moments at the same places: whether they meet a crowd of arriv
 
 A machine that others share, and its disk, are quicker in one quarter of an hour than in the next, so each round has all
 scenarios, and every other one has them backwards.  Alone is alone, whatever stands beside it later.  What counts of
-several windows is the middle one: a second in which the machine stood still is one window's.
+several windows is the middle one: a second in which the machine stood still is one window's.  Each is held against those
+alone of its own round: they had the same arrivals, in the same quarter of an hour.
 
 What is measured is an agency whose documents wait, not how it fills its queue: a thousand documents of 160 KB in two seconds
 are a burst that the broker writes down a second time when its log is full, whoever works beside.  So where a queue
@@ -90,7 +91,19 @@ async def measure(plan: Plan, supply: Supply, scenario: str, rate: float, number
                 told = await open_loop(gateway, among, exchange, KIND, rate, plan.seconds, seed=number)
                 took = [round(end.took * 1000, 1) for end in exchange.ends]
     plan.say(f"{scenario or 'alone'}: p99 {told['p99_ms']:.0f} ms")
-    return told | {"scenario": scenario, "took_ms": took, "greedy": dict(greedy)}
+    return told | {"scenario": scenario, "round": number, "took_ms": took, "greedy": dict(greedy)}
+
+
+def against(
+    windows: Sequence[Mapping[str, Any]], alone: Sequence[Mapping[str, Any]], quantile: str
+) -> float | None:
+    """The middle one of what *quantile* is in these windows, as a multiple of its middle in those alone of the same round;
+    ``None`` where no round has both."""
+    usual = {
+        number: [w[quantile] for w in alone if w["round"] == number] for number in {w["round"] for w in alone}
+    }
+    ratios = [w[quantile] / median(usual[w["round"]]) for w in windows if w["round"] in usual]
+    return median(ratios) if ratios else None
 
 
 def summed_up(windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -8,14 +8,17 @@ import pytest
 
 from benchmarks.fairness import page
 from benchmarks.fairness.greedy import SCENARIOS
-from benchmarks.fairness.measure import ALONE, order, summed_up
+from benchmarks.fairness.measure import ALONE, against, order, summed_up
 from tools.setup import ROOT
 
 
-def a_window(scenario: str, p99_ms: float, *, busy: float = 0.5, elapsed_s: float = 10.0) -> dict[str, Any]:
-    """As it was measured."""
+def a_window(
+    scenario: str, p99_ms: float, number: int = 0, *, busy: float = 0.5, elapsed_s: float = 10.0
+) -> dict[str, Any]:
+    """As it was measured in the round of that number."""
     return {
         "scenario": scenario,
+        "round": number,
         "p50_ms": 20.0,
         "p99_ms": p99_ms,
         "elapsed_s": elapsed_s,
@@ -95,6 +98,23 @@ def test_alone_is_alone_whatever_stands_beside_it() -> None:
     nobody, *others = page.rows(a_report(*windows, a_window("queue", 110.0)))
     assert nobody[:5] == ("is not there", "20 ms", "", "100 ms (90 to 500)", "")
     assert {row[0]: row[4] for row in others}[SCENARIOS["queue"]] == "1.10"
+
+
+def test_a_window_is_held_against_those_alone_of_its_own_round() -> None:
+    """A round in which the machine is slow, or many arrive at once, is so for all of its windows."""
+    alone = [
+        a_window(ALONE, ms, number)
+        for ms, number in ((90.0, 0), (100.0, 0), (900.0, 0), (200.0, 1), (300.0, 2))
+    ]
+    beside = [a_window("slow", ms, number) for ms, number in ((110.0, 0), (240.0, 1), (900.0, 2), (50.0, 3))]
+    assert against(beside, alone, "p99_ms") == pytest.approx(1.2)
+    assert against(beside[:1], alone, "p99_ms") == pytest.approx(1.1)
+    assert against(beside[3:], alone, "p99_ms") is None
+
+
+def test_the_promise_is_not_about_a_document_to_everybody() -> None:
+    told = verdicts(a_report(a_window(ALONE, 100.0), a_window("fanout", 200.0)))
+    assert told[SCENARIOS["fanout"]] == "no goal"
 
 
 def test_the_page_has_a_place_for_its_figures_and_says_who_disturbed_them() -> None:
