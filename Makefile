@@ -90,9 +90,8 @@ bench: setup-test ## measure the running gateway; writes var/bench/exchange.json
 bench-soak: PARTS := soak
 bench-soak: bench ## a quarter of an hour under pressure: rate and memory at its end against its beginning
 
-bench-fairness: setup-test ## latency beside one greedy, dead or slow agency, against alone (45 minutes); writes var/bench/fairness.json (SECONDS=12 ROUNDS=1 ONLY="queue slow" ARGS=--page)
+bench-fairness: setup-test ## latency beside one greedy, dead or slow agency, against alone (half an hour); writes var/bench/fairness.json (SECONDS=20 ONLY="queue slow" ARGS=--page)
 	@$(BIN)/python -m benchmarks.fairness $(if $(filter command environment,$(origin SECONDS)),--seconds $(SECONDS)) \
-	  $(if $(filter command environment,$(origin ROUNDS)),--rounds $(ROUNDS)) \
 	  $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 profile: setup-demo ## where a worker's CPU goes while documents pass: by step, module and function (ARGS="--kind signed|fanout --store postgresql --seconds 20")

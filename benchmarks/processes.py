@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +99,34 @@ def memory() -> Sequence[Memory]:
                 now, peak = (int(told[name][0]) * 1024 for name in ("VmRSS", "VmHWM"))
                 found.append(Memory(pid=pid, part=part, now=now, peak=peak))
     return found
+
+
+@contextmanager
+def held_still(roots: Collection[int]) -> Iterator[None]:
+    """Meanwhile the processes *roots* and all that they have started stand still, as if they were not there."""
+    still: set[int] = set()
+    try:
+        while (
+            found := _families(roots) - still
+        ):  # who stands still starts nobody: what is found comes to an end
+            still |= found
+            _tell(found, signal.SIGSTOP)
+        yield
+    finally:
+        _tell(still, signal.SIGCONT)
+
+
+def _families(roots: Collection[int]) -> set[int]:
+    known = _all()
+    return {
+        pid for root in roots if root in known for pid in (root, *(child for child, _ in _tree(known, root)))
+    }
+
+
+def _tell(pids: Collection[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def forget_peaks() -> None:

@@ -83,6 +83,11 @@ class Stack:
         """Where the clients find their access."""
         return self._var / "dev" / "access.json"
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process that started all others; ``None`` before it runs."""
+        return self._process.pid if self._process else None
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -1,18 +1,14 @@
-"""The others' latency beside one agency that is trouble, against alone: windows by turns, each on a fresh gateway.
+"""The others' latency beside one agency that is trouble, against alone: by turns on two gateways.
 
-Strategy: the others send by the clock, a quarter of what the gateway can take, at the same random instants in every
-window of a round.  The gateway is a fresh one for each: nothing that an earlier agency left behind waits in it, and neither
-kind of window has one that has run for longer.  Each begins when the broker has just put away what its log held, and so
-has the next such moments at the same places: whether they meet a crowd of arrivals is no difference between windows.
-
-A machine that others share, and its disk, are quicker in one quarter of an hour than in the next, so each round has all
-scenarios, and every other one has them backwards.  Alone is alone, whatever stands beside it later.  What counts of
-several windows is the middle one: a second in which the machine stood still is one window's.  Each is held against those
-alone of its own round: they had the same arrivals, in the same quarter of an hour.
+Strategy: the others send by the clock, a quarter of what the gateway can take.  Two fresh gateways run, one of them with the
+agency; the others send to the one for ten seconds and then to the other, at the same random instants, and meanwhile
+the other with all that belongs to it stands still (SIGSTOP), as if it were not there.  For a machine that others share, and
+its disk, are quicker in one minute than in the next: windows of a minute, one after the other, told 1.0 and 1.7 of the
+same code, as the machine was.  Every other pair of turns goes backwards.
 
 What is measured is an agency whose documents wait, not how it fills its queue: a thousand documents of 160 KB in two seconds
 are a burst that the broker writes down a second time when its log is full, whoever works beside.  So where a queue
-fills, that is over before the window begins; the others go on sending meanwhile.
+fills, that is over before anything is measured.
 """
 
 from __future__ import annotations
@@ -20,9 +16,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from statistics import median
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiormq
@@ -30,30 +27,33 @@ from aiormq.abc import AbstractChannel
 
 from adapters.broker.topology import submit_queue
 from benchmarks.clients import Exchange, Office
+from benchmarks.exchange.figures import quantile
 from benchmarks.exchange.load import closed_loop, open_loop
 from benchmarks.exchange.plan import Plan
-from benchmarks.exchange.served import Gateway, Setting, Supply, quorum_logs, served, warm
+from benchmarks.exchange.served import Gateway, Setting, Supply, served, warm
 from benchmarks.fairness.greedy import QUOTA, WAITING
-from benchmarks.processes import GATEWAY
+from benchmarks.processes import GATEWAY, held_still
 from gateway.model.ids import PartyKey
 
 KIND = "unsigned"
-ALONE = ""
-"""The scenario in which no agency is trouble."""
 PART = 4
 """The others send the fourth part of what the gateway can take."""
 FULL_S = 4.0
 RUN_IN_S = 4.0
-"""How long the others send before a window begins."""
+"""How long the others send before the first turn."""
+TURN_S = 10.0
+SETTLES_S = 2.0
+"""How long the others send at the beginning of a turn before anything counts: who stood still has some to catch up with.
+A connection lasts for longer than a turn without a sign of life."""
 IN_TROUBLE_WITHIN_S = 240.0
 ENDS_WITHIN_S = 10.0
 LOOKS_EVERY_S = 0.2
 FILLS = ("queue", "slow")
 """The agency has filled its queue before anything is measured."""
-PUT_AWAY_WITHIN_S = 240.0
-LOOKS_AT_LOGS_S = 0.5
 FLOOD = 50
 """So many over HTTP are a flood."""
+LIKELY, DRAWN = 0.9, 2_000
+"""In this share of so many draws of turns with putting back, the ratio lies between the bounds that are told."""
 
 
 async def capacity(plan: Plan, supply: Supply) -> float:
@@ -65,81 +65,101 @@ async def capacity(plan: Plan, supply: Supply) -> float:
             return float((await closed_loop(gateway, among, exchange, KIND, FULL_S))["per_s"])
 
 
-def order(scenarios: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
-    """Each scenario once a round and ``ALONE`` before each two of them, with the number of the round; every other one the
-    other way round."""
-    one: list[str] = []
-    for at, scenario in enumerate(scenarios):
-        one += [scenario] if at % 2 else [ALONE, scenario]
-    for number in range(rounds):
-        yield from ((number, scenario) for scenario in (reversed(one) if number % 2 else one))
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two gateways, with the offices of the others."""
+
+    gateway: Gateway
+    among: Sequence[Office]
+    exchange: Exchange
+    turns: list[dict[str, Any]] = field(default_factory=list)
+    """What ``open_loop`` told of each turn, and how long each document took, in milliseconds."""
+
+    async def send(self, rate: float, lasting_s: float, seed: int) -> None:
+        """One turn."""
+        await open_loop(self.gateway, self.among, self.exchange, KIND, rate, SETTLES_S, seed=-1 - seed)
+        told = await open_loop(self.gateway, self.among, self.exchange, KIND, rate, lasting_s, seed=seed)
+        self.turns.append(told | {"took_ms": [round(end.took * 1000, 1) for end in self.exchange.ends]})
 
 
-async def measure(plan: Plan, supply: Supply, scenario: str, rate: float, number: int) -> dict[str, Any]:
-    """One window of round *number* beside such an agency, or ``ALONE``, and how the agency fared."""
-    exchange = Exchange()
+async def measure(plan: Plan, supply: Supply, scenario: str, rate: float) -> dict[str, Any]:
+    """Beside such an agency and alone, by turns, and how the agency fared."""
     setting = Setting(documents_per_minute=QUOTA if scenario == "quota" else 0)
-    with plan.cleared(scenario or "alone") as folder:
+    async with (
+        _side(plan, supply, f"{scenario}-alone", setting) as alone,
+        _side(plan, supply, scenario, setting) as beside,
+        _greed(beside.gateway, scenario) as (greedy, pid),
+    ):
+        families = {id(alone): [alone.gateway.stack.pid], id(beside): [beside.gateway.stack.pid, pid]}
+        await open_loop(beside.gateway, beside.among, beside.exchange, KIND, rate, RUN_IN_S)
+        for turn in range(max(1, round(plan.seconds / TURN_S))):
+            pair = (alone, beside) if turn % 2 else (beside, alone)
+            for now, still in (pair, reversed(pair)):
+                with held_still([pid for pid in families[id(still)] if pid]):
+                    await now.send(rate, min(TURN_S, plan.seconds), turn)
+    told = {
+        "scenario": scenario,
+        "alone": alone.turns,
+        "beside": beside.turns,
+        "greedy": dict(greedy),
+    }
+    of_alone, of_beside = summed_up(alone.turns), summed_up(beside.turns)
+    plan.say(f"{scenario}: p99 {of_beside['p99_ms']:.0f} ms, alone {of_alone['p99_ms']:.0f} ms")
+    return told
+
+
+def summed_up(turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """All turns together: the quantiles, and the processors that were used."""
+    seconds = sum(turn["elapsed_s"] for turn in turns)
+    took = [ms for turn in turns for ms in turn["took_ms"]]
+    return {
+        "p50_ms": quantile(took, 0.50),
+        "p99_ms": quantile(took, 0.99),
+        **{
+            share: sum(turn[share] * turn["elapsed_s"] for turn in turns) / seconds
+            for share in ("busy", "strangers", "stolen", "waiting")
+        },
+        "cores": {
+            part: sum(turn["cpu_ms"].get(part, 0.0) * turn["documents"] for turn in turns) / 1000 / seconds
+            for part in (*GATEWAY, "broker", "clients", "greedy")
+        },
+    }
+
+
+def against(
+    beside: Sequence[Mapping[str, Any]], alone: Sequence[Mapping[str, Any]], share: float
+) -> tuple[float, float, float]:
+    """That quantile beside as a multiple of that alone, and between which bounds it likely lies: drawn from the pairs of turns,
+    with putting back."""
+    pairs = [*zip(beside, alone, strict=True)]
+    chance = random.Random(517)
+    drawn = sorted(_ratio(chance.choices(pairs, k=len(pairs)), share) for _ in range(DRAWN))
+    beyond = round(DRAWN * (1 - LIKELY) / 2)
+    return _ratio(pairs, share), drawn[beyond], drawn[-1 - beyond]
+
+
+def _ratio(pairs: Sequence[Sequence[Mapping[str, Any]]], share: float) -> float:
+    beside, alone = (
+        quantile([ms for turn in side for ms in turn["took_ms"]], share) for side in zip(*pairs, strict=True)
+    )
+    return beside / alone
+
+
+@contextlib.asynccontextmanager
+async def _side(plan: Plan, supply: Supply, name: str, setting: Setting) -> AsyncIterator[Side]:
+    exchange = Exchange()
+    with plan.cleared(name) as folder:
         async with (
             served(folder, supply, setting) as gateway,
             gateway.offices(plan.senders, exchange) as among,
         ):
             await warm(gateway, among, exchange)
-            async with _greed(gateway, scenario) as greedy:
-                await open_loop(gateway, among, exchange, KIND, rate, RUN_IN_S)
-                await _put_away(gateway, among, exchange, rate)
-                told = await open_loop(gateway, among, exchange, KIND, rate, plan.seconds, seed=number)
-                took = [round(end.took * 1000, 1) for end in exchange.ends]
-    plan.say(f"{scenario or 'alone'}: p99 {told['p99_ms']:.0f} ms")
-    return told | {"scenario": scenario, "round": number, "took_ms": took, "greedy": dict(greedy)}
-
-
-def against(
-    windows: Sequence[Mapping[str, Any]], alone: Sequence[Mapping[str, Any]], quantile: str
-) -> float | None:
-    """The middle one of what *quantile* is in these windows, as a multiple of its middle in those alone of the same round;
-    ``None`` where no round has both."""
-    usual = {
-        number: [w[quantile] for w in alone if w["round"] == number] for number in {w["round"] for w in alone}
-    }
-    ratios = [w[quantile] / median(usual[w["round"]]) for w in windows if w["round"] in usual]
-    return median(ratios) if ratios else None
-
-
-def summed_up(windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The middle one of the quantiles of these windows, and in all of them together the processors that were used."""
-    seconds = sum(w["elapsed_s"] for w in windows)
-    return {
-        "p50_ms": median(w["p50_ms"] for w in windows),
-        "p99_ms": median(w["p99_ms"] for w in windows),
-        "windows_p99_ms": [w["p99_ms"] for w in windows],
-        **{
-            share: sum(w[share] * w["elapsed_s"] for w in windows) / seconds
-            for share in ("busy", "strangers", "stolen", "waiting")
-        },
-        "cores": {
-            part: sum(w["cpu_ms"].get(part, 0.0) * w["documents"] for w in windows) / 1000 / seconds
-            for part in (*GATEWAY, "broker", "clients", "greedy")
-        },
-        "greedy": windows[-1]["greedy"],
-    }
-
-
-async def _put_away(gateway: Gateway, among: Sequence[Office], exchange: Exchange, rate: float) -> None:
-    """The others send until the broker has moved what its log holds into the files of the queues."""
-    logs = quorum_logs(gateway.var)
-    assert logs, "no log of the broker where it should be"
-    async with asyncio.timeout(PUT_AWAY_WITHIN_S):
-        while logs & quorum_logs(gateway.var):
-            await open_loop(gateway, among, exchange, KIND, rate, LOOKS_AT_LOGS_S)
+            yield Side(gateway, among, exchange)
 
 
 @contextlib.asynccontextmanager
-async def _greed(gateway: Gateway, scenario: str) -> AsyncIterator[dict[str, int]]:
-    """The agency at work, from when it is trouble, what it tells of itself is kept; nobody where the others are ``ALONE``."""
-    if scenario == ALONE:
-        yield {}
-        return
+async def _greed(gateway: Gateway, scenario: str) -> AsyncIterator[tuple[dict[str, int], int]]:
+    """The agency at work, from when it is trouble: what it tells of itself is kept, and its process."""
     queued = sorted(organ for organ, entry in gateway.access.items() if entry["amqp_url"])
     dead, organ = queued[-2:]
     to = {"dead": dead, "fanout": "everybody"}.get(scenario, organ)
@@ -158,7 +178,7 @@ async def _greed(gateway: Gateway, scenario: str) -> AsyncIterator[dict[str, int
                 if heard.done():
                     raise SystemExit(f"the greedy agency ended: {told}")
                 await asyncio.sleep(LOOKS_EVERY_S)
-        yield told
+        yield told, process.pid
     finally:
         assert process.stdin is not None
         process.stdin.close()

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from benchmarks.exchange.page import QUIET
 from benchmarks.fairness.greedy import SCENARIOS
-from benchmarks.fairness.measure import ALONE, against, summed_up
+from benchmarks.fairness.measure import LIKELY, against, summed_up
 from benchmarks.sign.page import replaced as between_marks
 from tools.setup import ROOT
 
@@ -27,10 +27,13 @@ NO_GOAL = ("fanout",)
 """A document to everybody is one decision and one commit: the promise is not about it."""
 _HEAD = (
     "one agency",
-    "p50",
-    "against alone",
-    "p99 of the middle window",
-    "against alone in its round",
+    "p50 alone",
+    "beside",
+    "ratio",
+    "p99 alone",
+    "beside",
+    "ratio",
+    "likely",
     "goal",
     "",
 )
@@ -38,45 +41,34 @@ _PARTS = ("worker", "judge", "broker", "clients", "greedy")
 
 
 def rows(report: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    """Of nobody and of each scenario the latency, against alone, and whether the goal is met."""
-    alone = _windows(report, ALONE)
-    nobody = (*_latency(alone, "", ""), "", "") if alone else (*[""] * 5, "not measured")
-    yield ("is not there", *nobody)
+    """Of each scenario the latency alone and beside, against each other, and whether the goal is met."""
+    told = {run["scenario"]: run for run in report["runs"]}
     for scenario, words in SCENARIOS.items():
-        windows, goal = _windows(report, scenario), "" if scenario in NO_GOAL else f"<{GOAL:.2f}"
-        p50, p99 = (against(windows, alone, quantile) for quantile in ("p50_ms", "p99_ms"))
-        if p50 is None or p99 is None:
-            yield (words, *[""] * 4, goal, "not measured")
+        run, goal = told.get(scenario), "" if scenario in NO_GOAL else f"<{GOAL:.2f}"
+        if run is None:
+            yield (words, *[""] * 7, goal, "not measured")
             continue
-        verdict = "no goal" if scenario in NO_GOAL else "met" if p99 < GOAL else "MISSED"
-        yield (words, *_latency(windows, f"{p50:.2f}", f"{p99:.2f}"), goal, verdict)
+        ratio, least, most = against(run["beside"], run["alone"], 0.99)
+        verdict = "no goal" if scenario in NO_GOAL else "met" if ratio < GOAL else "MISSED"
+        yield (
+            words,
+            *_latency(run, "p50_ms"),
+            f"{against(run['beside'], run['alone'], 0.50)[0]:.2f}",
+            *_latency(run, "p99_ms"),
+            f"{ratio:.2f}",
+            f"{least:.2f} to {most:.2f}",
+            goal,
+            verdict,
+        )
 
 
-def _latency(windows: Sequence[Mapping[str, Any]], p50: str, p99: str) -> Sequence[str]:
-    run = summed_up(windows)
-    return f"{run['p50_ms']:.0f} ms", p50, _spread(run), p99
-
-
-def _spread(run: Mapping[str, Any]) -> str:
-    each = run["windows_p99_ms"]
-    return f"{run['p99_ms']:.0f} ms ({min(each):.0f} to {max(each):.0f})"
-
-
-def _windows(report: Mapping[str, Any], scenario: str) -> Sequence[Mapping[str, Any]]:
-    return [window for window in report["windows"] if window["scenario"] == scenario]
-
-
-def _runs(report: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """What was measured of each scenario, and alone, summed up."""
-    each = {scenario: _windows(report, scenario) for scenario in (ALONE, *SCENARIOS)}
-    return {scenario: summed_up(windows) for scenario, windows in each.items() if windows}
+def _latency(run: Mapping[str, Any], name: str) -> Iterator[str]:
+    return (f"{summed_up(run[side])[name]:.0f} ms" for side in ("alone", "beside"))
 
 
 def show(report: Mapping[str, Any], console: Console) -> None:
     """The table on the console."""
-    table = Table(
-        title=f"Others at {report['rate']:.0f} documents/s: beside one agency that …, against alone"
-    )
+    table = Table(title=f"Others at {report['rate']:.0f} documents/s: beside one agency that …, and alone")
     for at, name in enumerate(_HEAD):
         table.add_column(name, justify="right" if 0 < at < len(_HEAD) - 1 else "left")
     for row in rows(report):
@@ -106,8 +98,8 @@ def _tables(report: Mapping[str, Any]) -> Iterator[str]:
     about = report["about"]
     yield (
         f"{about['cpu']}, {about['cores']} cores; Python {about['python']}; commit {about['commit'] or 'unknown'}, "
-        f"{about['at']}. {_load(report)}; windows of each kind: "
-        f"{report['rounds']}, of {report['seconds']:.0f} s."
+        f"{about['at']}. {_load(report)}; {report['seconds']:.0f} s beside each and as long alone, by turns. "
+        f"Likely: between these bounds lies the ratio with a chance of {100 * LIKELY:.0f} % (drawn from the pairs of turns)."
     )
     yield _machine(report)
     yield ""
@@ -116,12 +108,13 @@ def _tables(report: Mapping[str, Any]) -> Iterator[str]:
     for row in rows(report):
         yield "| " + " | ".join(row) + " |"
     yield ""
-    yield "| cores used | " + " | ".join(_PARTS) + " | busy | how the agency fared in the last window |"
-    yield "|---" + "|---:" * (len(_PARTS) + 1) + "|---|"
-    for scenario, run in _runs(report).items():
-        used = [f"{run['cores'][part]:.2f}" for part in _PARTS]
-        name = SCENARIOS.get(scenario, "alone")
-        yield f"| {name} | " + " | ".join([*used, f"{100 * run['busy']:.0f} %", _fared(run)]) + " |"
+    yield "| cores used | | " + " | ".join(_PARTS) + " | busy | how the agency fared |"
+    yield "|---|---" + "|---:" * (len(_PARTS) + 1) + "|---|"
+    for run in report["runs"]:
+        for side, words, fared in (("alone", "", ""), ("beside", SCENARIOS[run["scenario"]], _fared(run))):
+            told = summed_up(run[side])
+            used = [f"{told['cores'][part]:.2f}" for part in _PARTS]
+            yield f"| {words} | {side} | " + " | ".join([*used, f"{100 * told['busy']:.0f} %", fared]) + " |"
 
 
 def _load(report: Mapping[str, Any]) -> str:
@@ -132,9 +125,12 @@ def _load(report: Mapping[str, Any]) -> str:
 
 
 def _cores(report: Mapping[str, Any]) -> Iterator[str]:
-    for scenario, run in _runs(report).items():
-        used = " ".join(f"{part} {run['cores'][part]:.2f}" for part in _PARTS)
-        yield f"{scenario or 'alone'}: cores: {used}" + (f"; {_fared(run)}" if run["greedy"] else "")
+    for run in report["runs"]:
+        for side in ("alone", "beside"):
+            cores = summed_up(run[side])["cores"]
+            used = " ".join(f"{part} {cores[part]:.2f}" for part in _PARTS)
+            yield f"{run['scenario']}, {side}: cores: {used}"
+        yield f"{run['scenario']}: {_fared(run)}"
     yield _machine(report)
 
 
@@ -144,11 +140,12 @@ def _fared(run: Mapping[str, Any]) -> str:
 
 def _machine(report: Mapping[str, Any]) -> str:
     """What the machine had to do besides, and how its disk was."""
+    turns = [turn for run in report["runs"] for side in ("alone", "beside") for turn in run[side]]
     stolen, waiting, strangers = (
-        [100 * window[share] for window in report["windows"]] for share in ("stolen", "waiting", "strangers")
+        [100 * turn[share] for turn in turns] for share in ("stolen", "waiting", "strangers")
     )
     told = (
-        f"In single windows the host kept up to {max(stolen, default=0):.1f} % of the processors to itself, and for {min(waiting, default=0):.0f} to "
+        f"In single turns the host kept up to {max(stolen, default=0):.1f} % of the processors to itself, and for {min(waiting, default=0):.0f} to "
         f"{max(waiting, default=0):.0f} % of the time a processor had nothing to do but to wait for the disk."
     )
     if max(strangers, default=0) > 100 * QUIET:
