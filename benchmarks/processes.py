@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -101,32 +103,40 @@ def memory() -> Sequence[Memory]:
     return found
 
 
+_AWAKENS = """
+import os, signal, sys
+for pid in sys.stdin.read().split():
+    try:
+        os.kill(int(pid), signal.SIGCONT)
+    except ProcessLookupError:
+        pass
+"""
+
+
 @contextmanager
 def held_still(roots: Collection[int]) -> Iterator[None]:
-    """Meanwhile the processes *roots* and all that they have started stand still, as if they were not there."""
-    still: set[int] = set()
-    try:
-        while (
-            found := _families(roots) - still
-        ):  # who stands still starts nobody: what is found comes to an end
+    """Meanwhile the processes *roots* and all that they have started stand still, as if they were not there.
+
+    A process of its own awakens them when this is over or we are gone, whatever ended us: who stands still hears no signal
+    that tells it to end.
+    """
+    command = [sys.executable, "-I", "-S", "-c", _AWAKENS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True) as awakens:
+        still: set[int] = set()
+        # Who stands still starts nobody: what is found comes to an end.
+        while found := _families(roots) - still:
             still |= found
-            _tell(found, signal.SIGSTOP)
+            print(*found, file=awakens.stdin, flush=True)
+            for pid in found:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
         yield
-    finally:
-        _tell(still, signal.SIGCONT)
 
 
 def _families(roots: Collection[int]) -> set[int]:
     known = _all()
-    return {
-        pid for root in roots if root in known for pid in (root, *(child for child, _ in _tree(known, root)))
-    }
-
-
-def _tell(pids: Collection[int], number: signal.Signals) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
+    families = set(roots) & known.keys()
+    return families.union(*({pid for pid, _ in _tree(known, root)} for root in families))
 
 
 def forget_peaks() -> None:
