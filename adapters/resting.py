@@ -1,7 +1,8 @@
 """Who gives way rests most of the time while others are at work and a processor is left over.
 
 A processor that is busy costs everybody something, however little the one weighs that keeps it busy: who is awakened finds a
-place later, a sync takes longer.  So all who give way go on in the same twelfth of the time and rest for the remainder of it.
+place later, a sync takes longer.  So all who give way go on in the same twelfth of the time and rest for the remainder of it;
+however many they are, they end it together, and whoever finds no processor before its end gets a moment.
 Where others have just come in a crowd they put their turn off and take it when there is room: those who come in a crowd
 wait for each other, and each moment that somebody else has delays all behind.  Nobody rests where that helps nobody for
 long: nobody else is at work, or no processor is left over and the nice value stints us anyhow.
@@ -27,8 +28,11 @@ RESTS_S = 0.11
 ROUND_S = GOES_S + RESTS_S
 """The clock tells where in a round we are, so it is the same for all processes."""
 
-SLOWER = ROUND_S / GOES_S
-"""How many times as long something takes for who rests: a turn that is put off is taken later."""
+LEAST_S = GOES_S / 10
+"""So long goes on whoever finds a processor only when the others are at the end of their turn: each gets on."""
+
+RESTS_AT_MOST = ROUND_S / LEAST_S - 1
+"""Seconds of rest for each of work, where many share the turn: one that is put off is taken later."""
 
 CROWDED = 1 / 3
 """Others came in a crowd where less than this share of all processors was left over while we rested."""
@@ -86,7 +90,7 @@ class Rests:
 
     def rest(self) -> float:
         """Sleep until it is our turn, in a process that has one file to read and no loop; not at all where it is our turn
-        already, or where a rest would not help.  For how many seconds to go on then."""
+        already, or where a rest would not help.  For how many seconds to go on then: where we rested, until the turn of all ends."""
         now = time.monotonic()
         if now - self._looked_at >= LOOKS_S:
             self._look(now)
@@ -94,10 +98,11 @@ class Rests:
             return _until_end_of_turn(now)
         while (is_crowded := _rest_of_round()) and self._put_off < PUT_OFF:
             self._put_off += 1
+        turns = 1
         if self._put_off and not is_crowded:
             self._put_off -= 1
-            return 2 * GOES_S
-        return GOES_S
+            turns = 2
+        return max(turns * GOES_S - _into_round(time.monotonic()), LEAST_S)
 
     def _look(self, now: float) -> None:
         others, idle = processors_used()
@@ -109,6 +114,11 @@ class Rests:
 
 def _until_end_of_turn(now: float) -> float:
     return (GOES_S - now) % ROUND_S or ROUND_S
+
+
+def _into_round(now: float) -> float:
+    """How far the round has come; less than nothing just before it begins, for a sleep may end a little early."""
+    return (now + GOES_S / 2) % ROUND_S - GOES_S / 2
 
 
 def _rest_of_round() -> bool:

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from adapters import resting
-from adapters.resting import GOES_S, HELPS_FOR_S, LOOKS_S, ROUND_S, Rests
+from adapters.resting import GOES_S, HELPS_FOR_S, LEAST_S, LOOKS_S, ROUND_S, Rests
 
 ROUND = 1000 * ROUND_S
 """An instant at which a round begins."""
@@ -24,6 +24,7 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.others, self.idle = ROUND, 0.0, 0.0
         self.slept = 0.0
+        self.late = 0.0
         self.shares = 0.0, 0.0
         self.crowd_ends = 0.0
         monkeypatch.setattr(resting, "PROCESSORS", 2)
@@ -53,7 +54,7 @@ class Machine:
 
     def _sleep(self, seconds: float) -> None:
         self.slept += seconds
-        self._pass(seconds)
+        self._pass(seconds + self.late)
 
 
 @pytest.fixture
@@ -104,18 +105,35 @@ def test_all_go_on_at_the_same_time(machine: Machine) -> None:
     for began in (0.3, 0.5, 0.9):
         rests = Rests()
         machine.go_on_until(began, others=0.5, idle=1.4)
-        assert rests.rest() == GOES_S
+        assert rests.rest() == pytest.approx(GOES_S)
         assert machine.now % ROUND_S == pytest.approx(0, abs=1e-6) or machine.now % ROUND_S > ROUND_S - 1e-6
     machine.now, machine.slept = ROUND + GOES_S / 4, 0.0
     assert rests.rest() == pytest.approx(GOES_S * 3 / 4)
     assert machine.slept == 0, "its time has just begun"
 
 
+@pytest.mark.parametrize(
+    ("late", "goes"),
+    [
+        pytest.param(0.3 * GOES_S, 0.7 * GOES_S, id="until the turn of all ends"),
+        pytest.param(0.99 * GOES_S, LEAST_S, id="a moment at least"),
+        pytest.param(5 * GOES_S, LEAST_S, id="a moment even long after it"),
+        pytest.param(-1e-9, GOES_S, id="a sleep may end a little early"),
+    ],
+)
+def test_however_many_share_a_turn_it_is_no_longer(machine: Machine, late: float, goes: float) -> None:
+    """Four that each took ten milliseconds from when they had a processor took twenty together, and half of a processor more."""
+    rests = Rests()
+    machine.go_on_until(0.5, others=0.5, idle=1.4)
+    machine.late = late
+    assert rests.rest() == pytest.approx(goes)
+
+
 def test_in_a_crowd_a_turn_is_put_off_and_taken_when_there_is_room(machine: Machine) -> None:
     rests = Rests()
     machine.go_on_until(0.5, others=0.5, idle=1.4)
     machine.crowd(3.5)
-    assert rests.rest() == 2 * GOES_S
+    assert rests.rest() == pytest.approx(2 * GOES_S)
     assert machine.slept == pytest.approx(4.5 * ROUND_S), "until a round in which there was room"
     turns = []
     for _ in range(6):

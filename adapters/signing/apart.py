@@ -29,8 +29,8 @@ CPU = timedelta(seconds=20)
 MEMORY_BYTES = 512 * 1024 * 1024
 """What one file may take above an idle process."""
 
-_WITHIN = timedelta(seconds=360)
-"""By the clock: it rests while others are at work, and they may leave it no more than a tenth of a processor."""
+_WITHIN = timedelta(minutes=20)
+"""By the clock: it rests while others are at work, and shares its turns with all others that do."""
 
 _AT_ONCE = 2
 """Each is waited for in one of the five threads, or more, that a worker has for whatever takes time."""

@@ -41,8 +41,9 @@ from schemas import reasons
 
 _log = structlog.get_logger(__name__)
 
-_PATIENCE = 30
-"""So many times ``wall`` a file may take with its waits for a processor; then it is put off, for that is not its fault."""
+_PATIENCE = 60
+"""So many times ``wall`` a file may take with its rests and its waits for a processor; then it is put off, for that is not its
+fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Options:
     wait.  With more than one worker and a share below that, no party can hold up the others.
     ``brisk`` is the processor time after which a file gives way: it goes on in one of ``slow`` more processes, one
     for each party, that work when nobody else does; ``None``: it need not, and there is but one lane.
-    ``cpu`` bounds the time of one file, ``wall`` that by the clock without its waits for a processor,
+    ``cpu`` bounds the time of one file, ``wall`` that by the clock without its rests and its waits for a processor,
     ``memory_bytes`` what it may take above an idle process.  ``trust`` is a folder of root certificates,
     ``revocations`` one of CRLs and OCSP answers; both are read again when they change.
     ``unsafe_accept_any_signer`` skips path, dates and revocation: for development only.
@@ -230,14 +231,14 @@ class ProcessInspector:
         """Raises ``TimeoutError`` once the process at *place* has had ``wall`` beside its rests and its waits for a processor,
         or far longer with them: others may have left it none."""
         loop = asyncio.get_running_loop()
-        began, starved = loop.time(), place.starved_s
-        wall = self._options.wall.total_seconds() * place.slower
+        began, excused = loop.time(), place.excused_s
+        wall = self._options.wall.total_seconds()
         next_look: asyncio.TimerHandle
         async with asyncio.timeout(None) as limit:
 
             def look() -> None:
                 nonlocal next_look
-                until = began + min(wall + place.starved_s - starved, self._longest_s)
+                until = began + min(wall + place.excused_s - excused, self._longest_s)
                 if until <= loop.time():
                     limit.reschedule(until)
                 else:

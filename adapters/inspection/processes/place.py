@@ -15,7 +15,7 @@ from adapters.inspection.processes import wire
 from adapters.inspection.processes.line import Line
 from adapters.inspection.processes.sheet import SIZE, Sheet
 from adapters.processors import as_we_began
-from adapters.resting import SLOWER
+from adapters.resting import RESTS_AT_MOST
 from gateway.errors import Unavailable
 from gateway.model.payload import Loose
 from gateway.model.signature import Inspection
@@ -114,8 +114,7 @@ class Place:
     def __init__(self, nursery: Nursery, *, gives_way: bool = False) -> None:
         self._nursery = nursery
         self._gives_way = gives_way
-        self.slower = SLOWER if gives_way else 1.0
-        """How many times as long a file may take by the clock, for the rests that its process takes."""
+        self._rests = RESTS_AT_MOST if gives_way else 0.0
         self._line: Line | None = None
         self._sheet: Sheet | None = None
         self._pid = 0
@@ -147,12 +146,15 @@ class Place:
                     sheet.close()
 
     @property
-    def starved_s(self) -> float:
-        """How long the process that is here has waited for a processor in its life; 0 where nobody counts it."""
+    def excused_s(self) -> float:
+        """What is nobody's fault of the life of the process that is here: how long it has waited for a processor, and may have
+        rested for the work that it has done; 0 where nobody counts it."""
         try:
-            # spec: Linux Documentation/scheduler/sched-stats.rst - "time spent waiting on a runqueue (in nanoseconds)"
-            return int(Path(f"/proc/{self._pid}/schedstat").read_text().split()[1]) / 1e9
-        except (OSError, IndexError):
+            # spec: Linux Documentation/scheduler/sched-stats.rst - time spent on the cpu, time spent waiting on a
+            # runqueue (both in nanoseconds)
+            worked, waited, _ = Path(f"/proc/{self._pid}/schedstat").read_text().split()
+            return (int(waited) + self._rests * int(worked)) / 1e9
+        except (OSError, ValueError):
             return 0.0
 
     async def ask(self, order: bytes, body: bytes | Loose, cpu: timedelta) -> Inspection:
