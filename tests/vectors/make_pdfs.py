@@ -146,7 +146,7 @@ def double_deflate_bomb(megabytes: int = 1024) -> bytes:
 
 
 def slow_to_read(streams: int = 60) -> bytes:
-    """Streams that each unfold to just less than is allowed: half a second of processor time apiece."""
+    """Streams that each unfold to just less than is allowed: half a second to a second of processor time apiece."""
     content = zlib_bomb(511) + bytes(20_000)
     return a_pdf(extra={100 + number: _deflated(b"/FlateDecode", content) for number in range(streams)})
 
