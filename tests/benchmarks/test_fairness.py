@@ -132,12 +132,15 @@ async def test_who_is_held_still_does_nothing_and_goes_on_afterwards() -> None:
 async def test_who_is_held_still_goes_on_when_who_held_it_is_killed() -> None:
     """Else a whole gateway would stand there for ever: it hears no signal to end."""
     holder = (
-        "import os, sys, time\nfrom benchmarks.processes import held_still\n"
-        "with held_still([int(sys.argv[1])]):\n    print('holds', flush=True)\n    time.sleep(600)"
+        "import sys\nfrom benchmarks.processes import held_still\n"
+        "with held_still([int(sys.argv[1])]):\n    print('holds', flush=True)\n    sys.stdin.read()"
     )
     held = await asyncio.create_subprocess_exec("sleep", "600")
     holds = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", holder, str(held.pid)), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", holder, str(held.pid)),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert holds.stdout is not None
     try:
